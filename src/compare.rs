@@ -1,23 +1,23 @@
-//! Differences between two configurations, by entity and field.
+//! Differences between two configurations, entity by entity and field by field.
 //!
-//! Entities correspond if they have the same name, else if they have the same id. Defaults, the order of entities and sets,
-//! comments, nesting, the form of references, ids and time stamps are ignored.
+//! Two entities are paired if they have the same label, or else the same id. Defaults, the order of entities and sets,
+//! comments, nesting and the notation of references make no difference; neither do ids and time stamps.
 
 use std::collections::HashMap;
 
 use crate::{
     document::Value,
-    entity::{Entities, EntityRecord},
-    export::{EntityNames, collections},
-    schema::{Field, FieldKind, PluginSchemas},
+    entity::{self, CREATED_AT, Entities, EntityRecord, ID, UPDATED_AT, plugin},
+    export::EntityNames,
+    schema::{EntityLabel, EntitySchema, Field, FieldKind, PluginSchemas},
 };
 
-/// An entity that differs.
+/// An entity that is not the same on both sides.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EntityDifference {
     /// The collection that it belongs to.
     pub collection: &'static str,
-    /// Its name, with its owner: `bob/admins`, `cors (route r)`.
+    /// Its label, with that of its owner: `bob/admins`, `cors (route r)`.
     pub name: String,
     /// The change.
     pub change: EntityChange,
@@ -26,28 +26,28 @@ pub struct EntityDifference {
 /// The change of an entity.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EntityChange {
-    /// Only the second configuration has it.
+    /// It is only on the second side.
     Added,
-    /// Only the first configuration has it.
+    /// It is only on the first side.
     Removed,
-    /// Both have it, with different fields.
+    /// It is on both sides, with other values.
     Changed(Vec<FieldChange>),
 }
 
-/// A field that differs.
+/// A field with another value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldChange {
     /// Its path in the entity: `config.max_age`.
     pub field: String,
-    /// The first value; null if unset.
+    /// The value on the first side; null if there is none.
     pub before: Value,
-    /// The second value; null if unset.
+    /// The value on the second side; null if there is none.
     pub after: Value,
-    /// Whether the values are secret.
+    /// Whether the values must not be shown.
     pub secret: bool,
 }
 
-/// All differences, in the order of collections in a document: removed and changed entities, then added ones.
+/// The differences, in the order of a document; of each collection, removed and changed entities before added ones.
 #[must_use]
 pub fn differences(
     before: &Entities,
@@ -55,22 +55,23 @@ pub fn differences(
     plugins: &dyn PluginSchemas,
 ) -> Vec<EntityDifference> {
     let (first, second) = (ConfigSide::new(before), ConfigSide::new(after));
-    collections().flat_map(|entity| compare_collection(entity.collection, &first, &second, plugins)).collect()
+    entity::kinds().flat_map(|kind| differences_of(kind, &first, &second, plugins)).collect()
 }
 
-fn compare_collection(
-    collection: &'static str,
+fn differences_of(
+    kind: &'static EntitySchema,
     first: &ConfigSide<'_>,
     second: &ConfigSide<'_>,
     plugins: &dyn PluginSchemas,
 ) -> Vec<EntityDifference> {
-    let (before, mut after) = (first.entities(collection), second.entities(collection));
+    let collection = kind.collection;
+    let (before, mut after) = (first.entities(kind), second.entities(kind));
     let mut partners: Vec<Option<NamedEntity<'_>>> = Vec::new();
     for entity in &before {
         let position = after.iter().position(|other| other.key == entity.key);
         partners.push(position.map(|position| after.remove(position)));
     }
-    // Entities with different names may have the same id.
+    // An entity with another label may still have the same id.
     for (entity, partner) in before.iter().zip(&mut partners) {
         if partner.is_none() {
             let position = after.iter().position(|other| other.record.id() == entity.record.id());
@@ -82,19 +83,19 @@ fn compare_collection(
         let change = match partner {
             None => EntityChange::Removed,
             Some(other) => {
-                let pair = ConfigPair { first, second, plugins };
-                let changed = pair.compare_records(entity.record, other.record);
+                let sides = ConfigPair { first, second, plugins };
+                let changed = sides.record(entity.record, other.record);
                 if changed.is_empty() {
                     continue;
                 }
                 EntityChange::Changed(changed)
             }
         };
-        all.push(EntityDifference { collection, name: entity.shown, change });
+        all.push(EntityDifference { collection, name: entity.label, change });
     }
     all.extend(after.into_iter().map(|entity| EntityDifference {
         collection,
-        name: entity.shown,
+        name: entity.label,
         change: EntityChange::Added,
     }));
     all
@@ -106,13 +107,13 @@ struct ConfigSide<'a> {
     names: EntityNames<'a>,
 }
 
-/// An entity and its names.
+/// An entity with its label.
 struct NamedEntity<'a> {
     record: &'a EntityRecord,
-    /// The key by which entities correspond; may be a secret.
+    /// Pairs it with an entity of the other side.
     key: String,
-    /// The name for output.
-    shown: String,
+    /// Is shown to people.
+    label: String,
 }
 
 impl<'a> ConfigSide<'a> {
@@ -120,68 +121,65 @@ impl<'a> ConfigSide<'a> {
         Self { entities, names: EntityNames::of(entities) }
     }
 
-    /// The entities of a collection; repeated names are numbered.
-    fn entities(&self, collection: &str) -> Vec<NamedEntity<'a>> {
+    /// The entities of a kind; from the second one on, entities with equal labels are numbered.
+    fn entities(&self, kind: &EntitySchema) -> Vec<NamedEntity<'a>> {
         let mut seen: HashMap<String, usize> = HashMap::new();
-        let these = self.entities.records.iter().filter(|record| record.collection() == collection);
-        let named = these.map(|record| {
-            let (mut key, mut shown) = self.names_of(record);
+        let of_kind = self.entities.records.iter().filter(|record| record.entity == kind);
+        let named = of_kind.map(|record| {
+            let (mut key, mut label) = self.label(record);
             let n = seen.entry(key.clone()).or_default();
             *n += 1;
             if *n > 1 {
                 key = format!("{key} #{n}");
-                shown = format!("{shown} #{n}");
+                label = format!("{label} #{n}");
             }
-            NamedEntity { record, key, shown }
+            NamedEntity { record, key, label }
         });
         named.collect()
     }
 
-    /// The key of an entity, and its name for output, which contains no secret.
-    fn names_of(&self, record: &EntityRecord) -> (String, String) {
-        let text = |field: &str| self.text(record, field);
+    /// The key and the label of an entity. Only the key may contain a secret.
+    fn label(&self, record: &EntityRecord) -> (String, String) {
+        let text = |field: &Field| self.text(record, field);
         let id = || record.id().to_owned();
-        let name = match record.collection() {
-            "plugins" => Some(self.plugin_name(record)),
-            "consumers" => text("username").or_else(|| text("custom_id")),
-            "targets" => {
-                text("target").map(|target| format!("{}/{target}", text("upstream").unwrap_or_default()))
+        let label = match record.entity.label {
+            EntityLabel::FirstOf(fields) => fields.iter().find_map(|field| text(field)),
+            EntityLabel::Nested(owner, field) => {
+                text(field).map(|name| format!("{}/{name}", text(owner).unwrap_or_default()))
             }
-            "acls" => text("group").map(|group| format!("{}/{group}", text("consumer").unwrap_or_default())),
-            "vaults" => text("prefix"),
-            "keys" => text("kid"),
-            _ => text("name").or_else(|| text("username")),
+            EntityLabel::Scoped(name, scope) => Some(self.scoped_label(record, name, scope)),
+            EntityLabel::Secret(secret, owner) => {
+                if let Some(owner) = text(owner) {
+                    return (text(secret).unwrap_or_else(id), format!("of {owner}"));
+                }
+                None
+            }
         };
-        match (name, text("key"), text("consumer")) {
-            (Some(name), ..) => (name.clone(), name),
-            (None, Some(key), Some(consumer)) => (key, format!("of {consumer}")),
-            (None, _, Some(consumer)) => (id(), format!("of {consumer}")),
-            _ => (id(), id()),
-        }
+        let label = label.unwrap_or_else(id);
+        (label.clone(), label)
     }
 
-    fn plugin_name(&self, record: &EntityRecord) -> String {
-        let scope = ["route", "service", "consumer"];
-        let scope = scope.iter().filter_map(|field| Some(format!("{field} {}", self.text(record, field)?)));
+    fn scoped_label(&self, record: &EntityRecord, name: &Field, scope: &[&Field]) -> String {
+        let scope =
+            scope.iter().filter_map(|field| Some(format!("{} {}", field.name, self.text(record, field)?)));
         let scope: Vec<String> = scope.collect();
-        let name = self.text(record, "name").unwrap_or_default();
+        let name = self.text(record, name).unwrap_or_default();
         if scope.is_empty() { name } else { format!("{name} ({})", scope.join(", ")) }
     }
 
-    /// The text of a field, or the name of what it refers to.
-    fn text(&self, record: &EntityRecord, name: &str) -> Option<String> {
-        let field = record.entity.fields.iter().find(|field| field.name == name)?;
+    /// The text of a field, or the name of the entity that it refers to.
+    fn text(&self, record: &EntityRecord, field: &Field) -> Option<String> {
         self.value(field, &record.value).as_str().map(str::to_owned)
     }
 
-    /// The value of a field, or the name of what it refers to.
+    /// The value of a field, or the name of the entity that it refers to.
     fn value(&self, field: &Field, record: &Value) -> Value {
         let value = record.get(field.name).unwrap_or(&Value::Null);
         self.names.reference(field, value).unwrap_or_else(|| value.clone())
     }
 }
 
-/// Two configurations to compare.
+/// Both configurations, field by field.
 struct ConfigPair<'a> {
     first: &'a ConfigSide<'a>,
     second: &'a ConfigSide<'a>,
@@ -189,15 +187,16 @@ struct ConfigPair<'a> {
 }
 
 impl ConfigPair<'_> {
-    fn compare_records(&self, before: &EntityRecord, after: &EntityRecord) -> Vec<FieldChange> {
+    fn record(&self, before: &EntityRecord, after: &EntityRecord) -> Vec<FieldChange> {
         let mut changed = Vec::new();
-        let name = after.value.get("name").and_then(Value::as_str).unwrap_or_default();
-        self.compare_fields(before.entity.fields, "", name, [&before.value, &after.value], &mut changed);
-        changed.retain(|change| !matches!(&*change.field, "id" | "created_at" | "updated_at"));
+        let plugin = after.text(&plugin::NAME).unwrap_or_default();
+        self.fields(before.entity.fields, "", plugin, [&before.value, &after.value], &mut changed);
+        let is_ignored = |name: &str| [ID, CREATED_AT, UPDATED_AT].iter().any(|field| field.name == name);
+        changed.retain(|change| !is_ignored(&change.field));
         changed
     }
 
-    fn compare_fields(
+    fn fields(
         &self,
         fields: &'static [Field],
         above: &str,
@@ -215,7 +214,7 @@ impl ConfigPair<'_> {
             };
             if let Some(inner) = inner {
                 let [before, after] = &values;
-                self.compare_fields(inner, &format!("{name}."), plugin, [before, after], changed);
+                self.fields(inner, &format!("{name}."), plugin, [before, after], changed);
             } else if !is_same(field.kind, &values) {
                 let [before, after] = values;
                 let secret = matches!(field.kind, FieldKind::Secret);
@@ -225,27 +224,26 @@ impl ConfigPair<'_> {
     }
 }
 
-/// Whether a field has equal values; the order of a set is ignored.
 fn is_same(kind: FieldKind, [before, after]: &[Value; 2]) -> bool {
     if let (FieldKind::Set(_), Value::Sequence(first), Value::Sequence(second)) = (kind, before, after) {
-        let within = |some: &[Value], all: &[Value]| {
-            some.iter().all(|item| all.iter().any(|other| are_equal(item, other)))
+        let contains = |all: &[Value], some: &[Value]| {
+            some.iter().all(|value| all.iter().any(|other| equal(value, other)))
         };
-        return within(first, second) && within(second, first);
+        return contains(first, second) && contains(second, first);
     }
-    are_equal(before, after)
+    equal(before, after)
 }
 
-/// Whether two values are equal, with numbers compared by value.
-fn are_equal(one: &Value, other: &Value) -> bool {
+/// Whether two values are equal, whatever the notation of their numbers.
+fn equal(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Number(one), Value::Number(other)) => one.as_f64().total_cmp(&other.as_f64()).is_eq(),
         (Value::Sequence(one), Value::Sequence(other)) => {
-            one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| are_equal(one, other))
+            one.len() == other.len() && one.iter().zip(other.iter()).all(|(one, other)| equal(one, other))
         }
         (Value::Mapping(_), Value::Mapping(_)) => {
             let covers = |one: &Value, other: &Value| {
-                one.entries().all(|(key, value)| are_equal(value, other.get(key).unwrap_or(&Value::Null)))
+                one.entries().all(|(key, value)| equal(value, other.get(key).unwrap_or(&Value::Null)))
             };
             covers(one, other) && covers(other, one)
         }

@@ -24,7 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("schema", &["budget", "diag", "document"]),
     ("entity", &["base64_codec", "document", "ip_network", "schema", "uri"]),
     ("config", &["diag", "document", "entity", "schema", "uri"]),
-    ("json_schema", &["document", "schema"]),
+    ("json_schema", &["entity", "schema"]),
     ("export", &["document", "entity", "schema"]),
     ("compare", &["document", "entity", "export", "schema"]),
     ("settings", &["constant_time", "ip_network", "schema", "uri"]),

@@ -1,14 +1,16 @@
-//! What decK adds to Kong's format, so that its files just load: defaults, tags, shared settings of plugins, and what
-//! only a control plane understands. (decK: "Configuration file".)
+//! Conversion of decK's files to Kong's format: defaults, tags and shared settings of plugins are applied, and parts for a
+//! control plane are left out. (decK: "Configuration file".)
 
 use std::cell::Cell;
 
 use crate::{
     diag::Diagnostic,
     document::{Mapping, NodePath, Value, distinct},
+    entity::{self, TAGS, plugin},
+    schema::EntitySchema,
 };
 
-/// What decK knows and no data plane of Kong: read over, with a note.
+/// Parts of a file that decK has and no data plane of Kong; they are left out with a warning.
 const UNUSED: &[&str] = &[
     "_workspace",
     "_konnect",
@@ -23,25 +25,11 @@ const UNUSED: &[&str] = &[
     "event_hooks",
 ];
 
-/// The collections that defaults and tags are for, each with the name that `_info.defaults` has for its entities.
-const COLLECTIONS: &[(&str, &str)] = &[
-    ("services", "service"),
-    ("routes", "route"),
-    ("upstreams", "upstream"),
-    ("targets", "target"),
-    ("plugins", "plugin"),
-    ("consumers", "consumer"),
-    ("certificates", "certificate"),
-    ("snis", "sni"),
-    ("ca_certificates", "ca_certificate"),
-    ("vaults", "vault"),
-];
-
-/// The document in Kong's own format: defaults, tags and shared settings where they belong, the rest left out.
-pub(super) fn reduce(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Value {
+/// The document in Kong's own format, with defaults, tags and shared settings in its entities.
+pub(super) fn to_kongs_format(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Value {
     let Some(top) = document.as_mapping() else { return document };
-    let known = |key: &str| key == "_info" || key == "_plugin_configs" || UNUSED.contains(&key);
-    if !top.keys().any(known) {
+    let is_of_deck = |key: &str| key == "_info" || key == "_plugin_configs" || UNUSED.contains(&key);
+    if !top.keys().any(is_of_deck) {
         return document;
     }
     let mut top = top.clone();
@@ -53,31 +41,31 @@ pub(super) fn reduce(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Valu
     }
     let info = top.remove("_info").unwrap_or_default();
     let configs = top.remove("_plugin_configs").unwrap_or_default();
-    let reducer = Reducer {
+    let converter = DeckConverter {
         tags: info.get("select_tags").cloned().unwrap_or_default(),
         defaults: info.get("defaults").cloned().unwrap_or_default(),
         configs,
         added: Cell::new(0),
     };
-    reducer.collections(&mut top, &NodePath::root(), diagnostics);
+    converter.convert_entities(&mut top, &NodePath::root(), diagnostics);
     top.into()
 }
 
-/// All entities together get at most so many values of defaults, tags and shared settings: a file has few bytes for what
-/// each of its entities is given.
+/// How many values of defaults, tags and shared settings all entities together may get: a few bytes of a file are multiplied
+/// by the number of its entities.
 const MOST_ADDED: usize = 4_000_000;
 
-struct Reducer {
+struct DeckConverter {
     tags: Value,
     defaults: Value,
     configs: Value,
-    /// How many values were given to entities so far.
+    /// How many values were added to entities so far.
     added: Cell<usize>,
 }
 
-impl Reducer {
-    /// Counts values that an entity is given; false, and an error once, if there are too many.
-    fn may_add(&self, value: &Value, at: &NodePath, diagnostics: &mut Vec<Diagnostic>) -> bool {
+impl DeckConverter {
+    /// Counts values that are added to an entity; false, and an error once, if there are too many.
+    fn can_add(&self, value: &Value, at: &NodePath, diagnostics: &mut Vec<Diagnostic>) -> bool {
         let added = self.added.get();
         if added > MOST_ADDED {
             return false;
@@ -92,30 +80,36 @@ impl Reducer {
         true
     }
 
-    /// Changes every entity below a record.
-    fn collections(&self, record: &mut Mapping, at: &NodePath, diagnostics: &mut Vec<Diagnostic>) {
-        for (collection, kind) in COLLECTIONS {
-            let Some(Value::Sequence(items)) = record.get(collection) else { continue };
-            let at = at.key(collection);
-            let change = |(n, item): (usize, &Value)| match item.as_mapping() {
+    /// Converts every entity below a record.
+    fn convert_entities(&self, record: &mut Mapping, at: &NodePath, diagnostics: &mut Vec<Diagnostic>) {
+        for kind in entity::kinds().filter(|kind| kind.has_deck_defaults) {
+            let Some(Value::Sequence(items)) = record.get(kind.collection) else { continue };
+            let at = at.key(kind.collection);
+            let convert = |(n, item): (usize, &Value)| match item.as_mapping() {
                 Some(entity) => self.entity(entity, kind, &at.index(n), diagnostics),
                 None => item.clone(),
             };
-            let items: Vec<Value> = items.iter().enumerate().map(change).collect();
-            record.insert(*collection, items);
+            let items: Vec<Value> = items.iter().enumerate().map(convert).collect();
+            record.insert(kind.collection, items);
         }
     }
 
-    fn entity(&self, given: &Mapping, kind: &str, at: &NodePath, diagnostics: &mut Vec<Diagnostic>) -> Value {
+    fn entity(
+        &self,
+        given: &Mapping,
+        kind: &EntitySchema,
+        at: &NodePath,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Value {
         let mut record = given.clone();
-        if kind == "plugin"
+        if kind == &plugin::ENTITY
             && let Some(name) = record.remove("_config")
         {
             let name = name.as_str().unwrap_or_default();
             match self.configs.get(name) {
-                Some(shared) if self.may_add(shared, at, diagnostics) => {
-                    let own = record.get("config").cloned().unwrap_or_default();
-                    record.insert("config", merged(shared, &own));
+                Some(shared) if self.can_add(shared, at, diagnostics) => {
+                    let own = record.get(plugin::CONFIG.name).cloned().unwrap_or_default();
+                    record.insert(plugin::CONFIG.name, merged(shared, &own));
                 }
                 Some(_) => {}
                 None => {
@@ -124,22 +118,22 @@ impl Reducer {
                 }
             }
         }
-        if let Some(defaults) = self.defaults.get(kind)
-            && self.may_add(defaults, at, diagnostics)
+        if let Some(defaults) = self.defaults.get(kind.singular())
+            && self.can_add(defaults, at, diagnostics)
         {
             record = merged(defaults, &record.into()).into_mapping().unwrap_or_default();
         }
-        if !self.tags.items().is_empty() && self.may_add(&self.tags, at, diagnostics) {
-            let own = record.get("tags").map(Value::items).unwrap_or_default();
+        if !self.tags.items().is_empty() && self.can_add(&self.tags, at, diagnostics) {
+            let own = record.get(TAGS.name).map(Value::items).unwrap_or_default();
             let tags: Vec<Value> = own.iter().chain(self.tags.items()).cloned().collect();
-            record.insert("tags", distinct(tags));
+            record.insert(TAGS.name, distinct(tags));
         }
-        self.collections(&mut record, at, diagnostics);
+        self.convert_entities(&mut record, at, diagnostics);
         record.into()
     }
 }
 
-/// How many values a value holds, itself among them; more than `most` are not counted to their end.
+/// How many values a value contains, including itself. The count stops soon after `most`.
 fn size(value: &Value, most: usize) -> usize {
     let mut total = 1;
     let mut count = |value: &Value| {
@@ -155,13 +149,13 @@ fn size(value: &Value, most: usize) -> usize {
     total
 }
 
-/// One record over another: what it says counts, at every depth.
+/// One value laid over another: where both have a value, the upper one counts, at every depth.
 fn merged(below: &Value, above: &Value) -> Value {
     match (below, above) {
         (Value::Mapping(below), Value::Mapping(above)) => {
             let mut all = Mapping::clone(below);
             for (key, value) in above.iter() {
-                let value = below.get(key).map_or_else(|| value.clone(), |under| merged(under, value));
+                let value = below.get(key).map_or_else(|| value.clone(), |lower| merged(lower, value));
                 all.insert(key, value);
             }
             all.into()

@@ -1,29 +1,29 @@
-//! What can be loaded, and yet is hardly what its author means: warnings.
+//! Warnings about configurations that can be loaded, and are probably not what their authors mean.
 
 use std::fmt::Write;
 
 use crate::{
     diag::Diagnostic,
-    entity::{Entities, Route},
+    entity::{Entities, Route, plugin, route},
 };
 
-/// Everything that looks like a mistake in a configuration without errors.
+/// Warnings about probable mistakes in a configuration without errors.
 #[must_use]
 pub fn lint(entities: &Entities) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for route in &entities.routes {
-        paths(route, &mut found);
+        check_paths(route, &mut found);
     }
-    idle_plugins(entities, &mut found);
+    check_plugins(entities, &mut found);
     found
 }
 
-/// Templates and regular expressions among prefixes, where each character stands for itself.
-fn paths(route: &Route, found: &mut Vec<Diagnostic>) {
+/// Warns of templates and regular expressions among prefixes, where each character stands for itself.
+fn check_paths(route: &Route, found: &mut Vec<Diagnostic>) {
     let prefixes = route.paths.iter().enumerate().filter(|(_, path)| path.starts_with('/'));
     for (n, path) in prefixes {
-        let at = route.at.key("paths").index(n);
-        if let Some(expression) = template(path) {
+        let at = route.at.key(route::PATHS.name).index(n);
+        if let Some(expression) = template_to_regex(path) {
             let message = format!("`{path}` matches its braces only: paths of routes have no templates");
             found.push(Diagnostic::warning(at, message).help(format!("write it as `{expression}`")));
         } else if looks_like_expression(path) {
@@ -33,8 +33,8 @@ fn paths(route: &Route, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// The expression that a path with parameters in braces means.
-fn template(path: &str) -> Option<String> {
+/// The regular expression for a path with parameters in braces.
+fn template_to_regex(path: &str) -> Option<String> {
     let mut expression = String::from("~");
     let mut rest = path;
     let mut parameters = 0;
@@ -42,7 +42,7 @@ fn template(path: &str) -> Option<String> {
         rest.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
     {
         let valid = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
-        // `{2,3}` repeats what is before it.
+        // `{2,3}` is a quantifier.
         if !valid || !before.ends_with('/') || name.starts_with(|c: char| c.is_ascii_digit()) {
             return None;
         }
@@ -54,19 +54,18 @@ fn template(path: &str) -> Option<String> {
     (parameters > 0).then(|| format!("{expression}{rest}$"))
 }
 
-/// Whether a path holds what makes sense in expressions only.
+/// Whether a path contains something that only a regular expression needs.
 fn looks_like_expression(path: &str) -> bool {
     let marks = ["\\d", "\\w", "\\s", "\\.", "\\/", ".*", ".+", "[^", "(?", "[0-9", "[a-z", "[A-Z"];
     marks.iter().any(|mark| path.contains(mark)) || (path.len() > 1 && path.ends_with('$'))
 }
 
-/// Plugins that see no request, since none of their route is of a protocol that they are for.
-fn idle_plugins(entities: &Entities, found: &mut Vec<Diagnostic>) {
-    for plugin in entities.plugins.iter().filter(|it| it.enabled) {
-        let route = plugin.scope.route.and_then(|it| entities.routes.get(it.0));
-        let Some(route) =
-            route.filter(|route| !route.protocols.iter().any(|it| plugin.protocols.contains(it)))
-        else {
+/// Warns of plugins whose protocols none of the requests of their Route can have.
+fn check_plugins(entities: &Entities, found: &mut Vec<Diagnostic>) {
+    for plugin in entities.plugins.iter().filter(|plugin| plugin.enabled) {
+        let route = plugin.scope.route.and_then(|route| entities.routes.get(route.0));
+        let is_seen = |protocol: &String| plugin.protocols.contains(protocol);
+        let Some(route) = route.filter(|route| !route.protocols.iter().any(is_seen)) else {
             continue;
         };
         let message = format!(
@@ -74,7 +73,7 @@ fn idle_plugins(entities: &Entities, found: &mut Vec<Diagnostic>) {
             plugin.protocols.join(", "),
             route.protocols.join(", ")
         );
-        found.push(Diagnostic::warning(plugin.at.key("protocols"), message));
+        found.push(Diagnostic::warning(plugin.at.key(plugin::PROTOCOLS.name), message));
     }
 }
 
@@ -83,19 +82,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn templates_are_told_as_expressions() {
+    fn templates_have_a_regular_expression() {
         for (path, expected) in [
             ("/users/{id}", Some("~/users/(?<id>[^/]+)$")),
             ("/a/{user-id}/b", Some("~/a/(?<user_id>[^/]+)/b$")),
             ("/a{2,3}", None),
             ("/a", None),
         ] {
-            assert_eq!(template(path).as_deref(), expected, "{path}");
+            assert_eq!(template_to_regex(path).as_deref(), expected, "{path}");
         }
     }
 
     #[test]
-    fn expressions_are_told_from_prefixes() {
+    fn regular_expressions_are_recognised_among_prefixes() {
         for (path, expected) in [
             ("/re/\\d+", true),
             ("/tasks$", true),

@@ -1,23 +1,24 @@
-//! Formats 1.1 and 2.1 said regular expressions without `~`: their paths become paths of format 3.0.
+//! Migration of paths from formats 1.1 and 2.1, which have regular expressions without `~`, to format 3.0.
 //! (Kong: "Upgrading from 2.8 to 3.0", path handling.)
 
 use crate::{
     document::{Mapping, Value},
+    entity::{document::FORMAT_VERSION, route, service},
     uri::normalize_path,
 };
 
 /// The same document with the paths of its Routes in format 3.0.
 pub(super) fn migrate(document: Value) -> Value {
-    let version = document.get("_format_version").and_then(Value::as_str);
+    let version = document.get(FORMAT_VERSION.name).and_then(Value::as_str);
     let Some(top) = document.as_mapping().filter(|_| matches!(version, Some("1.1" | "2.1"))) else {
         return document;
     };
     let mut top = top.clone();
-    change(&mut top, "routes", &migrate_route);
-    change(&mut top, "services", &|service| {
+    change(&mut top, route::ENTITY.collection, &migrate_route);
+    change(&mut top, service::ENTITY.collection, &|service| {
         let Some(service) = service.as_mapping() else { return service.clone() };
         let mut service = service.clone();
-        change(&mut service, "routes", &migrate_route);
+        change(&mut service, service::ROUTES.name, &migrate_route);
         service.into()
     });
     top.into()
@@ -34,24 +35,24 @@ fn change(record: &mut Mapping, key: &str, rewrite: &dyn Fn(&Value) -> Value) {
 fn migrate_route(route: &Value) -> Value {
     let Some(route) = route.as_mapping() else { return route.clone() };
     let mut route = route.clone();
-    change(&mut route, "paths", &|path| match path {
+    change(&mut route, route::PATHS.name, &|path| match path {
         Value::String(path) if path.starts_with('/') => Value::from(migrate_path(path)),
         other => other.clone(),
     });
     route.into()
 }
 
-/// A path of plain characters stays a prefix, in normal form; any other was a regular expression.
+/// A path of plain characters is a prefix, and is normalised; every other path is a regular expression.
 fn migrate_path(path: &str) -> String {
-    let plain = path.bytes().all(|it| it.is_ascii_alphanumeric() || b".-_~/%".contains(&it));
-    if plain {
+    let is_prefix = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_~/%".contains(&byte));
+    if is_prefix {
         String::from_utf8_lossy(&normalize_path(path.as_bytes())).into_owned()
     } else {
         format!("~{}", decode_unreserved(path))
     }
 }
 
-/// Decodes the triplets of unreserved characters; those with a meaning in an expression get a backslash.
+/// Decodes the percent triplets of unreserved characters; those with a meaning in an expression get a backslash.
 fn decode_unreserved(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     let mut rest = path;
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_of_format_3() {
+    fn paths_become_those_of_format_3() {
         for (old, new) in [
             (r"/re/\d+", r"~/re/\d+"),
             ("/a(b)c%2Fd", "~/a(b)c%2Fd"),

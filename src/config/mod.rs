@@ -1,8 +1,7 @@
-//! FILE: from the text of `kong.yaml` to [`Entities`], in Kong's own phases.
+//! Reader of `kong.yaml`: from its text to [`Entities`], in Kong's own phases.
 //!
-//! Reading says what is no document; the rows of the entities say what may not stand in one; resolving says what
-//! does not exist or exists twice. A phase runs when the one before found no error, and each says all it has to
-//! say at once.
+//! The first phase reads the document, the second one checks it against the schemas of the entities, and the third one
+//! resolves references and names. A phase runs if the previous one found no error, and reports all its errors at once.
 
 mod collect;
 mod deck;
@@ -23,7 +22,7 @@ pub use environment::{escaped, is_substituted, read_changed, written};
 pub use lint::lint;
 pub use parts::relocate;
 pub use previous_config::ConfigOrigin;
-pub use refusal::{RefusedDocument, in_kongs_words, refusal};
+pub use refusal::{RefusedDocument, refusal, with_kongs_messages};
 
 use std::sync::Arc;
 
@@ -32,7 +31,7 @@ use md5::{Digest, Md5};
 use crate::{
     diag::{Diagnostic, DiagnosticReport, MarkedPart, SourceFile},
     document::{KnownText, NodePath, TextLayout, Value, share},
-    entity::{DOCUMENT, Entities},
+    entity::{DOCUMENT, Entities, document::TRANSFORM},
     schema::{self, PluginSchemas},
 };
 use previous_config::PreviousConfig;
@@ -41,58 +40,58 @@ use resolve::ResolvedEntities;
 /// A declarative configuration that can be used.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What it declares.
+    /// The entities that it declares.
     pub entities: Entities,
-    /// What its author should know.
+    /// Warnings for its author.
     pub warnings: Vec<Diagnostic>,
     /// Kong's hash of it; see [`hash`].
     pub hash: String,
-    /// What it was read from.
+    /// The document that it was read from.
     pub origin: ConfigOrigin,
 }
 
 /// The hash of a configuration that declares nothing.
 pub const EMPTY_HASH: &str = "00000000000000000000000000000000";
 
-/// What besides Kong's own format may stand in a document.
+/// The format of a document: Kong's own, or one of its extensions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeclarativeFormat {
-    /// Nothing: what Kong refuses is refused. So `POST /config` reads.
+    /// Kong's own format, for `POST /config`.
     Kong,
-    /// What decK writes, and the protocols of Kong's Enterprise gateway. So files are read.
+    /// The same with decK's extensions and the protocols of Kong's Enterprise gateway, for files.
     #[default]
     Deck,
-    /// The same, and `${NAME}` is the environment variable of that name. So files are read if that is asked for.
+    /// The same with `${NAME}` for the environment variable of that name, for files if the settings ask for it.
     Environment,
 }
 
 impl DeclarativeFormat {
-    /// How files are read; `substitution` says whether `${NAME}` is an environment variable.
+    /// The format of files; with `substitution`, `${NAME}` is an environment variable.
     #[must_use]
     pub const fn of_files(substitution: bool) -> Self {
         if substitution { Self::Environment } else { Self::Deck }
     }
 }
 
-/// How declarative configurations are read.
+/// Reads declarative configurations.
 #[derive(Clone, Copy)]
 pub struct ConfigReader<'a> {
-    /// What may stand in them besides Kong's own format.
+    /// The format of the text.
     pub format: DeclarativeFormat,
-    /// What plugins may say.
+    /// The schemas of plugins.
     pub plugins: &'a dyn PluginSchemas,
-    /// The Unix time in seconds that entities without one get.
+    /// The Unix time in seconds for new entities without a time.
     pub now: i64,
-    /// The configuration before, and what it was read from: what is written as it was is taken from there.
+    /// The previous configuration and its document; entities whose text did not change are taken from there.
     pub before: Option<(&'a Entities, &'a ConfigOrigin)>,
-    /// Whether it is noted where nodes stand, for whoever is going to write.
+    /// Whether the positions of nodes are recorded, for a write that follows.
     pub layout: bool,
-    /// What is known of the text before: what is different is read, and no more.
+    /// The previous text, if only the difference has to be read.
     pub known: Option<KnownText<'a>>,
 }
 
-/// Reads a declarative configuration by itself. `plugins` knows what plugins may say; `now` is the Unix time in
-/// seconds that entities without one get.
+/// Reads a declarative configuration without a previous one. `plugins` are the schemas of plugins; `now` is the Unix time in
+/// seconds for entities without a time.
 ///
 /// # Errors
 /// Every error of the first phase that found any, together with the warnings so far.
@@ -117,28 +116,30 @@ impl ConfigReader<'_> {
     /// Every error of the first phase that found any, together with the warnings so far.
     pub fn parse(&self, source: &Arc<SourceFile>) -> Result<Config, DiagnosticReport> {
         let fail = |diagnostics| DiagnosticReport::new(source.clone(), diagnostics);
-        let (nothing, nobody) = (ConfigOrigin::default(), Entities::default());
-        let (entities, origin) = self.before.unwrap_or((&nobody, &nothing));
+        let (no_origin, no_entities) = (ConfigOrigin::default(), Entities::default());
+        let (entities, origin) = self.before.unwrap_or((&no_entities, &no_origin));
         let ParsedDocument { value, document, is_verbatim, is_plain, layout, mut diagnostics } =
             read(source, self.format, origin, LayoutTracking { layout: self.layout, known: self.known })
                 .map_err(fail)?;
-        let past = PreviousConfig::new(entities, origin);
-        let checked = schema::check_after(DOCUMENT, &value, self.plugins, &past);
-        let transform = value.get("_transform").and_then(Value::as_bool) != Some(false);
+        let previous = PreviousConfig::new(entities, origin);
+        let checked = schema::check_after(DOCUMENT, &value, self.plugins, &previous);
+        let transform = value.get(TRANSFORM.name).and_then(Value::as_bool) != Some(false);
         diagnostics.extend(checked.diagnostics);
         if diagnostics.iter().any(Diagnostic::is_error) {
-            diagnostics.extend(resolve::dangling(checked.items));
+            diagnostics.extend(resolve::dangling_references(checked.items));
             return Err(fail(diagnostics));
         }
-        let ResolvedEntities { entities, nodes, diagnostics: complaints } =
-            resolve::resolve(checked.items, self.plugins, self.now, transform, &past);
-        diagnostics.extend(complaints);
+        let resolved = resolve::resolve(checked.items, self.plugins, self.now, transform, &previous);
+        let ResolvedEntities { entities, nodes, diagnostics: found } = resolved;
+        diagnostics.extend(found);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(fail(diagnostics));
         }
         if self.format != DeclarativeFormat::Kong {
             let written = || as_written(source, self.format, is_verbatim, &value);
-            diagnostics.extend(secrets::in_clear(&value, &entities.records, &nodes, self.plugins, &written));
+            let records = &entities.records;
+            let warning = secrets::warn_of_clear_secrets(&value, records, &nodes, self.plugins, &written);
+            diagnostics.extend(warning);
         }
         let text_hash = hash(source.text.as_bytes());
         let hash = if entities.is_empty() { EMPTY_HASH.to_owned() } else { text_hash.clone() };
@@ -147,14 +148,14 @@ impl ConfigReader<'_> {
     }
 }
 
-/// The document without the values of variables; none if it is in several files, of which one has variables.
+/// The document with its variables; `None` if it is in several files, of which one has variables.
 fn as_written(
     source: &SourceFile,
     format: DeclarativeFormat,
     is_verbatim: bool,
     value: &Value,
 ) -> Option<Value> {
-    let parts_are_verbatim = || source.parts.iter().all(|it| environment::is_verbatim(&it.text, format));
+    let parts_are_verbatim = || source.parts.iter().all(|part| environment::is_verbatim(&part.text, format));
     match (is_verbatim, source.parts.is_empty()) {
         (true, _) => Some(value.clone()),
         (false, true) => written(&source.text, format).ok(),
@@ -167,36 +168,36 @@ fn as_written(
 struct ParsedDocument {
     /// In Kong's own format 3.0.
     value: Value,
-    /// Before it became that.
+    /// As it is in the text.
     document: Value,
-    /// Whether that is what is written, and no value came from the environment.
+    /// Whether `document` has no values from the environment.
     is_verbatim: bool,
-    /// Whether no key stands twice, and no other document follows.
+    /// Whether no key is duplicated, and no other document follows.
     is_plain: bool,
     layout: Option<Arc<TextLayout>>,
-    /// What its author should know.
+    /// Warnings for its author.
     diagnostics: Vec<Diagnostic>,
 }
 
-/// The document of a text, in Kong's own format 3.0; what it shares with the one `before` is that one's.
+/// The document of a text, in Kong's own format 3.0; it shares equal nodes with the document `before`.
 fn read(
     source: &SourceFile,
     format: DeclarativeFormat,
     before: &ConfigOrigin,
-    noted: LayoutTracking<'_>,
+    tracking: LayoutTracking<'_>,
 ) -> Result<ParsedDocument, Vec<Diagnostic>> {
     if !source.parts.is_empty() {
-        let (value, diagnostics) = parts::read(source, format)?;
+        let (value, diagnostics) = parts::read_parts(source, format)?;
         return Ok(ParsedDocument {
             value: share(&value, &before.value),
             diagnostics,
             ..ParsedDocument::default()
         });
     }
-    read_one(source, format, before, noted)
+    read_one(source, format, before, tracking)
 }
 
-/// Whether it is noted where nodes stand, and what of that is known of the text before.
+/// Whether the positions of nodes are recorded, and the previous text with its positions.
 #[derive(Clone, Copy, Default)]
 struct LayoutTracking<'a> {
     layout: bool,
@@ -207,21 +208,21 @@ fn read_one(
     source: &SourceFile,
     format: DeclarativeFormat,
     before: &ConfigOrigin,
-    noted: LayoutTracking<'_>,
+    tracking: LayoutTracking<'_>,
 ) -> Result<ParsedDocument, Vec<Diagnostic>> {
     let is_verbatim = environment::is_verbatim(&source.text, format);
     let changed = |known| read_changed(&source.text, format, known);
-    let (read, layout, mut diagnostics) = match noted.known.and_then(changed) {
+    let (read, layout, mut diagnostics) = match tracking.known.and_then(changed) {
         Some((document, layout)) => (document, Some(layout), Vec::new()),
-        None => environment::read(&source.text, format, &before.document, noted.layout && is_verbatim)
+        None => environment::read(&source.text, format, &before.document, tracking.layout && is_verbatim)
             .map_err(|error| vec![Diagnostic::syntax(NodePath::root(), &error)])?,
     };
-    // What a value that is missing would have to be is not worth a word.
+    // Errors about missing values would lead to more errors about the values themselves.
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
     let is_plain = read.duplicates.is_empty() && read.next.is_none();
-    diagnostics.extend(read.duplicates.iter().map(duplicate));
+    diagnostics.extend(read.duplicates.iter().map(duplicate_key));
     if let Some(byte) = read.next {
         let message = "another document follows; only the first one is read";
         let mark = MarkedPart::Byte(byte);
@@ -230,8 +231,8 @@ fn read_one(
     let document = read.value;
     let mut value = migrate::migrate(document.clone());
     if format != DeclarativeFormat::Kong {
-        value = deck::reduce(value, &mut diagnostics);
-        value = web_socket::plain(value, &mut diagnostics);
+        value = deck::to_kongs_format(value, &mut diagnostics);
+        value = web_socket::replace_protocols(value, &mut diagnostics);
     }
     if value.address() != document.address() {
         value = share(&value, &before.value);
@@ -251,7 +252,7 @@ pub fn hash(text: &[u8]) -> String {
     })
 }
 
-fn duplicate(path: &NodePath) -> Diagnostic {
+fn duplicate_key(path: &NodePath) -> Diagnostic {
     let message = "this key stands twice in one mapping; the last one counts";
     Diagnostic::warning(path.clone(), message).key()
 }

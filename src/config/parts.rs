@@ -1,5 +1,4 @@
-//! A configuration in several files: read one by one, put together in their order, and each fault shown in the file
-//! that it is in.
+//! Configurations in several files, which are read one by one and merged in their order, and diagnostics in the right file.
 
 use std::sync::Arc;
 
@@ -9,24 +8,25 @@ use super::{
 use crate::{
     diag::{Diagnostic, SourceFile},
     document::{Mapping, NodePath, PathStep, Value},
+    entity::document::{COMMENT, FORMAT_VERSION},
 };
 
-/// The files of a source as one document: lists go on, all else must not be said in two ways.
-pub(super) fn read(
+/// The files of a source as one document: lists are concatenated, other values must be equal.
+pub(super) fn read_parts(
     source: &SourceFile,
     format: DeclarativeFormat,
 ) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut all = Mapping::default();
     let mut diagnostics = Vec::new();
-    let mut said: Vec<(String, &Arc<SourceFile>)> = Vec::new();
+    let mut first_files: Vec<(String, &Arc<SourceFile>)> = Vec::new();
     for part in &source.parts {
         let value = match read_one(part, format, &ConfigOrigin::default(), LayoutTracking::default()) {
-            Ok(ParsedDocument { value, diagnostics: complaints, .. }) => {
-                diagnostics.extend(complaints.into_iter().map(|it| it.in_file(part)));
+            Ok(ParsedDocument { value, diagnostics: found, .. }) => {
+                diagnostics.extend(found.into_iter().map(|diagnostic| diagnostic.in_file(part)));
                 value
             }
-            Err(complaints) => {
-                diagnostics.extend(complaints.into_iter().map(|it| it.in_file(part)));
+            Err(found) => {
+                diagnostics.extend(found.into_iter().map(|diagnostic| diagnostic.in_file(part)));
                 continue;
             }
         };
@@ -44,19 +44,20 @@ pub(super) fn read(
                 (Value::Sequence(before), Value::Sequence(after)) => {
                     before.iter().chain(after.iter()).cloned().collect::<Vec<_>>().into()
                 }
-                (before, value) if before == value || matches!(key, "_comment" | "_format_version") => {
+                (before, value) if before == value || key == COMMENT.name || key == FORMAT_VERSION.name => {
                     before.clone()
                 }
                 (before, _) => {
-                    let first = said.iter().find(|(it, _)| it == key).map_or("", |(_, file)| &file.name);
-                    let message = format!("`{key}` is said otherwise in {first}");
+                    let first = first_files.iter().find(|(known, _)| known == key);
+                    let first = first.map_or("", |(_, file)| &file.name);
+                    let message = format!("`{key}` has another value in {first}");
                     diagnostics
                         .push(Diagnostic::error(NodePath::root().key(key), message).key().in_file(part));
                     before.clone()
                 }
             };
             if before.is_null() {
-                said.push((key.to_owned(), part));
+                first_files.push((key.to_owned(), part));
             }
             all.insert(key, merged);
         }
@@ -68,39 +69,38 @@ pub(super) fn read(
     }
 }
 
-/// Shows complaints about a configuration in several files in the file that each is about.
+/// Moves diagnostics of a configuration in several files to the file that each of them is about.
 pub fn relocate(source: &SourceFile, diagnostics: &mut [Diagnostic]) {
-    if source.parts.is_empty() || diagnostics.iter().all(|it| it.file.is_some()) {
+    if source.parts.is_empty() || diagnostics.iter().all(|diagnostic| diagnostic.file.is_some()) {
         return;
     }
-    let places = EntityCounts::new(source);
-    for diagnostic in diagnostics.iter_mut().filter(|it| it.file.is_none()) {
-        let first =
-            diagnostic.telling.as_ref().and_then(|it| it.first.as_ref()).and_then(|it| places.find(it));
-        if let Some((file, path)) = first {
+    let counts = EntityCounts::new(source);
+    for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.file.is_none()) {
+        let first = diagnostic.telling.as_ref().and_then(|telling| telling.first.as_ref());
+        if let Some((file, path)) = first.and_then(|path| counts.find(path)) {
             diagnostic.help = Some(format!("the first one is {path} in {}", file.name));
         }
-        if let Some((file, path)) = places.find(&diagnostic.path) {
+        if let Some((file, path)) = counts.find(&diagnostic.path) {
             diagnostic.path = path;
             diagnostic.file = Some(file);
         }
     }
 }
 
-/// How many entities each file has at its top level, by collection.
+/// The top level of each file, which has the number of its entities by collection.
 struct EntityCounts<'a>(Vec<(&'a Arc<SourceFile>, Mapping)>);
 
 impl<'a> EntityCounts<'a> {
     fn new(source: &'a SourceFile) -> Self {
         let read = |part: &'a Arc<SourceFile>| {
-            // Only where things stand matters here.
+            // Only the number of items matters here.
             let value = written(&part.text, DeclarativeFormat::Deck).unwrap_or_default();
             (part, value.into_mapping().unwrap_or_default())
         };
         Self(source.parts.iter().map(read).collect())
     }
 
-    /// The file of a node, and where it stands there.
+    /// The file of a node, and its path there.
     fn find(&self, path: &NodePath) -> Option<(Arc<SourceFile>, NodePath)> {
         let (first, _) = self.0.first()?;
         let Some(PathStep::Key(key)) = path.steps().first() else {
@@ -113,7 +113,7 @@ impl<'a> EntityCounts<'a> {
         };
         let mut before = 0;
         for (file, top) in &self.0 {
-            let here = top.get(key).map_or(0, |it| it.items().len());
+            let here = top.get(key).map_or(0, |value| value.items().len());
             if *index < before + here {
                 let start = NodePath::root().key(key).index(index - before);
                 return Some(((*file).clone(), start.join(path.steps().get(2..).unwrap_or_default())));

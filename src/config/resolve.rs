@@ -1,5 +1,4 @@
-//! Names get their meaning: checked records get their ids, references find what they name, and what exists twice
-//! is refused.
+//! Resolution of checked records: ids, references by name, and errors about names and ids that are not unique.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,32 +13,36 @@ use super::{
 use crate::{
     diag::{Diagnostic, push_bounded},
     document::{Mapping, NodePath, SharedText, Value},
-    entity::{Entities, entity_id, password_hash, says_the_same},
-    schema::{CheckedItem, FieldKind, PluginSchemas},
+    entity::{
+        CREATED_AT, Entities, ID, UPDATED_AT, basicauth_credential, entity_id, is_same_record,
+        keyauth_credential, password_hash, reference,
+    },
+    schema::{CheckedItem, DerivedId, EntitySchema, Field, PluginSchemas},
 };
 
-/// What checked items become.
+/// The result of resolving checked items.
 #[derive(Default)]
 pub(super) struct ResolvedEntities {
     pub(super) entities: Entities,
-    /// What each of its records was read from.
+    /// The nodes that the records were read from.
     pub(super) nodes: Vec<EntityNode>,
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
-/// Turns checked items into entities. `transform` says that passwords are passwords, not hashes yet.
+/// Turns checked items into entities. `transform` means that passwords are plain texts and have to be hashed; `now` is the
+/// Unix time in seconds.
 pub(super) fn resolve(
     items: Vec<CheckedItem>,
     plugins: &dyn PluginSchemas,
     now: i64,
     transform: bool,
-    past: &PreviousConfig<'_>,
+    previous: &PreviousConfig<'_>,
 ) -> ResolvedEntities {
     let mut resolver = ReferenceResolver::new(items);
-    resolver.identify();
-    resolver.refer();
+    resolver.assign_ids();
+    resolver.resolve_references();
     if resolver.diagnostics.is_empty() {
-        resolver.diagnostics = std::mem::take(&mut resolver.later);
+        resolver.diagnostics = std::mem::take(&mut resolver.late_diagnostics);
     }
     if transform {
         resolver.hash_passwords();
@@ -47,38 +50,40 @@ pub(super) fn resolve(
     if !resolver.diagnostics.is_empty() {
         return ResolvedEntities { diagnostics: resolver.diagnostics, ..ResolvedEntities::default() };
     }
-    resolver.stamp(now, past);
-    let node = |(n, it): (usize, &CheckedItem)| EntityNode {
-        written: it.written.clone(),
-        parent: it.parent,
-        // A password becomes a hash, for a Consumer that it does not name.
-        lasts: !it.noted && !resolver.counted.contains(&n) && it.entity.collection != "basicauth_credentials",
+    resolver.set_times(now, previous);
+    let node = |(n, item): (usize, &CheckedItem)| EntityNode {
+        written: item.written.clone(),
+        parent: item.parent,
+        // The hash of a password depends on the Consumer, which the record need not name.
+        is_reusable: !item.has_diagnostics
+            && !resolver.counted.contains(&n)
+            && item.entity.hashed_fields().next().is_none(),
     };
     let nodes = resolver.items.iter().enumerate().map(node).collect();
-    let (entities, diagnostics) = EntityCollector::new(resolver.items, past.entities, plugins).entities();
+    let (entities, diagnostics) = EntityCollector::new(resolver.items, previous.entities, plugins).entities();
     ResolvedEntities { entities, nodes, diagnostics }
 }
 
-/// The references to nothing among items that may be wrong in other ways, too.
-pub(super) fn dangling(items: Vec<CheckedItem>) -> Vec<Diagnostic> {
+/// References to entities that do not exist, among items that may have other errors, too.
+pub(super) fn dangling_references(items: Vec<CheckedItem>) -> Vec<Diagnostic> {
     let mut resolver = ReferenceResolver::new(items);
-    resolver.identify();
+    resolver.assign_ids();
     resolver.diagnostics.clear();
-    resolver.refer();
-    // Where a document fails before its references are looked up, Kong says less of them.
-    let told = resolver.diagnostics.into_iter().map(|it| {
-        let path = it.path.key("id");
-        it.told(path, "missing primary key")
+    resolver.resolve_references();
+    // If a document fails before its references are looked up, Kong has another message for them.
+    let with_kongs_message = resolver.diagnostics.into_iter().map(|diagnostic| {
+        let path = diagnostic.path.key(ID.name);
+        diagnostic.told(path, "missing primary key")
     });
-    told.collect()
+    with_kongs_message.collect()
 }
 
-/// The ids that Kong derives for items, by where they stand.
+/// The ids of items that are given or derived as Kong does, by path.
 pub(super) fn derived_ids(items: Vec<CheckedItem>) -> HashMap<NodePath, String> {
     let mut resolver = ReferenceResolver::new(items);
-    resolver.identify();
-    let derived = |n: &usize| resolver.is_given(*n) || resolver.kongs_key(*n).is_some();
-    let all = (0..resolver.items.len()).filter(derived);
+    resolver.assign_ids();
+    let has_kongs_id = |n: &usize| resolver.has_given_id(*n) || resolver.kongs_key(*n).is_some();
+    let all = (0..resolver.items.len()).filter(has_kongs_id);
     all.map(|n| (resolver.items[n].path.clone(), resolver.ids[n].to_string())).collect()
 }
 
@@ -86,17 +91,17 @@ struct ReferenceResolver {
     items: Vec<CheckedItem>,
     /// The id of each item.
     ids: Vec<SharedText>,
-    /// Items whose ids depend on how many say the same before them.
+    /// Items whose ids depend on how many equal ones stand before them.
     counted: HashSet<usize>,
     /// Items by collection, unique field and its value.
     unique: SeededMap<(&'static str, &'static str, SharedText), usize>,
     /// The key `id`, shared by all references.
     id_key: SharedText,
     /// Items by collection and id.
-    found: SeededMap<(&'static str, SharedText), usize>,
+    by_id: SeededMap<(&'static str, SharedText), usize>,
     diagnostics: Vec<Diagnostic>,
-    /// What is said if nothing else is wrong: Kong looks at these fields last.
-    later: Vec<Diagnostic>,
+    /// Diagnostics for a document without other errors: Kong checks these fields last.
+    late_diagnostics: Vec<Diagnostic>,
 }
 
 impl ReferenceResolver {
@@ -107,106 +112,111 @@ impl ReferenceResolver {
             ids: Vec::with_capacity(many),
             counted: HashSet::new(),
             unique: SeededMap::with_capacity(many),
-            id_key: "id".into(),
-            found: SeededMap::with_capacity(many),
+            id_key: ID.name.into(),
+            by_id: SeededMap::with_capacity(many),
             diagnostics: Vec::new(),
-            later: Vec::new(),
+            late_diagnostics: Vec::new(),
         }
     }
 
-    /// Gives every item its id, and refuses names and ids that stand twice.
-    fn identify(&mut self) {
+    /// Gives every item its id, and refuses names and ids that another item has.
+    fn assign_ids(&mut self) {
         let mut unnamed: HashMap<String, usize> = HashMap::new();
         for n in 0..self.items.len() {
             let id = self.id(n, &mut unnamed);
-            if !self.stands_twice(n)
-                && let Some(first) = self.found.insert((self.items[n].entity.collection, id.clone()), n)
+            let collection = self.items[n].entity.collection;
+            if !self.has_duplicate_name(n)
+                && let Some(first) = self.by_id.insert((collection, id.clone()), n)
             {
-                let collection = self.items[n].entity.collection;
                 let message = format!(
                     "uniqueness violation: '{collection}' entity with primary key set to '{id}' already declared"
                 );
                 let at = self.items[n].path.clone();
-                let refusal = self.refuse_second(at.clone(), at, [message.clone(), message], first);
-                push_bounded(&mut self.diagnostics, refusal);
+                let error = self.duplicate(at.clone(), at, [message.clone(), message], first);
+                push_bounded(&mut self.diagnostics, error);
             }
             self.ids.push(id);
         }
     }
 
-    /// Notes the values of unique fields, and refuses those that another item has.
-    fn stands_twice(&mut self, n: usize) -> bool {
-        let mut twice = false;
-        let collection = self.items[n].entity.collection;
-        for (n_field, field) in unique_fields(collection).iter().enumerate() {
-            let value = self.items[n].record.get(field).and_then(Value::as_text);
+    /// Registers the values of unique fields, and refuses those that another item has. True if the item has the name of
+    /// another one.
+    fn has_duplicate_name(&mut self, n: usize) -> bool {
+        let mut is_duplicate = false;
+        let entity = self.items[n].entity;
+        let collection = entity.collection;
+        for (n_field, field) in entity.unique_in_files().enumerate() {
+            let value = self.items[n].record.get(field.name).and_then(Value::as_text);
             let Some(value) = value.cloned() else { continue };
-            if let Some(first) = self.unique.insert((collection, field, value.clone()), n) {
+            if let Some(first) = self.unique.insert((collection, field.name, value.clone()), n) {
                 let message = |shown: &str| {
+                    let name = field.name;
                     format!(
-                        "uniqueness violation: '{collection}' entity with {field} set to {shown} already declared"
+                        "uniqueness violation: '{collection}' entity with {name} set to {shown} already declared"
                     )
                 };
-                let told = message(&format!("'{value}'"));
-                // A key is a secret, and messages reach logs; who sent the document knows it.
-                let said = if *field == "key" { message("the same value") } else { told.clone() };
+                let to_machines = message(&format!("'{value}'"));
+                // A key is a secret, and messages reach logs; the sender of the document already has it.
+                let is_key = field.name == keyauth_credential::KEY.name;
+                let to_people = if is_key { message("the same value") } else { to_machines.clone() };
+                let messages = [to_people, to_machines];
                 let at = self.items[n].path.clone();
-                // Kong keeps the place of the field that it finds entities by; for others it names the entity.
+                // Kong reports the path of the field by which it finds entities; for other fields it names the entity.
                 if n_field == 0 {
-                    let refusal = self.refuse_second(at.key(field), at, [said, told], first);
-                    push_bounded(&mut self.diagnostics, refusal);
-                    twice = true;
+                    let error = self.duplicate(at.key(field.name), at, messages, first);
+                    push_bounded(&mut self.diagnostics, error);
+                    is_duplicate = true;
                 } else {
-                    let place = self.by_name(n, &self.items[n].written).unwrap_or_else(|| at.clone());
-                    let refusal = self.refuse_second(at.key(field), place, [said, told], first);
-                    push_bounded(&mut self.later, refusal);
+                    let named = self.path_by_name(n, &self.items[n].written).unwrap_or_else(|| at.clone());
+                    let error = self.duplicate(at.key(field.name), named, messages, first);
+                    push_bounded(&mut self.late_diagnostics, error);
                 }
             }
         }
-        twice
+        is_duplicate
     }
 
-    /// Where Kong puts a complaint about an item that it knows by its name: `collection.name`.
-    fn by_name(&self, n: usize, record: &Value) -> Option<NodePath> {
-        let collection = self.items[n].entity.collection;
-        let field = unique_fields(collection).first().copied().unwrap_or("id");
-        let name = [field, "id"].into_iter().find_map(|field| record.get(field)?.as_str())?;
-        Some(NodePath::root().key(collection).key(name))
+    /// Where Kong reports an error about an item that it finds by name: `collection.name`.
+    fn path_by_name(&self, n: usize, record: &Value) -> Option<NodePath> {
+        let entity = self.items[n].entity;
+        let name = name_in_file(entity).into_iter().chain([&ID]);
+        let name = name.into_iter().find_map(|field| record.get(field.name)?.as_str())?;
+        Some(NodePath::root().key(entity.collection).key(name))
     }
 
-    /// Complains of an item at `at`; machines are told the second message at `place`.
-    fn refuse_second(
+    /// An error about an item at `at`; machines get the second message at `kongs_path`.
+    fn duplicate(
         &self,
         at: NodePath,
-        place: NodePath,
-        [said, told]: [String; 2],
+        kongs_path: NodePath,
+        [to_people, to_machines]: [String; 2],
         first: usize,
     ) -> Diagnostic {
         let help = format!("the first one is {}", self.items[first].path);
-        let mut diagnostic = Diagnostic::error(at, said).help(help).told(place, told);
+        let mut diagnostic = Diagnostic::error(at, to_people).help(help).told(kongs_path, to_machines);
         if let Some(telling) = &mut diagnostic.telling {
             telling.first = Some(self.items[first].path.clone());
         }
         diagnostic
     }
 
-    fn is_given(&self, n: usize) -> bool {
-        self.items[n].record.get("id").and_then(Value::as_text).is_some()
+    fn has_given_id(&self, n: usize) -> bool {
+        self.items[n].record.get(ID.name).and_then(Value::as_text).is_some()
     }
 
-    /// The id of an item; one of before has it in its record.
+    /// The id of an item; the record of an item that is taken over contains it.
     fn id(&mut self, n: usize, unnamed: &mut HashMap<String, usize>) -> SharedText {
         let CheckedItem { entity, record, parent, .. } = &self.items[n];
-        if let Some(id) = record.get("id").and_then(Value::as_text) {
+        if let Some(id) = record.get(ID.name).and_then(Value::as_text) {
             return id.clone();
         }
         let collection = entity.collection;
         let key = self.kongs_key(n).unwrap_or_else(|| {
-            // ours: Kong gives an entity without a name another id at each load. What it says, and how many say the
-            // same before it, stays. A key is a secret, and ids are not.
+            // Not Kong's: there an entity without a name has another id at each load. Here the id depends on the fields,
+            // and on the number of equal entities before it.
             let mut record = record.as_mapping().cloned().unwrap_or_default();
-            for secret in SECRETS {
-                record.remove(secret);
+            for field in entity.fields.iter().filter(|field| field.is_left_out_of_id) {
+                record.remove(field.name);
             }
             let parent = parent.map_or("", |parent| &self.ids[parent.item]);
             let text = format!("{parent} {}", Value::from(record).to_json());
@@ -219,68 +229,57 @@ impl ReferenceResolver {
         (&*entity_id(collection, &key).hyphenated().encode_lower(&mut buffer)).into()
     }
 
-    /// What Kong makes the id of an item from, if it does not make up another one each time.
+    /// The key from which Kong derives the id of an item; `None` if Kong generates one at each load.
     fn kongs_key(&self, n: usize) -> Option<String> {
         let CheckedItem { entity, record, parent, .. } = &self.items[n];
-        // A reference fills its slot with what is written, a parent with its id: so do Kong's ids.
-        let slot = |field| match (record.get(field).and_then(Value::as_str), parent) {
-            (Some(written), _) => written.to_owned(),
-            (None, Some(parent)) if parent.field == field => self.ids[parent.item].to_string(),
-            (None, _) => String::new(),
+        let text = |field: &Field| record.get(field.name).and_then(Value::as_str).map(str::to_owned);
+        // A reference counts as it is written, and the entity around this one by its id: so do Kong's keys.
+        let part = |field: &Field| match (text(field), parent) {
+            (Some(written), _) => Some(written),
+            (None, Some(parent)) if parent.field == field.name => Some(self.ids[parent.item].to_string()),
+            (None, _) => field.target().map(|_| String::new()),
         };
-        let text = |field| record.get(field).and_then(Value::as_str).map(str::to_owned);
-        let collection = entity.collection;
-        Some(match collection {
-            "plugins" => {
-                let scope = format!("{}:{}:{}", slot("route"), slot("service"), slot("consumer"));
-                format!("plugins:*:{}:{scope}", text("name")?)
-            }
-            "targets" => format!("targets:*:{}:{}", slot("upstream"), text("target")?),
-            "acls" => format!("acls:*:{}:{}", slot("consumer"), text("group")?),
-            "basicauth_credentials" | "hmacauth_credentials" => {
-                format!("{collection}:*:{}", text("username")?)
-            }
-            "vaults" => format!("vaults:*:{}", text("prefix")?),
-            "keys" => format!("keys:*:{}:{}", text("kid")?, slot("set")),
-            "filter_chains" => format!("filter_chains:*:{}:{}", slot("route"), slot("service")),
-            "consumers" => text("username")?,
-            "keyauth_credentials" | "jwt_secrets" | "oauth2_credentials" | "sessions" | "acme_storage" => {
-                return None;
-            }
-            _ => text("name")?,
-        })
-    }
-
-    /// Passwords are kept as Kong keeps them: hashed with the id of their Consumer.
-    fn hash_passwords(&mut self) {
-        for item in self.items.iter_mut().filter(|it| it.entity.collection == "basicauth_credentials") {
-            let consumer = item.record.get("consumer").and_then(|it| it.get("id")).and_then(Value::as_str);
-            if let Some(password) = item.record.get("password").and_then(Value::as_str) {
-                let hash = password_hash(password.as_bytes(), consumer.unwrap_or_default());
-                let mut record = take(&mut item.record);
-                record.insert("password", hash);
-                item.record = record.into();
+        match entity.derived_id {
+            DerivedId::None => None,
+            DerivedId::Name(field) => text(field),
+            DerivedId::Key(fields) => {
+                let parts: Option<Vec<String>> = fields.iter().map(|field| part(field)).collect();
+                Some(format!("{}:*:{}", entity.collection, parts?.join(":")))
             }
         }
     }
 
-    /// Puts `{id: ...}` where a reference is, and the id into each record. What was known before has both, and changes
-    /// only if a name leads elsewhere.
-    fn refer(&mut self) {
+    /// Replaces passwords by the hashes that Kong stores, which depend on the ids of their Consumers.
+    fn hash_passwords(&mut self) {
+        for item in &mut self.items {
+            for field in item.entity.hashed_fields() {
+                let consumer = reference(&item.record, &basicauth_credential::CONSUMER).unwrap_or_default();
+                if let Some(password) = item.record.get(field.name).and_then(Value::as_str) {
+                    let hash = password_hash(password.as_bytes(), consumer);
+                    let mut record = take_mapping(&mut item.record);
+                    record.insert(field.name, hash);
+                    item.record = record.into();
+                }
+            }
+        }
+    }
+
+    /// Puts `{id: ...}` in place of references, and its id into each record. Items that are taken over already contain both,
+    /// and change only if a name now stands for another entity.
+    fn resolve_references(&mut self) {
         for n in 0..self.items.len() {
             let record = std::mem::take(&mut self.items[n].record);
             let mut found: Vec<(&'static str, SharedText)> = Vec::new();
-            for field in self.items[n].entity.fields {
-                if let FieldKind::Foreign(collection) = field.kind
-                    && let Some(id) = self.reference(n, &record, field.name, collection)
-                    && record.get(field.name).and_then(|it| it.get("id")).and_then(Value::as_text)
+            for (field, target) in self.items[n].entity.references() {
+                if let Some(id) = self.reference(n, &record, field, target)
+                    && record.get(field.name).and_then(|value| value.get(ID.name)).and_then(Value::as_text)
                         != Some(&id)
                 {
                     found.push((field.name, id));
                 }
             }
-            let is_known = self.items[n].before.is_some();
-            if is_known && found.is_empty() {
+            let is_taken_over = self.items[n].previous.is_some();
+            if is_taken_over && found.is_empty() {
                 self.items[n].record = record;
                 continue;
             }
@@ -289,13 +288,13 @@ impl ReferenceResolver {
                 let id = (self.id_key.clone(), Value::String(id));
                 record.insert(field, Mapping::of_different_keys(vec![id]));
             }
-            if is_known {
-                self.items[n].before = None;
-                if record.contains_key("updated_at") {
-                    record.insert("updated_at", Value::Null);
+            if is_taken_over {
+                self.items[n].previous = None;
+                if record.contains_key(UPDATED_AT.name) {
+                    record.insert(UPDATED_AT.name, Value::Null);
                 }
             }
-            record.insert("id", Value::String(self.ids[n].clone()));
+            record.insert(ID.name, Value::String(self.ids[n].clone()));
             if let Some(complete) = self.items[n].entity.complete {
                 complete(&mut record);
             }
@@ -303,93 +302,86 @@ impl ReferenceResolver {
         }
     }
 
-    /// When entities were made, where the text does not say, and changed, whatever it says: those that were there have
-    /// been made when they were made, and those that say what they said were not changed.
-    fn stamp(&mut self, now: i64, past: &PreviousConfig<'_>) {
+    /// Sets the time of creation where the text gives none, and the time of change in any case. An entity of the previous
+    /// configuration keeps the former, and also the latter if it did not change.
+    fn set_times(&mut self, now: i64, previous: &PreviousConfig<'_>) {
         let now = Value::from(now);
-        for item in self.items.iter_mut().filter(|it| it.before.is_none()) {
-            let open = |stamp: &&str| {
-                item.record.get(stamp).is_some_and(|it| it.is_null() || *stamp == "updated_at")
+        for item in self.items.iter_mut().filter(|item| item.previous.is_none()) {
+            let is_open = |field: &Field| {
+                item.record
+                    .get(field.name)
+                    .is_some_and(|time| time.is_null() || field.name == UPDATED_AT.name)
             };
-            let open: Vec<&str> = ["created_at", "updated_at"].into_iter().filter(open).collect();
-            let id = item.record.get("id").and_then(Value::as_str).unwrap_or_default();
-            let old = past.by_id(item.entity.collection, id).map(|it| &it.value);
-            let same = old.is_some_and(|old| says_the_same(old, &item.record));
-            let mut record = take(&mut item.record);
-            for stamp in open {
-                let kept = old.filter(|_| same || stamp == "created_at").and_then(|it| it.get(stamp));
-                record.insert(stamp, kept.filter(|it| !it.is_null()).unwrap_or(&now).clone());
+            let open: Vec<Field> = [CREATED_AT, UPDATED_AT].into_iter().filter(is_open).collect();
+            let id = item.record.get(ID.name).and_then(Value::as_str).unwrap_or_default();
+            let old = previous.by_id(item.entity.collection, id).map(|record| &record.value);
+            let is_same = old.is_some_and(|old| is_same_record(old, &item.record));
+            let mut record = take_mapping(&mut item.record);
+            for field in open {
+                let keeps = is_same || field.name == CREATED_AT.name;
+                let kept = old.filter(|_| keeps).and_then(|old| old.get(field.name));
+                record.insert(field.name, kept.filter(|time| !time.is_null()).unwrap_or(&now).clone());
             }
             let record = Value::from(record);
             item.record = old.filter(|old| **old == record).cloned().unwrap_or(record);
         }
     }
 
+    /// The id of the entity that a field of an item refers to; an error if there is no such entity.
     fn reference(
         &mut self,
         n: usize,
         record: &Value,
-        field: &'static str,
-        collection: &'static str,
+        field: &Field,
+        target: &'static EntitySchema,
     ) -> Option<SharedText> {
-        let CheckedItem { parent, path, written, before, .. } = &self.items[n];
-        if let Some(parent) = parent.filter(|parent| parent.field == field) {
+        let CheckedItem { parent, path, written, previous, .. } = &self.items[n];
+        if let Some(parent) = parent.filter(|parent| parent.field == field.name) {
             return Some(self.ids[parent.item].clone());
         }
-        // What was known before has an id in its record; the text may say a name.
-        let name = match before {
-            None => record.get(field)?.as_text()?,
-            Some(_) => written.get(field).map(|it| it.get("id").unwrap_or(it))?.as_text()?,
+        // The record of an item that is taken over contains an id where the text may have a name.
+        let name = match previous {
+            None => record.get(field.name)?.as_text()?,
+            Some(_) => written.get(field.name).map(|value| value.get(ID.name).unwrap_or(value))?.as_text()?,
         };
-        let by = unique_fields(collection).first().copied().unwrap_or("name");
-        let named = self.unique.get(&(collection, by, name.clone()));
-        if let Some(item) = named.or_else(|| self.found.get(&(collection, name.clone()))) {
+        let collection = target.collection;
+        let name_field = name_in_file(target);
+        let named =
+            name_field.and_then(|name_field| self.unique.get(&(collection, name_field.name, name.clone())));
+        if let Some(item) = named.or_else(|| self.by_id.get(&(collection, name.clone()))) {
             return Some(self.ids[*item].clone());
         }
+        let field = field.name;
         let message = format!("invalid reference '{field}: {name}' (no such entry in '{collection}')");
         let mut diagnostic = Diagnostic::error(path.key(field), message);
-        // To look for a near word costs a comparison with each name.
-        if self.diagnostics.len() < GUESSES {
-            // In the order of the file, so that the same file is told the same.
-            let these = self.items.iter().filter(|item| item.entity.collection == collection);
-            let known = these.filter_map(|item| item.record.get(by).and_then(Value::as_str));
-            if let Some(near) = crate::schema::nearest(name, known) {
+        // The search for a similar name compares with each name.
+        if let Some(name_field) = name_field
+            && self.diagnostics.len() < MOST_GUESSES
+        {
+            // In file order, so that equal files get equal hints.
+            let targets = self.items.iter().filter(|item| item.entity == target);
+            let names = targets.filter_map(|item| item.record.get(name_field.name).and_then(Value::as_str));
+            if let Some(near) = crate::schema::nearest(name, names) {
                 diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
             }
         }
-        if let Some(place) = self.by_name(n, &self.items[n].written) {
-            diagnostic = diagnostic.listed(place);
+        if let Some(path) = self.path_by_name(n, &self.items[n].written) {
+            diagnostic = diagnostic.listed(path);
         }
         push_bounded(&mut self.diagnostics, diagnostic);
         None
     }
 }
 
-/// Of this many references to nothing it is said what was probably meant.
-const GUESSES: usize = 20;
+/// How many references to missing entities get a hint at a similar name.
+const MOST_GUESSES: usize = 20;
 
-/// The members of a record, to be changed and put back.
-fn take(record: &mut Value) -> Mapping {
-    std::mem::take(record).into_mapping().unwrap_or_default()
+/// The field by which a file can refer to an entity.
+fn name_in_file(entity: &EntitySchema) -> Option<&'static Field> {
+    entity.unique_in_files().next()
 }
 
-/// Fields that no id may be made from.
-const SECRETS: [&str; 8] =
-    ["key", "key_alt", "secret", "client_id", "client_secret", "access_token", "session_id", "value"];
-
-/// The fields of a collection whose values are unique; references use the first one.
-fn unique_fields(collection: &str) -> &'static [&'static str] {
-    match collection {
-        "plugins" => &["instance_name"],
-        "consumers" => &["username", "custom_id"],
-        "keyauth_credentials" | "jwt_secrets" | "acme_storage" | "parameters" => &["key"],
-        "basicauth_credentials" | "hmacauth_credentials" => &["username"],
-        "ca_certificates" => &["cert_digest"],
-        "oauth2_credentials" => &["client_id"],
-        "oauth2_tokens" => &["access_token"],
-        "sessions" => &["session_id"],
-        "vaults" => &["prefix"],
-        "acls" | "targets" | "certificates" | "filter_chains" => &[],
-        _ => &["name"],
-    }
+/// The members of a record, to be changed and put back.
+fn take_mapping(record: &mut Value) -> Mapping {
+    std::mem::take(record).into_mapping().unwrap_or_default()
 }

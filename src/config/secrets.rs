@@ -1,36 +1,39 @@
-//! Secrets that stand in clear in a file: one warning for all of them, since a file that holds one often holds many.
+//! Warning about secrets in clear in a file: one for all of them, since a file with one secret often has many.
 
 use super::previous_config::EntityNode;
 use crate::{
     diag::{Diagnostic, plural},
     document::{NodePath, PathStep, Value},
-    entity::EntityRecord,
+    entity::{
+        EntityRecord, certificate,
+        document::{IGNORE, TRANSFORM},
+        key, plugin,
+    },
     schema::{Field, FieldKind, PluginSchemas},
 };
 
-/// What the top level says in `_ignore` where secrets are meant to be in the file.
+/// The value in `_ignore` of a file that is meant to contain secrets.
 const IGNORED: &str = "clear-secrets";
 
-/// The secrets of a document that stand in it as they are. `written` is the document before variables got their values,
-/// asked for only if there are any; none if nobody knows.
-pub(super) fn in_clear(
+/// A warning about the secrets that a document contains as they are. `written` returns the document with its variables, if
+/// that is known; it is called only if there are secrets.
+pub(super) fn warn_of_clear_secrets(
     document: &Value,
     records: &[EntityRecord],
     nodes: &[EntityNode],
     plugins: &dyn PluginSchemas,
     written: &dyn Fn() -> Option<Value>,
 ) -> Option<Diagnostic> {
-    let ignored = document.get("_ignore").map(Value::items).unwrap_or_default();
-    if ignored.iter().any(|it| it.as_str() == Some(IGNORED)) {
+    let ignored = document.get(IGNORE.name).map(Value::items).unwrap_or_default();
+    if ignored.iter().any(|value| value.as_str() == Some(IGNORED)) {
         return None;
     }
     let mut found = Vec::new();
     for (record, node) in records.iter().zip(nodes) {
         let owner = record.collection();
-        // What nobody transforms is a hash already.
-        if owner == "basicauth_credentials"
-            && document.get("_transform").and_then(Value::as_bool) == Some(false)
-        {
+        // Without a transformation the file contains hashes.
+        let has_hashes = record.entity.hashed_fields().next().is_some();
+        if has_hashes && document.get(TRANSFORM.name).and_then(Value::as_bool) == Some(false) {
             continue;
         }
         for field in record.entity.fields {
@@ -38,29 +41,29 @@ pub(super) fn in_clear(
                 continue;
             };
             if matches!(field.kind, FieldKind::Config) {
-                let name = node.written.get("name").and_then(Value::as_str).unwrap_or_default();
+                let name = node.written.get(plugin::NAME.name).and_then(Value::as_str).unwrap_or_default();
                 let fields = plugins.settings(name).map_or(&[][..], |settings| settings.fields);
-                secrets_of(fields, value, &at, &format!("the plugin {name}"), &mut found);
+                find_in_record(fields, value, &at, &format!("the plugin {name}"), &mut found);
             } else {
-                secrets(field, value, &at, owner, &mut found);
+                find_in_field(field, value, &at, owner, &mut found);
             }
         }
     }
     if found.is_empty() {
         return None;
     }
-    // What a variable stands for is written otherwise.
+    // The value of a variable is not in the text.
     let written = written()?;
-    found.retain(|(at, _)| node(&written, at).is_some_and(|it| node(document, at) == Some(it)));
-    let place = |(at, _): &(NodePath, String)| {
+    found.retain(|(at, _)| node(&written, at).is_some_and(|value| node(document, at) == Some(value)));
+    let section = |(at, _): &(NodePath, String)| {
         let step = at.steps().first();
         document.entries().position(|(key, _)| matches!(step, Some(PathStep::Key(first)) if **first == *key))
     };
-    found.sort_by_key(place);
+    found.sort_by_key(section);
     let (first, _) = found.first()?;
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for (_, owner) in &found {
-        match counts.iter_mut().find(|(it, _)| it == owner) {
+        match counts.iter_mut().find(|(counted, _)| counted == owner) {
             Some((_, count)) => *count += 1,
             None => counts.push((owner, 1)),
         }
@@ -72,7 +75,7 @@ pub(super) fn in_clear(
         plural(found.len(), "secret"),
         places.join(", ")
     );
-    let help = if counts.iter().any(|(owner, _)| *owner == "certificates") {
+    let help = if counts.iter().any(|(owner, _)| *owner == certificate::ENTITY.collection) {
         "keep private keys in the environment: `{vault://env/my-key}`; other secrets come from there as \
          `${{ env \"DECK_NAME\" }}`, or as `${NAME}` with MYNAH_ENV_SUBSTITUTION=on. If they belong here, say \
          `_ignore: [clear-secrets]` at the top"
@@ -83,33 +86,39 @@ pub(super) fn in_clear(
     Some(Diagnostic::warning(first.clone(), message).key().help(help))
 }
 
-/// The secrets of a field, each with what it belongs to.
-fn secrets(field: &Field, value: &Value, at: &NodePath, owner: &str, found: &mut Vec<(NodePath, String)>) {
+/// Adds the secrets in a field, each with its path and owner.
+fn find_in_field(
+    field: &Field,
+    value: &Value,
+    at: &NodePath,
+    owner: &str,
+    found: &mut Vec<(NodePath, String)>,
+) {
     match field.kind {
         FieldKind::Secret | FieldKind::Text | FieldKind::String => {
-            // The password of a cache may be empty, which those fields say of themselves.
+            // The password of a cache may be empty, hence its field is no secret by kind.
             let holds_secrets = matches!(field.kind, FieldKind::Secret)
                 || matches!(field.name, "password" | "redis_password");
             if holds_secrets && value.as_str().is_some_and(is_secret) {
                 found.push((at.clone(), owner.to_owned()));
             }
         }
-        FieldKind::Record(fields) => secrets_of(fields, value, at, owner, found),
+        FieldKind::Record(fields) => find_in_record(fields, value, at, owner, found),
         FieldKind::Map(item) => {
-            for (key, value) in value.entries().filter(|(key, _)| *key != "public_key") {
-                secrets(item, value, &at.key(key), owner, found);
+            for (key, value) in value.entries().filter(|(key, _)| *key != key::PUBLIC_KEY) {
+                find_in_field(item, value, &at.key(key), owner, found);
             }
         }
         FieldKind::Array(item) | FieldKind::Set(item) => {
             for (n, value) in value.items().iter().enumerate() {
-                secrets(item, value, &at.index(n), owner, found);
+                find_in_field(item, value, &at.index(n), owner, found);
             }
         }
         _ => (),
     }
 }
 
-fn secrets_of(
+fn find_in_record(
     fields: &[Field],
     record: &Value,
     at: &NodePath,
@@ -118,12 +127,12 @@ fn secrets_of(
 ) {
     for field in fields {
         if let Some(value) = record.get(field.name) {
-            secrets(field, value, &at.key(field.name), owner, found);
+            find_in_field(field, value, &at.key(field.name), owner, found);
         }
     }
 }
 
-/// Whether a text of a field for secrets is one: no reference, and of addresses only those with a password.
+/// Whether a text in a field for secrets is one. A reference to a vault is not, nor is an address without a password.
 fn is_secret(text: &str) -> bool {
     let is_reference = text.starts_with("{vault://") && text.ends_with('}');
     let is_address = text.split_once("://").is_some_and(|(_, rest)| {

@@ -2,26 +2,27 @@
 
 use crate::{
     document::{Mapping, NodePath, Value},
-    entity::EntityRecord,
+    entity::{EntityRecord, vault},
     schema::{Field, FieldKind},
 };
 
-/// The vaults of a configuration: each prefix, and what names of its variables begin with.
+/// The vaults of a configuration: the prefix of each, and the beginning of the names of its variables.
 #[derive(PartialEq, Eq)]
 pub(super) struct VaultPrefixes(Vec<(String, String)>);
 
 impl VaultPrefixes {
-    /// The vaults among records, and the one that is always there.
+    /// The vaults among records, and `env`, which is always there.
     pub(super) fn new(records: &[EntityRecord]) -> Self {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-        let all = records.iter().filter(|it| it.collection() == "vaults").map(|it| {
-            let config = it.value.get("config");
-            (text(it.value.get("prefix")), text(config.and_then(|config| config.get("prefix"))))
+        let all = records.iter().filter(|record| record.entity == &vault::ENTITY).map(|record| {
+            let config = record.value.get(vault::CONFIG.name);
+            let variables = config.and_then(|config| config.get(vault::VARIABLE_PREFIX.name));
+            (text(record.value.get(vault::PREFIX.name)), text(variables))
         });
         Self(all.chain([("env".to_owned(), String::new())]).collect())
     }
 
-    /// What a text says: itself, or what it refers to; `None` if that is not there.
+    /// The text itself, or the value that it refers to; `None` if there is no such value.
     pub(super) fn resolve(&self, text: &str, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
         let Some(reference) = text.strip_prefix("{vault://").and_then(|rest| rest.strip_suffix('}')) else {
             return Some(text.to_owned());
@@ -31,7 +32,7 @@ impl VaultPrefixes {
         let mut parts = place.splitn(3, '/');
         let (vault, resource, member) = (parts.next()?, parts.next()?, parts.next());
         let (_, prefix) = self.0.iter().find(|(name, _)| name == vault)?;
-        let prefix = query.split('&').find_map(|it| it.strip_prefix("prefix=")).unwrap_or(prefix);
+        let prefix = query.split('&').find_map(|argument| argument.strip_prefix("prefix=")).unwrap_or(prefix);
         let suffix = if version == "2" { "_PREVIOUS" } else { "" };
         let name = format!("{prefix}{resource}{suffix}").to_uppercase().replace('-', "_");
         let value = variable(&name)?;
@@ -41,48 +42,48 @@ impl VaultPrefixes {
     }
 }
 
-/// Settings with what `open` makes of the references in them, and where they stand; nothing if there are none.
-pub(super) fn reveal(
+/// Settings in which `resolve` has replaced each reference, given with its path; `None` if there are no references.
+pub(super) fn resolve_settings(
     fields: &[Field],
     settings: &Value,
     at: &NodePath,
-    open: &mut dyn FnMut(&str, &NodePath) -> String,
+    resolve: &mut dyn FnMut(&str, &NodePath) -> String,
 ) -> Option<Value> {
     let known = fields.iter().map(|field| (field.name, field));
-    members(&mut { known }, settings.as_mapping()?, at, open)
+    resolve_members(&mut { known }, settings.as_mapping()?, at, resolve)
 }
 
-fn members<'a>(
+fn resolve_members<'a>(
     fields: &mut dyn Iterator<Item = (&'a str, &'a Field)>,
     mapping: &Mapping,
     at: &NodePath,
-    open: &mut dyn FnMut(&str, &NodePath) -> String,
+    resolve: &mut dyn FnMut(&str, &NodePath) -> String,
 ) -> Option<Value> {
-    let mut revealed: Option<Mapping> = None;
-    for (name, field) in fields.filter(|(_, field)| may_refer(field)) {
+    let mut resolved: Option<Mapping> = None;
+    for (name, field) in fields.filter(|(_, field)| can_refer(field)) {
         let Some(value) = mapping.get(name) else { continue };
         let at = at.key(name);
         let found = match (field.kind, value) {
-            (_, Value::String(text)) if field.is_reference(value) => Some(open(text, &at).into()),
-            (FieldKind::Record(fields), _) => reveal(fields, value, &at, open),
+            (_, Value::String(text)) if field.is_reference(value) => Some(resolve(text, &at).into()),
+            (FieldKind::Record(fields), _) => resolve_settings(fields, value, &at, resolve),
             (FieldKind::Map(item), Value::Mapping(all)) => {
-                members(&mut all.keys().map(|it| (it, item)), all, &at, open)
+                resolve_members(&mut all.keys().map(|key| (key, item)), all, &at, resolve)
             }
             _ => None,
         };
         if let Some(found) = found {
-            revealed.get_or_insert_with(|| mapping.clone()).insert(name, found);
+            resolved.get_or_insert_with(|| mapping.clone()).insert(name, found);
         }
     }
-    revealed.map(Value::from)
+    resolved.map(Value::from)
 }
 
-/// Whether references may stand in values of a field.
-fn may_refer(field: &Field) -> bool {
+/// Whether values of a field can contain references.
+fn can_refer(field: &Field) -> bool {
     field.referenceable
         || match field.kind {
-            FieldKind::Record(fields) => fields.iter().any(may_refer),
-            FieldKind::Map(item) => may_refer(item),
+            FieldKind::Record(fields) => fields.iter().any(can_refer),
+            FieldKind::Map(item) => can_refer(item),
             _ => false,
         }
 }
@@ -93,7 +94,7 @@ mod tests {
     use crate::document::{Dialect, read};
 
     #[test]
-    fn what_settings_refer_to_takes_the_place_of_references() {
+    fn references_in_settings_are_replaced_by_their_values() {
         const REDIS: &[Field] =
             &[Field::new("host", FieldKind::String), Field::new("password", FieldKind::Text).referenceable()];
         const FIELDS: &[Field] = &[
@@ -102,18 +103,19 @@ mod tests {
         ];
         let text = r#"{"redis":{"host":"{vault://env/a}","password":"{vault://env/b}"},"headers":{"x":"{vault://env/c}","y":"d"}}"#;
         let settings = read(text, Dialect::Kong).unwrap().value;
-        let mut met = Vec::new();
-        let revealed = reveal(FIELDS, &settings, &NodePath::root().key("config"), &mut |text, at| {
-            met.push(format!("{at} {text}"));
-            text.to_uppercase()
-        });
+        let mut seen = Vec::new();
+        let resolved =
+            resolve_settings(FIELDS, &settings, &NodePath::root().key("config"), &mut |text, at| {
+                seen.push(format!("{at} {text}"));
+                text.to_uppercase()
+            });
         assert_eq!(
-            revealed.unwrap().to_json(),
+            resolved.unwrap().to_json(),
             r#"{"redis":{"host":"{vault://env/a}","password":"{VAULT://ENV/B}"},"headers":{"x":"{VAULT://ENV/C}","y":"d"}}"#
         );
-        assert_eq!(met, ["config.redis.password {vault://env/b}", "config.headers.x {vault://env/c}"]);
+        assert_eq!(seen, ["config.redis.password {vault://env/b}", "config.headers.x {vault://env/c}"]);
         let plain = read(r#"{"redis":{"password":"p"}}"#, Dialect::Kong).unwrap().value;
-        assert!(reveal(FIELDS, &plain, &NodePath::root(), &mut |_, _| unreachable!()).is_none());
+        assert!(resolve_settings(FIELDS, &plain, &NodePath::root(), &mut |_, _| unreachable!()).is_none());
     }
 
     #[test]

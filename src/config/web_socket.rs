@@ -1,61 +1,70 @@
-//! The protocols `ws` and `wss` of Kong's Enterprise gateway. The open-source one refuses them, and carries WebSocket
-//! over `http` and `https` alike: in a file they are read as these. (Kong docs: "Proxying", WebSocket.)
+//! Replacement of the protocols `ws` and `wss` of Kong's Enterprise gateway by `http` and `https`. The open-source gateway
+//! refuses the former, and carries WebSocket over the latter. (Kong docs: "Proxying", WebSocket.)
 
 use crate::{
     diag::Diagnostic,
     document::{Mapping, NodePath, Value},
+    entity::{consumer, plugin, route, service},
+    schema::{EntitySchema, Field},
 };
 
-/// The protocols, and those that they are read as.
+/// The protocols, and their replacements.
 const PROTOCOLS: [(&str, &str); 2] = [("ws", "http"), ("wss", "https")];
 
-/// What may name a protocol, or has such things below it.
-const COLLECTIONS: [&str; 4] = ["services", "routes", "plugins", "consumers"];
+/// The kinds of entities that name protocols, or contain such entities.
+const KINDS: [&EntitySchema; 4] = [&service::ENTITY, &route::ENTITY, &plugin::ENTITY, &consumer::ENTITY];
 
-/// The document without `ws` and `wss`. Of Services and Routes it is noted, as they take other requests, too.
-pub(super) fn plain(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Value {
+/// The document without `ws` and `wss`. There is a warning about each Service and Route, as it now takes other requests,
+/// too.
+pub(super) fn replace_protocols(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Value {
     match document.as_mapping() {
-        Some(top) => below(top, &NodePath::root(), diagnostics).map_or(document, Value::from),
+        Some(top) => replace_in(top, &NodePath::root(), diagnostics).map_or(document, Value::from),
         None => document,
     }
 }
 
-/// The record with every entity below it changed; none if nothing changes.
-fn below(record: &Mapping, at: &NodePath, diagnostics: &mut Vec<Diagnostic>) -> Option<Mapping> {
+/// The record with every entity below it changed; `None` if nothing changes.
+fn replace_in(record: &Mapping, at: &NodePath, diagnostics: &mut Vec<Diagnostic>) -> Option<Mapping> {
     let mut changed: Option<Mapping> = None;
-    for collection in COLLECTIONS {
-        let Some(Value::Sequence(items)) = record.get(collection) else { continue };
-        let at = at.key(collection);
-        let mut news = Vec::new();
+    for kind in KINDS {
+        let Some(Value::Sequence(items)) = record.get(kind.collection) else { continue };
+        let at = at.key(kind.collection);
+        let mut replacements = Vec::new();
         for (n, item) in items.iter().enumerate() {
-            let new = item.as_mapping().and_then(|it| entity(it, collection, &at.index(n), diagnostics));
-            news.extend(new.map(|new| (n, new)));
+            let record = item.as_mapping();
+            let replaced =
+                record.and_then(|record| replace_in_entity(record, kind, &at.index(n), diagnostics));
+            replacements.extend(replaced.map(|replaced| (n, replaced)));
         }
-        if !news.is_empty() {
+        if !replacements.is_empty() {
             let mut items = items.to_vec();
-            for (n, new) in news {
-                items[n] = new.into();
+            for (n, replaced) in replacements {
+                items[n] = replaced.into();
             }
-            changed.get_or_insert_with(|| record.clone()).insert(collection, items);
+            changed.get_or_insert_with(|| record.clone()).insert(kind.collection, items);
         }
     }
     changed
 }
 
-fn entity(
+fn replace_in_entity(
     given: &Mapping,
-    collection: &str,
+    kind: &EntitySchema,
     at: &NodePath,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Option<Mapping> {
-    let mut record = below(given, at, diagnostics);
-    let read = match collection {
-        "services" => service(given),
-        "routes" | "plugins" => protocols(given),
-        _ => None,
+    let mut record = replace_in(given, at, diagnostics);
+    let replaced = if kind == &service::ENTITY {
+        protocol_of_service(given)
+    } else if kind == &route::ENTITY {
+        protocols(given, &route::PROTOCOLS)
+    } else if kind == &plugin::ENTITY {
+        protocols(given, &plugin::PROTOCOLS)
+    } else {
+        None
     };
-    if let Some((key, value)) = read {
-        if collection != "plugins" {
+    if let Some((key, value)) = replaced {
+        if kind != &plugin::ENTITY {
             let note = "`ws` and `wss` are read as `http` and `https`, which carry WebSocket and all else";
             diagnostics.push(Diagnostic::warning(at.key(key), note));
         }
@@ -64,36 +73,37 @@ fn entity(
     record
 }
 
-/// What the protocol of a Service, or the scheme of its `url`, becomes.
-fn service(given: &Mapping) -> Option<(&'static str, Value)> {
-    let url = given.get("url").and_then(Value::as_str).and_then(|url| url.split_once("://"));
+/// The replacement of the protocol of a Service, or of its `url`.
+fn protocol_of_service(given: &Mapping) -> Option<(&'static str, Value)> {
+    let url_key = service::URL.name;
+    let url = given.get(url_key).and_then(Value::as_str).and_then(|url| url.split_once("://"));
     if let Some((scheme, rest)) = url {
-        return read_as(scheme).map(|it| ("url", format!("{it}://{rest}").into()));
+        return replacement(scheme).map(|scheme| (url_key, format!("{scheme}://{rest}").into()));
     }
-    let protocol = given.get("protocol").and_then(Value::as_str)?;
-    read_as(protocol).map(|it| ("protocol", it.into()))
+    let protocol = given.get(service::PROTOCOL.name).and_then(Value::as_str)?;
+    replacement(protocol).map(|protocol| (service::PROTOCOL.name, protocol.into()))
 }
 
-/// What the list of protocols becomes; nothing stands in it twice that did not.
-fn protocols(given: &Mapping) -> Option<(&'static str, Value)> {
-    let items = given.get("protocols").map(Value::items).unwrap_or_default();
-    let is_new = |it: &Value| it.as_str().and_then(read_as);
-    if !items.iter().any(|it| is_new(it).is_some()) {
+/// The replacement of a list of protocols, without new duplicates.
+fn protocols(given: &Mapping, field: &Field) -> Option<(&'static str, Value)> {
+    let items = given.get(field.name).map(Value::items).unwrap_or_default();
+    let replaced = |item: &Value| item.as_str().and_then(replacement);
+    if !items.iter().any(|item| replaced(item).is_some()) {
         return None;
     }
     let mut all: Vec<Value> = Vec::with_capacity(items.len());
     for item in items {
-        match is_new(item).map(Value::from) {
-            Some(new) if items.contains(&new) || all.contains(&new) => {}
-            Some(new) => all.push(new),
+        match replaced(item).map(Value::from) {
+            Some(protocol) if items.contains(&protocol) || all.contains(&protocol) => {}
+            Some(protocol) => all.push(protocol),
             None => all.push(item.clone()),
         }
     }
-    Some(("protocols", all.into()))
+    Some((field.name, all.into()))
 }
 
-fn read_as(protocol: &str) -> Option<&'static str> {
-    PROTOCOLS.iter().find(|(it, _)| *it == protocol).map(|(_, plain)| *plain)
+fn replacement(protocol: &str) -> Option<&'static str> {
+    PROTOCOLS.iter().find(|(name, _)| *name == protocol).map(|(_, replacement)| *replacement)
 }
 
 #[cfg(test)]
@@ -101,18 +111,18 @@ mod tests {
     use super::*;
     use crate::document::{Dialect, read};
 
-    /// Checks what a document becomes, and what is noted of it.
+    /// Checks the replacement of a document, and the paths of warnings.
     #[track_caller]
-    fn check(given: &str, expected: &str, noted: &[&str]) {
+    fn check(given: &str, expected: &str, warned: &[&str]) {
         let document = |text| read(text, Dialect::Kong).unwrap().value;
-        let mut complaints = Vec::new();
-        assert_eq!(plain(document(given), &mut complaints).to_json(), document(expected).to_json());
-        let paths: Vec<_> = complaints.iter().map(|it| it.path.to_string()).collect();
-        assert_eq!(paths, noted, "{given}");
+        let mut warnings = Vec::new();
+        assert_eq!(replace_protocols(document(given), &mut warnings).to_json(), document(expected).to_json());
+        let paths: Vec<_> = warnings.iter().map(|warning| warning.path.to_string()).collect();
+        assert_eq!(paths, warned, "{given}");
     }
 
     #[test]
-    fn web_socket_is_a_manner_of_http() {
+    fn web_socket_protocols_of_services_and_routes_are_replaced_with_a_warning() {
         check("services: [{protocol: ws}]", "services: [{protocol: http}]", &["services[0].protocol"]);
         check("services: [{url: 'wss://a/b'}]", "services: [{url: 'https://a/b'}]", &["services[0].url"]);
         check(
@@ -128,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn plugins_see_it_as_what_it_is() {
+    fn web_socket_protocols_of_plugins_are_replaced_without_a_warning() {
         let all = "[{protocols: [grpc, http, https, ws, wss]}]";
         for (before, after) in
             [(all, "[{protocols: [grpc, http, https]}]"), ("[{protocols: [ws]}]", "[{protocols: [http]}]")]
@@ -143,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_meant_stays() {
+    fn values_of_other_kinds_stay() {
         for text in
             ["services: ws", "services: [ws, {protocol: 5, routes: {}}]", "routes: [{protocols: ws}]", "ws"]
         {

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     diag::SourceFile,
-    document::Value,
-    entity::{Entities, EntityRecord},
+    entity::{Entities, EntityRecord, plugin},
 };
 
 /// Why a new version may have been cut off; `None` if the text is complete by itself or removes nothing of that kind.
@@ -32,7 +31,7 @@ pub(super) fn find_truncation(
         return Some("it is the beginning of the live configuration".to_owned());
     }
     let guard = before.records.iter().find(|record| is_plugin(record) && is_lost_guard(record, after))?;
-    let name = text(&guard.value, "name");
+    let name = guard.text(&plugin::NAME).unwrap_or_default();
     Some(format!("the plugin {name} is missing, but the entity that it applied to is still there"))
 }
 
@@ -43,41 +42,26 @@ fn could_continue(text: &str) -> bool {
 }
 
 fn is_plugin(record: &EntityRecord) -> bool {
-    record.collection() == "plugins"
+    record.entity == &plugin::ENTITY
 }
 
 /// Whether a plugin is missing although the entities that it applied to are still there.
 fn is_lost_guard(plugin: &EntityRecord, after: &Entities) -> bool {
-    let scopes =
-        |record: &EntityRecord| SCOPES.map(|(field, _)| reference(&record.value, field).map(str::to_owned));
+    let scopes = |plugin: &EntityRecord| -> Vec<Option<String>> {
+        plugin.entity.references().map(|(field, _)| plugin.reference(field).map(str::to_owned)).collect()
+    };
     let is_same = |record: &EntityRecord| {
         record.id() == plugin.id()
-            || text(&record.value, "name") == text(&plugin.value, "name") && scopes(record) == scopes(plugin)
+            || record.text(&plugin::NAME) == plugin.text(&plugin::NAME) && scopes(record) == scopes(plugin)
     };
     if after.records.iter().any(|record| is_plugin(record) && is_same(record)) {
         return false;
     }
-    SCOPES.iter().all(|(field, collection)| {
-        reference(&plugin.value, field).is_none_or(|id| {
-            after.records.iter().any(|record| record.collection() == *collection && record.id() == id)
-        })
+    plugin.entity.references().all(|(field, target)| {
+        let exists =
+            |id: &str| after.records.iter().any(|record| record.entity == target && record.id() == id);
+        plugin.reference(field).is_none_or(exists)
     })
-}
-
-/// The fields of a plugin that limit its scope, and their collections.
-const SCOPES: [(&str, &str); 4] = [
-    ("route", "routes"),
-    ("service", "services"),
-    ("consumer", "consumers"),
-    ("consumer_group", "consumer_groups"),
-];
-
-fn text<'a>(record: &'a Value, field: &str) -> &'a str {
-    record.get(field).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn reference<'a>(record: &'a Value, field: &str) -> Option<&'a str> {
-    record.get(field)?.get("id")?.as_str()
 }
 
 #[cfg(test)]

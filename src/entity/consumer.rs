@@ -1,104 +1,74 @@
-//! A Consumer: someone who uses the APIs, with credentials and groups. (Kong: Consumer object.)
-
-use std::fmt;
+//! Consumers: the users of APIs, with their credentials and groups. (Kong: Consumer object.)
 
 use uuid::Uuid;
 
-use super::{credentials, id, names, plugin, text};
+use super::{
+    acl::{self, ConsumerGroup},
+    basicauth_credential::{self, PasswordCredential},
+    hmacauth_credential,
+    jwt_secret::{self, JwtCredential},
+    keyauth_credential::{self, KeyCredential},
+    oauth2_credential, plugin,
+    record::{id, is_set, text},
+    shared_fields::{CREATED_AT, ID, TAGS, UPDATED_AT},
+};
 use crate::{
     document::{NodePath, Value},
-    schema::{EntityFault, EntitySchema, Field, FieldKind, FieldRule},
+    schema::{DerivedId, EntityFault, EntityLabel, EntitySchema, Field, FieldKind},
 };
 
-/// What a Consumer may say.
-pub(super) const ENTITY: EntitySchema = EntitySchema {
-    collection: "consumers",
-    fields: FIELDS,
-    prepare: None,
-    complete: None,
-    conditions: &[],
-    checks: &[some_name],
+pub(crate) static ENTITY: EntitySchema = EntitySchema {
+    name_field: Some(&USERNAME),
+    derived_id: DerivedId::Name(&USERNAME),
+    stable_id_field: Some(&USERNAME),
+    label: EntityLabel::FirstOf(&[&USERNAME, &CUSTOM_ID]),
+    log_rank: 8,
+    has_deck_defaults: true,
+    checks: &[require_name],
+    ..EntitySchema::new("consumers", FIELDS)
 };
 
-const FIELDS: &[Field] = &[
-    Field::new("id", FieldKind::Uuid),
-    Field::new("username", FieldKind::String),
-    Field::new("custom_id", FieldKind::String),
-    names::TAGS,
-    Field::new("created_at", FieldKind::Integer),
-    Field::new("updated_at", FieldKind::Integer),
-    Field::new("plugins", FieldKind::Entities(|| &plugin::ENTITY, "consumer")),
-    Field::new("keyauth_credentials", FieldKind::Entities(|| &KEY, "consumer")),
-    Field::new("basicauth_credentials", FieldKind::Entities(|| &PASSWORD, "consumer")),
-    Field::new("acls", FieldKind::Entities(|| &GROUP, "consumer")),
-    Field::new("jwt_secrets", FieldKind::Entities(|| &credentials::JWT, "consumer")),
-    Field::new("hmacauth_credentials", FieldKind::Entities(|| &credentials::HMAC, "consumer")),
-    Field::new("oauth2_credentials", FieldKind::Entities(|| &credentials::OAUTH2, "consumer")),
-];
+fields! {
+    ID,
+    USERNAME = Field::new("username", FieldKind::String).unique()
+        .describe("a unique name"),
+    CUSTOM_ID = Field::new("custom_id", FieldKind::String).unique()
+        .describe("its unique name in another system"),
+    TAGS,
+    CREATED_AT,
+    UPDATED_AT,
+    PLUGINS = Field::new("plugins", FieldKind::Entities(|| &plugin::ENTITY, plugin::CONSUMER.name)),
+    KEYAUTH_CREDENTIALS = Field::new(
+        "keyauth_credentials",
+        FieldKind::Entities(|| &keyauth_credential::ENTITY, keyauth_credential::CONSUMER.name),
+    ),
+    BASICAUTH_CREDENTIALS = Field::new(
+        "basicauth_credentials",
+        FieldKind::Entities(|| &basicauth_credential::ENTITY, basicauth_credential::CONSUMER.name),
+    ),
+    ACLS = Field::new("acls", FieldKind::Entities(|| &acl::ENTITY, acl::CONSUMER.name)),
+    JWT_SECRETS = Field::new(
+        "jwt_secrets",
+        FieldKind::Entities(|| &jwt_secret::ENTITY, jwt_secret::CONSUMER.name),
+    ),
+    HMACAUTH_CREDENTIALS = Field::new(
+        "hmacauth_credentials",
+        FieldKind::Entities(|| &hmacauth_credential::ENTITY, hmacauth_credential::CONSUMER.name),
+    ),
+    OAUTH2_CREDENTIALS = Field::new(
+        "oauth2_credentials",
+        FieldKind::Entities(|| &oauth2_credential::ENTITY, oauth2_credential::CONSUMER.name),
+    ),
+}
 
-/// What a credential of `key-auth` may say.
-pub(super) const KEY: EntitySchema = EntitySchema {
-    collection: "keyauth_credentials",
-    fields: &[
-        Field::new("id", FieldKind::Uuid),
-        Field::new("key", FieldKind::Secret).required(),
-        Field::new("consumer", FieldKind::Foreign("consumers")).required(),
-        Field::new("ttl", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 100_000_000.0)]),
-        names::TAGS,
-        Field::new("created_at", FieldKind::Integer),
-    ],
-    prepare: Some(|given| Ok(credentials::make_up(given, &["key"]))),
-    // A life time is for databases; Kong shows none without one.
-    complete: Some(|record| {
-        if record.get("ttl").is_some_and(Value::is_null) {
-            record.remove("ttl");
-        }
-    }),
-    conditions: &[],
-    checks: &[],
-};
-
-/// What a credential of `basic-auth` may say.
-pub(super) const PASSWORD: EntitySchema = EntitySchema {
-    collection: "basicauth_credentials",
-    fields: &[
-        Field::new("id", FieldKind::Uuid),
-        Field::new("username", FieldKind::String).required(),
-        Field::new("password", FieldKind::Secret).required(),
-        Field::new("consumer", FieldKind::Foreign("consumers")).required(),
-        names::TAGS,
-        Field::new("created_at", FieldKind::Integer),
-    ],
-    prepare: None,
-    complete: None,
-    conditions: &[],
-    checks: &[],
-};
-
-/// What the membership of a Consumer in a group may say.
-pub(super) const GROUP: EntitySchema = EntitySchema {
-    collection: "acls",
-    fields: &[
-        Field::new("id", FieldKind::Uuid),
-        Field::new("group", FieldKind::String).required(),
-        Field::new("consumer", FieldKind::Foreign("consumers")).required(),
-        names::TAGS,
-        Field::new("created_at", FieldKind::Integer),
-    ],
-    prepare: None,
-    complete: None,
-    conditions: &[],
-    checks: &[],
-};
-
-/// A Consumer with all that tells it apart.
+/// A user of APIs, with credentials and groups.
 #[derive(Clone, Debug)]
 pub struct Consumer {
     /// Its id, given or derived from its username.
     pub id: Uuid,
-    /// Its name here.
+    /// Its name.
     pub username: Option<String>,
-    /// Its name elsewhere.
+    /// Its name in another system.
     pub custom_id: Option<String>,
     /// Its keys, in file order.
     pub keys: Vec<KeyCredential>,
@@ -112,64 +82,14 @@ pub struct Consumer {
     pub record: Value,
 }
 
-/// A key for `key-auth`.
-#[derive(Clone)]
-pub struct KeyCredential {
-    /// Its id.
-    pub id: Uuid,
-    /// The key itself.
-    pub key: String,
-    /// The complete record, the key with it.
-    pub record: Value,
-}
-
-/// A user name with its password for `basic-auth`.
-#[derive(Clone)]
-pub struct PasswordCredential {
-    /// Its id.
-    pub id: Uuid,
-    /// The user name.
-    pub username: String,
-    /// The hash of the password; see [`password_hash`](super::password_hash).
-    pub password: String,
-    /// The complete record, the hash with it.
-    pub record: Value,
-}
-
-/// A key for `jwt`.
-#[derive(Clone)]
-pub struct JwtCredential {
-    /// Its id.
-    pub id: Uuid,
-    /// The name under which tokens say that it has signed them.
-    pub key: String,
-    /// The algorithm of its signatures, such as `RS256`.
-    pub algorithm: String,
-    /// What signs with `HS256`, `HS384` and `HS512`.
-    pub secret: String,
-    /// What verifies the signatures of other algorithms, PEM.
-    pub public_key: Option<String>,
-    /// Where it stands in the file.
-    pub at: NodePath,
-}
-
-/// A group that a Consumer belongs to.
-#[derive(Clone, Debug)]
-pub struct ConsumerGroup {
-    /// Its name.
-    pub name: String,
-    /// The complete record, as the Admin API shows it.
-    pub record: Value,
-}
-
 impl Consumer {
     /// The value of a checked record, without credentials and groups yet.
     #[must_use]
     pub fn new(record: &Value) -> Self {
         Self {
             id: id(record),
-            username: text(record, "username"),
-            custom_id: text(record, "custom_id"),
+            username: text(record, &USERNAME),
+            custom_id: text(record, &CUSTOM_ID),
             keys: Vec::new(),
             passwords: Vec::new(),
             jwts: Vec::new(),
@@ -178,62 +98,29 @@ impl Consumer {
         }
     }
 
-    /// Gives it a key.
+    /// Adds a key.
     pub fn add_key(&mut self, record: &Value) {
-        let key = text(record, "key").unwrap_or_default();
-        self.keys.push(KeyCredential { id: id(record), key, record: record.clone() });
+        self.keys.push(KeyCredential::new(record));
     }
 
-    /// Gives it a user name and a password.
+    /// Adds a user name and a password.
     pub fn add_password(&mut self, record: &Value) {
-        self.passwords.push(PasswordCredential {
-            id: id(record),
-            username: text(record, "username").unwrap_or_default(),
-            password: text(record, "password").unwrap_or_default(),
-            record: record.clone(),
-        });
+        self.passwords.push(PasswordCredential::new(record));
     }
 
-    /// Gives it a key for tokens, which stands at `at`.
+    /// Adds a key for tokens; `at` is its path in the file.
     pub fn add_jwt(&mut self, record: &Value, at: &NodePath) {
-        self.jwts.push(JwtCredential {
-            id: id(record),
-            key: text(record, "key").unwrap_or_default(),
-            algorithm: text(record, "algorithm").unwrap_or_default(),
-            secret: text(record, "secret").unwrap_or_default(),
-            public_key: text(record, "rsa_public_key"),
-            at: at.clone(),
-        });
+        self.jwts.push(JwtCredential::new(record, at));
     }
 
-    /// Takes it into a group.
+    /// Adds a group.
     pub fn add_group(&mut self, record: &Value) {
-        let name = text(record, "group").unwrap_or_default();
-        self.groups.push(ConsumerGroup { name, record: record.clone() });
+        self.groups.push(ConsumerGroup::new(record));
     }
 }
 
-impl fmt::Debug for KeyCredential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyCredential").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for PasswordCredential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PasswordCredential").field("username", &self.username).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for JwtCredential {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtCredential").field("key", &self.key).finish_non_exhaustive()
-    }
-}
-
-fn some_name(record: &Value) -> Option<EntityFault> {
-    let given = |field| record.get(field).is_some_and(|it| !it.is_null());
-    if given("username") || given("custom_id") {
+fn require_name(record: &Value) -> Option<EntityFault> {
+    if is_set(record, &USERNAME) || is_set(record, &CUSTOM_ID) {
         return None;
     }
     Some(EntityFault::record("at least one of these fields must be non-empty: 'custom_id', 'username'"))

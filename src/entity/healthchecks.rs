@@ -1,9 +1,13 @@
-//! How it is found out which Targets of an Upstream work: by asking them, and by watching their answers.
+//! Health checks of the Targets of an Upstream: active probes, and passive checks of the answers to requests.
 //! (Kong: Upstream object, `healthchecks`.)
 
 use std::time::Duration;
 
-use super::{hosts, names, text, truth, whole};
+use super::{
+    hosts,
+    record::{boolean, integer, text},
+    text_rules,
+};
 use crate::{
     document::Value,
     schema::{Field, FieldKind, FieldRule},
@@ -14,131 +18,145 @@ const SECONDS: &[FieldRule] = &[FieldRule::Between(0.0, 65535.0)];
 const COUNTER: &[FieldRule] = &[FieldRule::Between(0.0, 255.0)];
 const STATUS: &Field = &Field::item(FieldKind::Integer).rules(&[FieldRule::Between(100.0, 999.0)]);
 
+// The fields of `healthchecks`.
+const THRESHOLD: Field =
+    Field::new("threshold", FieldKind::Number).default("0").rules(&[FieldRule::Between(0.0, 100.0)]);
+const ACTIVE: Field = Field::new("active", FieldKind::Record(ACTIVE_FIELDS));
+const PASSIVE: Field = Field::new("passive", FieldKind::Record(PASSIVE_FIELDS));
+
+// The fields of `active`, and some of `passive`, whose inner records have other fields and defaults.
+const TYPE: Field =
+    Field::new("type", FieldKind::String).default("\"http\"").rules(&[FieldRule::OneOf(TYPES)]);
+const TIMEOUT: Field = Field::new("timeout", FieldKind::Number).default("1").rules(SECONDS);
+const CONCURRENCY: Field = Field::new("concurrency", FieldKind::Integer)
+    .default("10")
+    .rules(&[FieldRule::Between(1.0, 2_147_483_648.0)]);
+const HTTP_PATH: Field =
+    Field::new("http_path", FieldKind::String).default("\"/\"").rules(&[FieldRule::Holds(text_rules::path)]);
+const HTTPS_SNI: Field = Field::new("https_sni", FieldKind::String).rules(&[FieldRule::Holds(hosts::host)]);
+const HTTPS_VERIFY_CERTIFICATE: Field =
+    Field::new("https_verify_certificate", FieldKind::Boolean).default("true");
+const HEADERS: Field =
+    Field::new("headers", FieldKind::Map(&Field::item(FieldKind::Array(&Field::item(FieldKind::String)))));
+const HEALTHY: Field =
+    Field::new("healthy", FieldKind::Record(&[INTERVAL, SUCCESSES, HTTP_STATUSES.default("[200,302]")]));
+const UNHEALTHY: Field = Field::new(
+    "unhealthy",
+    FieldKind::Record(&[
+        INTERVAL,
+        TCP_FAILURES,
+        TIMEOUTS,
+        HTTP_FAILURES,
+        HTTP_STATUSES.default("[429,404,500,501,502,503,504,505]"),
+    ]),
+);
+
+// The fields of `healthy` and `unhealthy`.
+const INTERVAL: Field = Field::new("interval", FieldKind::Number).default("0").rules(SECONDS);
+const SUCCESSES: Field = Field::new("successes", FieldKind::Integer).default("0").rules(COUNTER);
+const TCP_FAILURES: Field = Field::new("tcp_failures", FieldKind::Integer).default("0").rules(COUNTER);
+const TIMEOUTS: Field = Field::new("timeouts", FieldKind::Integer).default("0").rules(COUNTER);
+const HTTP_FAILURES: Field = Field::new("http_failures", FieldKind::Integer).default("0").rules(COUNTER);
+const HTTP_STATUSES: Field = Field::new("http_statuses", FieldKind::Array(STATUS));
+
 /// The fields of `healthchecks`.
-pub(super) const FIELDS: &[Field] = &[
-    Field::new("threshold", FieldKind::Number).default("0").rules(&[FieldRule::Between(0.0, 100.0)]),
-    Field::new("active", FieldKind::Record(ACTIVE)),
-    Field::new("passive", FieldKind::Record(PASSIVE)),
+pub(super) const FIELDS: &[Field] = &[THRESHOLD, ACTIVE, PASSIVE];
+
+const ACTIVE_FIELDS: &[Field] = &[
+    TYPE,
+    TIMEOUT,
+    CONCURRENCY,
+    HTTP_PATH,
+    HTTPS_SNI,
+    HTTPS_VERIFY_CERTIFICATE,
+    HEADERS,
+    HEALTHY,
+    UNHEALTHY,
 ];
 
-const ACTIVE: &[Field] = &[
-    Field::new("type", FieldKind::String).default("\"http\"").rules(&[FieldRule::OneOf(TYPES)]),
-    Field::new("timeout", FieldKind::Number).default("1").rules(SECONDS),
-    Field::new("concurrency", FieldKind::Integer)
-        .default("10")
-        .rules(&[FieldRule::Between(1.0, 2_147_483_648.0)]),
-    Field::new("http_path", FieldKind::String).default("\"/\"").rules(&[FieldRule::Holds(names::path)]),
-    Field::new("https_sni", FieldKind::String).rules(&[FieldRule::Holds(hosts::host)]),
-    Field::new("https_verify_certificate", FieldKind::Boolean).default("true"),
-    Field::new("headers", FieldKind::Map(&Field::item(FieldKind::Array(&Field::item(FieldKind::String))))),
+const PASSIVE_FIELDS: &[Field] = &[
+    TYPE,
     Field::new(
-        "healthy",
+        HEALTHY.name,
         FieldKind::Record(&[
-            Field::new("interval", FieldKind::Number).default("0").rules(SECONDS),
-            Field::new("successes", FieldKind::Integer).default("0").rules(COUNTER),
-            Field::new("http_statuses", FieldKind::Array(STATUS)).default("[200,302]"),
-        ]),
-    ),
-    Field::new(
-        "unhealthy",
-        FieldKind::Record(&[
-            Field::new("interval", FieldKind::Number).default("0").rules(SECONDS),
-            Field::new("tcp_failures", FieldKind::Integer).default("0").rules(COUNTER),
-            Field::new("timeouts", FieldKind::Integer).default("0").rules(COUNTER),
-            Field::new("http_failures", FieldKind::Integer).default("0").rules(COUNTER),
-            Field::new("http_statuses", FieldKind::Array(STATUS))
-                .default("[429,404,500,501,502,503,504,505]"),
-        ]),
-    ),
-];
-
-const PASSIVE: &[Field] = &[
-    Field::new("type", FieldKind::String).default("\"http\"").rules(&[FieldRule::OneOf(TYPES)]),
-    Field::new(
-        "healthy",
-        FieldKind::Record(&[
-            Field::new("successes", FieldKind::Integer).default("0").rules(COUNTER),
-            Field::new("http_statuses", FieldKind::Array(STATUS))
+            SUCCESSES,
+            HTTP_STATUSES
                 .default("[200,201,202,203,204,205,206,207,208,226,300,301,302,303,304,305,306,307,308]"),
         ]),
     ),
     Field::new(
-        "unhealthy",
-        FieldKind::Record(&[
-            Field::new("tcp_failures", FieldKind::Integer).default("0").rules(COUNTER),
-            Field::new("timeouts", FieldKind::Integer).default("0").rules(COUNTER),
-            Field::new("http_failures", FieldKind::Integer).default("0").rules(COUNTER),
-            Field::new("http_statuses", FieldKind::Array(STATUS)).default("[429,500,503]"),
-        ]),
+        UNHEALTHY.name,
+        FieldKind::Record(&[TCP_FAILURES, TIMEOUTS, HTTP_FAILURES, HTTP_STATUSES.default("[429,500,503]")]),
     ),
 ];
 
-/// How it is found out which Targets of an Upstream work.
+/// The health checks of the Targets of an Upstream.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Healthchecks {
-    /// The Upstream as a whole works while at least this much of its weight does, in per cent; 0 means always.
+    /// The share of its weight, in per cent, that must be healthy for the Upstream as a whole to be; 0 means that it always
+    /// is.
     pub threshold: f64,
-    /// By asking the Targets.
+    /// Probes of the Targets.
     pub active: ActiveChecks,
-    /// By watching their answers to requests.
+    /// Checks of their answers to requests.
     pub passive: PassiveChecks,
 }
 
-/// Targets are asked again and again.
+/// Probes that are sent to Targets at intervals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActiveChecks {
-    /// What they are asked in.
+    /// The protocol of the probes.
     pub protocol: CheckProtocol,
-    /// How long they may take.
+    /// How long a probe may take.
     pub timeout: Duration,
-    /// How many are asked at the same time.
+    /// How many Targets are probed at the same time.
     pub concurrency: u32,
-    /// The path that they are asked for.
+    /// The path of the request.
     pub path: String,
-    /// The server name of a TLS handshake with them, in place of the Host.
+    /// The server name of the TLS handshake, in place of the Host.
     pub sni: Option<String>,
-    /// Whether their certificates must be valid.
+    /// Whether the certificate of the Target must be valid.
     pub verify: bool,
-    /// Headers of the question, each with its values.
+    /// Headers of the request, each with its values.
     pub headers: Vec<(String, Vec<String>)>,
-    /// How often Targets are asked that work; zero means never.
+    /// The interval between probes of a healthy Target; zero means that there are none.
     pub healthy_interval: Duration,
-    /// How often Targets are asked that do not; zero means never.
+    /// The interval between probes of an unhealthy Target; zero means that there are none.
     pub unhealthy_interval: Duration,
-    /// What makes a Target one that works, or not.
+    /// When a Target becomes healthy or unhealthy.
     pub limits: HealthThresholds,
 }
 
-/// Answers to requests are counted.
+/// Checks of the answers to requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PassiveChecks {
-    /// What Targets speak.
+    /// The protocol of the Targets.
     pub protocol: CheckProtocol,
-    /// What makes a Target one that works, or not.
+    /// When a Target becomes healthy or unhealthy.
     pub limits: HealthThresholds,
 }
 
-/// What makes a Target one that works, or not. A count of zero means that this never changes anything.
+/// When a Target becomes healthy or unhealthy. A count of zero disables its rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthThresholds {
-    /// So many good answers in a row, and it works.
+    /// How many good answers in a row make a Target healthy.
     pub successes: u32,
     /// The statuses of good answers.
     pub healthy_statuses: Vec<u16>,
-    /// So many failed connections in a row, and it does not.
+    /// How many failed connections in a row make it unhealthy.
     pub tcp_failures: u32,
-    /// So many timeouts in a row, and it does not.
+    /// How many timeouts in a row make it unhealthy.
     pub timeouts: u32,
-    /// So many bad answers in a row, and it does not.
+    /// How many bad answers in a row make it unhealthy.
     pub http_failures: u32,
     /// The statuses of bad answers.
     pub unhealthy_statuses: Vec<u16>,
 }
 
-/// What Targets are asked in.
+/// The protocol of probes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CheckProtocol {
-    /// By connecting only.
+    /// A TCP connection without data.
     Tcp,
     /// HTTP.
     #[default]
@@ -154,26 +172,23 @@ pub enum CheckProtocol {
 impl Healthchecks {
     /// The value of a checked record.
     pub(super) fn new(record: &Value) -> Self {
-        let none = Value::Null;
-        let active = record.get("active").unwrap_or(&none);
-        let passive = record.get("passive").unwrap_or(&none);
-        let headers = active.get("headers").into_iter().flat_map(Value::entries);
-        let strings =
-            |value: &Value| value.items().iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let (active, passive) = (inner(record, &ACTIVE), inner(record, &PASSIVE));
+        let headers = active.get(HEADERS.name).into_iter().flat_map(Value::entries);
+        let values = |value: &Value| {
+            value.items().iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<String>>()
+        };
         Self {
-            threshold: record.get("threshold").and_then(Value::as_f64).unwrap_or_default(),
+            threshold: record.get(THRESHOLD.name).and_then(Value::as_f64).unwrap_or_default(),
             active: ActiveChecks {
                 protocol: CheckProtocol::new(active),
-                timeout: seconds(active, "timeout"),
-                concurrency: whole(active, "concurrency"),
-                path: text(active, "http_path").unwrap_or_default(),
-                sni: text(active, "https_sni"),
-                verify: truth(active, "https_verify_certificate"),
-                headers: headers.map(|(name, value)| (name.to_owned(), strings(value))).collect(),
-                healthy_interval: active.get("healthy").map_or(Duration::ZERO, |it| seconds(it, "interval")),
-                unhealthy_interval: active
-                    .get("unhealthy")
-                    .map_or(Duration::ZERO, |it| seconds(it, "interval")),
+                timeout: seconds(active, &TIMEOUT),
+                concurrency: integer(active, &CONCURRENCY),
+                path: text(active, &HTTP_PATH).unwrap_or_default(),
+                sni: text(active, &HTTPS_SNI),
+                verify: boolean(active, &HTTPS_VERIFY_CERTIFICATE),
+                headers: headers.map(|(name, value)| (name.to_owned(), values(value))).collect(),
+                healthy_interval: seconds(inner(active, &HEALTHY), &INTERVAL),
+                unhealthy_interval: seconds(inner(active, &UNHEALTHY), &INTERVAL),
                 limits: HealthThresholds::new(active),
             },
             passive: PassiveChecks {
@@ -186,15 +201,13 @@ impl Healthchecks {
 
 impl HealthThresholds {
     fn new(checks: &Value) -> Self {
-        let none = Value::Null;
-        let healthy = checks.get("healthy").unwrap_or(&none);
-        let unhealthy = checks.get("unhealthy").unwrap_or(&none);
+        let (healthy, unhealthy) = (inner(checks, &HEALTHY), inner(checks, &UNHEALTHY));
         Self {
-            successes: whole(healthy, "successes"),
+            successes: integer(healthy, &SUCCESSES),
             healthy_statuses: statuses(healthy),
-            tcp_failures: whole(unhealthy, "tcp_failures"),
-            timeouts: whole(unhealthy, "timeouts"),
-            http_failures: whole(unhealthy, "http_failures"),
+            tcp_failures: integer(unhealthy, &TCP_FAILURES),
+            timeouts: integer(unhealthy, &TIMEOUTS),
+            http_failures: integer(unhealthy, &HTTP_FAILURES),
             unhealthy_statuses: statuses(unhealthy),
         }
     }
@@ -202,7 +215,7 @@ impl HealthThresholds {
 
 impl CheckProtocol {
     fn new(checks: &Value) -> Self {
-        match checks.get("type").and_then(Value::as_str) {
+        match checks.get(TYPE.name).and_then(Value::as_str) {
             Some("tcp") => Self::Tcp,
             Some("https") => Self::Https,
             Some("grpc") => Self::Grpc,
@@ -212,12 +225,17 @@ impl CheckProtocol {
     }
 }
 
-fn seconds(record: &Value, key: &str) -> Duration {
-    let seconds = record.get(key).and_then(Value::as_f64).unwrap_or_default();
+/// The record in a field; null if it is not there.
+fn inner<'a>(record: &'a Value, field: &Field) -> &'a Value {
+    record.get(field.name).unwrap_or(&Value::Null)
+}
+
+fn seconds(record: &Value, field: &Field) -> Duration {
+    let seconds = record.get(field.name).and_then(Value::as_f64).unwrap_or_default();
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 fn statuses(record: &Value) -> Vec<u16> {
-    let items = record.get("http_statuses").map(Value::items).unwrap_or_default();
-    items.iter().filter_map(Value::as_i64).filter_map(|it| u16::try_from(it).ok()).collect()
+    let items = record.get(HTTP_STATUSES.name).map(Value::items).unwrap_or_default();
+    items.iter().filter_map(Value::as_i64).filter_map(|status| u16::try_from(status).ok()).collect()
 }

@@ -1,4 +1,4 @@
-//! Hosts: names and addresses, with or without a port. Messages are Kong's.
+//! Rules of hosts: names and addresses, with or without a port. Messages are Kong's.
 
 use std::{fmt, net::IpAddr};
 
@@ -13,7 +13,7 @@ pub(super) enum HostAddress<'a> {
 }
 
 impl fmt::Display for HostAddress<'_> {
-    /// As Kong stores it: an IPv6 address in full and in brackets.
+    /// Kong's notation: an IPv6 address in full and in brackets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => f.write_str(name),
@@ -85,7 +85,8 @@ fn is_host_name(name: &str) -> bool {
     let labels = name.strip_suffix('.').unwrap_or(name);
     !labels.is_empty()
         && labels.split('.').all(|label| {
-            let valid = label.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_');
+            let valid =
+                label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
             valid && !label.is_empty() && !label.ends_with('-')
         })
 }
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts() {
+    fn hosts_have_kongs_rules() {
         check(host, "api_1.example.com", Ok(()));
         check(host, "::1", Ok(()));
         check(host, "example.com:80", Err("must not have a port"));

@@ -1,18 +1,18 @@
-//! Ids of entities that the file gives none, and hashes of passwords: Kong's own, so that a file keeps its ids when it moves here.
+//! Derived ids of entities, and hashes of passwords. Both are Kong's, so that a file means the same here and there.
 
 use uuid::{Uuid, uuid};
 
 /// The root of Kong's name space for declarative configuration.
 const ROOT: Uuid = uuid!("fd02801f-0957-4a15-a55a-c8d9606f30b5");
 
-/// The id of the entity with this key in this collection (`services`, `routes`, ...): a UUID version 5 in the
-/// name space of the collection.
+/// The id of the entity with this key in this collection (`services`, `routes`, ...): a UUID of version 5 in the name space
+/// of the collection.
 #[must_use]
 pub fn entity_id(collection: &str, key: &str) -> Uuid {
     Uuid::new_v5(&Uuid::new_v5(&ROOT, collection.as_bytes()), key.as_bytes())
 }
 
-/// The hash by which Kong keeps a password: SHA-1 of it and the id of its Consumer, in lower-case hexadecimal.
+/// The hash that Kong stores for a password: SHA-1 of it and the id of its Consumer, in lower-case hexadecimal.
 /// (Kong: Basic Authentication plugin.)
 #[must_use]
 pub fn password_hash(password: &[u8], consumer: &str) -> String {
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_kongs() {
+    fn derived_ids_are_kongs() {
         for (collection, key, id) in [
             ("services", "a", "72734e2a-702d-5711-b9ef-697178108ad8"),
             ("routes", "r", "da7ba03a-f1be-52d4-8a7e-c8f32640689a"),

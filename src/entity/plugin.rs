@@ -1,56 +1,73 @@
-//! A Plugin entry: which plugin, where it applies, with which settings. (Kong: Plugin object.)
+//! Entries that configure plugins: the name, the scope and the settings of each. (Kong: Plugin object.)
 
 use uuid::Uuid;
 
-use super::{ConsumerIndex, RouteIndex, ServiceIndex, id, names, text, texts, truth};
+use super::{
+    ConsumerIndex, RouteIndex, ServiceIndex, consumer,
+    record::{boolean, id, text, texts},
+    route, service,
+    shared_fields::{CREATED_AT, ID, TAGS, UPDATED_AT},
+    text_rules,
+};
 use crate::{
     document::{NodePath, Value},
-    schema::{EntitySchema, Field, FieldKind, FieldRule},
+    schema::{DerivedId, EntityLabel, EntitySchema, Field, FieldKind, FieldRule, OnDelete},
 };
 
-/// What a Plugin entry may say.
-pub(super) const ENTITY: EntitySchema = EntitySchema {
-    collection: "plugins",
-    fields: FIELDS,
-    prepare: None,
-    complete: None,
-    conditions: &[],
-    checks: &[],
+pub(crate) static ENTITY: EntitySchema = EntitySchema {
+    name_field: Some(&INSTANCE_NAME),
+    unique_together: &[&CONSUMER, &NAME, &ROUTE, &SERVICE],
+    derived_id: DerivedId::Key(&[&NAME, &ROUTE, &SERVICE, &CONSUMER]),
+    stable_id_field: Some(&NAME),
+    label: EntityLabel::Scoped(&NAME, &[&ROUTE, &SERVICE, &CONSUMER]),
+    log_rank: 2,
+    has_deck_defaults: true,
+    ..EntitySchema::new("plugins", FIELDS)
 };
 
-/// The protocols whose requests a plugin may see.
-const PROTOCOLS: &[&str] = &["grpc", "grpcs", "http", "https"];
+/// The protocols of requests that a plugin can see.
+const PLUGIN_PROTOCOLS: &[&str] = &["grpc", "grpcs", "http", "https"];
 
-const FIELDS: &[Field] = &[
-    Field::new("id", FieldKind::Uuid),
-    Field::new("name", FieldKind::String).required(),
-    Field::new("instance_name", FieldKind::String).rules(&[FieldRule::Holds(names::name)]),
-    Field::new("config", FieldKind::Config).required(),
-    Field::new(
+fields! {
+    ID,
+    NAME = Field::new("name", FieldKind::String).required()
+        .describe("the name of the plugin"),
+    INSTANCE_NAME = Field::new("instance_name", FieldKind::String)
+        .unique()
+        .rules(&[FieldRule::Holds(text_rules::name)])
+        .describe("a unique name of this instance"),
+    CONFIG = Field::new("config", FieldKind::Config).required()
+        .describe("its settings"),
+    PROTOCOLS = Field::new(
         "protocols",
-        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(PROTOCOLS)])),
+        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(PLUGIN_PROTOCOLS)])),
     )
     .required()
-    .default("[\"grpc\",\"grpcs\",\"http\",\"https\"]"),
-    Field::new("enabled", FieldKind::Boolean).required().default("true"),
-    Field::new("route", FieldKind::Foreign("routes")),
-    Field::new("service", FieldKind::Foreign("services")),
-    Field::new("consumer", FieldKind::Foreign("consumers")),
-    names::TAGS,
-    Field::new("created_at", FieldKind::Integer),
-    Field::new("updated_at", FieldKind::Integer),
-];
+    .default("[\"grpc\",\"grpcs\",\"http\",\"https\"]")
+        .describe("the protocols of the requests that it handles"),
+    ENABLED = Field::new("enabled", FieldKind::Boolean).required().default("true")
+        .describe("whether it is active"),
+    ROUTE = Field::new("route", FieldKind::Foreign(|| &route::ENTITY, OnDelete::Cascade))
+        .describe("the name or id of the route whose requests it handles"),
+    SERVICE = Field::new("service", FieldKind::Foreign(|| &service::ENTITY, OnDelete::Cascade))
+        .describe("the name or id of the service whose requests it handles"),
+    CONSUMER = Field::new("consumer", FieldKind::Foreign(|| &consumer::ENTITY, OnDelete::Cascade))
+        .describe("the username or id of the consumer whose requests it handles"),
+    TAGS,
+    CREATED_AT,
+    UPDATED_AT,
+}
 
 /// One configured plugin; its settings are compiled by `plugin`.
 #[derive(Clone, Debug)]
 pub struct PluginEntity {
     /// Its id, given or derived from its name and scope.
     pub id: Uuid,
-    /// Its name in the plugin table.
+    /// The name of the plugin.
     pub name: String,
-    /// A name for this one entry.
+    /// A name of this entry alone.
     pub instance_name: Option<String>,
-    /// Where it applies.
+    /// The requests that it sees.
     pub scope: PluginScope,
     /// Whether it runs at all.
     pub enabled: bool,
@@ -58,9 +75,9 @@ pub struct PluginEntity {
     pub protocols: Vec<String>,
     /// Its settings, checked and complete.
     pub config: Value,
-    /// The complete record, defaults filled in, as the Admin API shows it.
+    /// The complete record, with defaults, as the Admin API shows it.
     pub record: Value,
-    /// Where the entry stands in the file.
+    /// The path of the entry in the file.
     pub at: NodePath,
 }
 
@@ -70,25 +87,25 @@ impl PluginEntity {
     pub fn new(record: &Value, scope: PluginScope, at: &NodePath) -> Self {
         Self {
             id: id(record),
-            name: text(record, "name").unwrap_or_default(),
-            instance_name: text(record, "instance_name"),
+            name: text(record, &NAME).unwrap_or_default(),
+            instance_name: text(record, &INSTANCE_NAME),
             scope,
-            enabled: truth(record, "enabled"),
-            protocols: texts(record, "protocols"),
-            config: record.get("config").cloned().unwrap_or_default(),
+            enabled: boolean(record, &ENABLED),
+            protocols: texts(record, &PROTOCOLS),
+            config: record.get(CONFIG.name).cloned().unwrap_or_default(),
             record: record.clone(),
             at: at.clone(),
         }
     }
 }
 
-/// Where a plugin applies; nothing set means everywhere.
+/// The requests that a plugin sees; all requests if nothing is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PluginScope {
-    /// To the requests of one Route.
+    /// Those of one Route.
     pub route: Option<RouteIndex>,
-    /// To the requests of one Service.
+    /// Those of one Service.
     pub service: Option<ServiceIndex>,
-    /// To the requests of one Consumer.
+    /// Those of one Consumer.
     pub consumer: Option<ConsumerIndex>,
 }

@@ -1,69 +1,102 @@
-//! A Service: an API behind the gateway. (Kong: Service object.)
+//! Services: the APIs behind the gateway. (Kong: Service object.)
 
 use uuid::Uuid;
 
 use super::{
-    CaCertificateIndex, CertificateIndex, credentials, hosts, id, names, plugin, route, text, truth, vault,
-    whole,
+    CaCertificateIndex, CertificateIndex, certificate, filter_chain, hosts, oauth2_token, plugin,
+    record::{boolean, id, integer, text},
+    route,
+    shared_fields::{CREATED_AT, ID, TAGS, UPDATED_AT},
+    text_rules,
 };
 use crate::{
     document::{Mapping, NodePath, Value},
-    schema::{EntityFault, EntitySchema, Field, FieldCondition, FieldKind, FieldRule},
+    schema::{
+        DerivedId, EntityFault, EntityLabel, EntitySchema, Field, FieldCondition, FieldKind, FieldRule,
+        OnDelete, Shorthand,
+    },
     uri::{Authority, Scheme},
 };
 
-/// What a Service may say.
-pub(super) const ENTITY: EntitySchema = EntitySchema {
-    collection: "services",
-    fields: FIELDS,
+pub(crate) static ENTITY: EntitySchema = EntitySchema {
+    name_field: Some(&NAME),
+    derived_id: DerivedId::Name(&NAME),
+    stable_id_field: Some(&NAME),
+    label: EntityLabel::FirstOf(&[&NAME]),
+    log_rank: 0,
+    has_deck_defaults: true,
+    shorthand: Some(&URL),
     prepare: Some(expand_url),
-    complete: None,
     conditions: CONDITIONS,
-    checks: &[],
+    ..EntitySchema::new("services", FIELDS)
 };
 
 const MILLISECONDS: &[FieldRule] = &[FieldRule::Between(1.0, 2_147_483_646.0)];
 
-const FIELDS: &[Field] = &[
-    Field::new("id", FieldKind::Uuid),
-    Field::new("name", FieldKind::String).rules(&[FieldRule::Holds(names::name)]),
-    Field::new("protocol", FieldKind::String)
+fields! {
+    ID,
+    NAME = Field::new("name", FieldKind::String).unique().rules(&[FieldRule::Holds(text_rules::name)])
+        .describe("a unique name"),
+    PROTOCOL = Field::new("protocol", FieldKind::String)
         .required()
         .default("\"http\"")
-        .rules(&[FieldRule::OneOf(names::PROTOCOLS)]),
-    Field::new("host", FieldKind::String).required().rules(&[FieldRule::Holds(hosts::host)]),
-    Field::new("port", FieldKind::Integer)
+        .rules(&[FieldRule::OneOf(text_rules::PROTOCOLS)])
+        .describe("the protocol towards the API"),
+    HOST = Field::new("host", FieldKind::String).required().rules(&[FieldRule::Holds(hosts::host)])
+        .describe("a host name, an address, or the name of an upstream"),
+    PORT = Field::new("port", FieldKind::Integer)
         .required()
         .default("80")
         .rules(&[FieldRule::Between(0.0, 65535.0)]),
-    Field::new("path", FieldKind::String).rules(&[FieldRule::Holds(names::path)]),
-    Field::new("retries", FieldKind::Integer).default("5").rules(&[FieldRule::Between(0.0, 32767.0)]),
-    Field::new("connect_timeout", FieldKind::Integer).default("60000").rules(MILLISECONDS),
-    Field::new("write_timeout", FieldKind::Integer).default("60000").rules(MILLISECONDS),
-    Field::new("read_timeout", FieldKind::Integer).default("60000").rules(MILLISECONDS),
-    names::TAGS,
-    Field::new("client_certificate", FieldKind::Foreign("certificates")),
-    Field::new("tls_verify", FieldKind::Boolean),
-    Field::new("tls_verify_depth", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 64.0)]),
-    Field::new("ca_certificates", FieldKind::Array(&Field::item(FieldKind::Uuid))),
-    Field::new("enabled", FieldKind::Boolean).required().default("true"),
-    Field::new("created_at", FieldKind::Integer),
-    Field::new("updated_at", FieldKind::Integer),
-    Field::new("routes", FieldKind::Entities(|| &route::ENTITY, "service")),
-    Field::new("plugins", FieldKind::Entities(|| &plugin::ENTITY, "service")),
-    Field::new("filter_chains", FieldKind::Entities(|| &vault::FILTER_CHAIN, "service")),
-    Field::new("oauth2_tokens", FieldKind::Entities(|| &credentials::OAUTH2_TOKEN, "service")),
-];
+    PATH = Field::new("path", FieldKind::String).rules(&[FieldRule::Holds(text_rules::path)])
+        .describe("the prefix of the path of every request"),
+    RETRIES = Field::new("retries", FieldKind::Integer).default("5").rules(&[FieldRule::Between(0.0, 32767.0)])
+        .describe("how often a failed request is sent again"),
+    CONNECT_TIMEOUT = Field::new("connect_timeout", FieldKind::Integer).default("60000").rules(MILLISECONDS)
+        .describe("milliseconds"),
+    WRITE_TIMEOUT = Field::new("write_timeout", FieldKind::Integer).default("60000").rules(MILLISECONDS)
+        .describe("milliseconds between two writes"),
+    READ_TIMEOUT = Field::new("read_timeout", FieldKind::Integer).default("60000").rules(MILLISECONDS)
+        .describe("milliseconds between two reads"),
+    TAGS,
+    CLIENT_CERTIFICATE =
+        Field::new("client_certificate", FieldKind::Foreign(|| &certificate::ENTITY, OnDelete::Restrict))
+        .describe("the certificate of the gateway towards the API"),
+    TLS_VERIFY = Field::new("tls_verify", FieldKind::Boolean)
+        .describe("whether the certificate of the API is checked"),
+    TLS_VERIFY_DEPTH = Field::new("tls_verify_depth", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 64.0)]),
+    CA_CERTIFICATES = Field::new("ca_certificates", FieldKind::Array(&Field::item(FieldKind::Uuid))),
+    ENABLED = Field::new("enabled", FieldKind::Boolean).required().default("true")
+        .describe("whether its routes are served"),
+    CREATED_AT,
+    UPDATED_AT,
+    ROUTES = Field::new("routes", FieldKind::Entities(|| &route::ENTITY, route::SERVICE.name))
+        .describe("the rules that assign requests to this service"),
+    PLUGINS = Field::new("plugins", FieldKind::Entities(|| &plugin::ENTITY, plugin::SERVICE.name))
+        .describe("the plugins for every request to this service"),
+    FILTER_CHAINS = Field::new(
+        "filter_chains",
+        FieldKind::Entities(|| &filter_chain::ENTITY, filter_chain::SERVICE.name),
+    ),
+    OAUTH2_TOKENS = Field::new(
+        "oauth2_tokens",
+        FieldKind::Entities(|| &oauth2_token::ENTITY, oauth2_token::SERVICE.name),
+    ),
+}
+
+/// The shorthand for protocol, host, port and path.
+pub(crate) static URL: Shorthand =
+    Shorthand { name: "url", fields: &[&PROTOCOL, &HOST, &PORT, &PATH], instead_of: &HOST };
 
 const TLS: &[&str] = &["https", "tls"];
 
-/// What a field must be where another has certain values, in Kong's order.
+/// Requirements that depend on the protocol, in Kong's order.
 const CONDITIONS: &[FieldCondition] = &[
-    FieldCondition::when("protocol", &["tcp", "tls", "udp", "grpc", "grpcs"]).forbids("path"),
-    FieldCondition::unless("protocol", TLS).forbids("client_certificate"),
-    FieldCondition::unless("protocol", TLS).forbids("tls_verify"),
-    FieldCondition::unless("protocol", TLS).forbids("tls_verify_depth"),
-    FieldCondition::unless("protocol", TLS).forbids("ca_certificates"),
+    FieldCondition::when(&PROTOCOL, &["tcp", "tls", "udp", "grpc", "grpcs"]).forbids(&PATH),
+    FieldCondition::unless(&PROTOCOL, TLS).forbids(&CLIENT_CERTIFICATE),
+    FieldCondition::unless(&PROTOCOL, TLS).forbids(&TLS_VERIFY),
+    FieldCondition::unless(&PROTOCOL, TLS).forbids(&TLS_VERIFY_DEPTH),
+    FieldCondition::unless(&PROTOCOL, TLS).forbids(&CA_CERTIFICATES),
 ];
 
 /// An API behind the gateway.
@@ -79,29 +112,29 @@ pub struct Service {
     pub host: String,
     /// 0 to 65535.
     pub port: u16,
-    /// Put before the request's path; begins with `/`.
+    /// Prefix of the paths of requests; begins with `/`.
     pub path: Option<String>,
-    /// How often a failed try is repeated, 0 to 32767.
+    /// How many attempts may follow a failed one, 0 to 32767.
     pub retries: u32,
-    /// Milliseconds to establish a connection.
+    /// Timeout of a new connection, in milliseconds.
     pub connect_timeout: u64,
-    /// Milliseconds between two writes.
+    /// Timeout between two writes, in milliseconds.
     pub write_timeout: u64,
-    /// Milliseconds between two reads.
+    /// Timeout between two reads, in milliseconds.
     pub read_timeout: u64,
-    /// The certificate that is shown to it.
+    /// The certificate presented to it.
     pub client_certificate: Option<CertificateIndex>,
-    /// Whether its certificate must be valid; nothing said means as the settings say.
+    /// Whether its certificate must be valid; `None` for the default of the process.
     pub tls_verify: Option<bool>,
-    /// How many certificates may stand between its own and an authority, 0 to 64.
+    /// How many certificates may stand between its own and that of an authority, 0 to 64.
     pub tls_verify_depth: Option<u8>,
-    /// The authorities that its certificate must come from; nothing said means those that the settings trust.
+    /// The authorities that may have issued its certificate; `None` for those that the process trusts.
     pub ca_certificates: Option<Vec<CaCertificateIndex>>,
-    /// Whether its Routes take part.
+    /// Whether requests can match its Routes.
     pub enabled: bool,
-    /// The complete record, defaults filled in, as the Admin API shows it.
+    /// The complete record, with defaults, as the Admin API shows it.
     pub record: Value,
-    /// Where it stands in the file.
+    /// Its path in the file.
     pub at: NodePath,
 }
 
@@ -109,49 +142,49 @@ impl Service {
     /// The value of a checked record, without certificates yet.
     #[must_use]
     pub fn new(record: &Value, at: &NodePath) -> Self {
-        let depth = record.get("tls_verify_depth").and_then(Value::as_i64);
+        let depth = record.get(TLS_VERIFY_DEPTH.name).and_then(Value::as_i64);
         Self {
             id: id(record),
-            name: text(record, "name"),
-            protocol: text(record, "protocol").unwrap_or_default(),
-            host: text(record, "host").unwrap_or_default(),
-            port: whole(record, "port"),
-            path: text(record, "path"),
-            retries: whole(record, "retries"),
-            connect_timeout: whole(record, "connect_timeout"),
-            write_timeout: whole(record, "write_timeout"),
-            read_timeout: whole(record, "read_timeout"),
+            name: text(record, &NAME),
+            protocol: text(record, &PROTOCOL).unwrap_or_default(),
+            host: text(record, &HOST).unwrap_or_default(),
+            port: integer(record, &PORT),
+            path: text(record, &PATH),
+            retries: integer(record, &RETRIES),
+            connect_timeout: integer(record, &CONNECT_TIMEOUT),
+            write_timeout: integer(record, &WRITE_TIMEOUT),
+            read_timeout: integer(record, &READ_TIMEOUT),
             client_certificate: None,
-            tls_verify: record.get("tls_verify").and_then(Value::as_bool),
-            tls_verify_depth: depth.and_then(|it| u8::try_from(it).ok()),
+            tls_verify: record.get(TLS_VERIFY.name).and_then(Value::as_bool),
+            tls_verify_depth: depth.and_then(|depth| u8::try_from(depth).ok()),
             ca_certificates: None,
-            enabled: truth(record, "enabled"),
+            enabled: boolean(record, &ENABLED),
             record: record.clone(),
             at: at.clone(),
         }
     }
 }
 
-/// The shorthand `url` stands for protocol, host, port and path, and overrides them; its query is dropped.
+/// Replaces the shorthand `url` by protocol, host, port and path, which it overrides; its query is dropped.
 fn expand_url(given: &Mapping) -> Result<Mapping, EntityFault> {
     let mut record = given.clone();
-    let url = match record.remove("url") {
+    let url = match record.remove(URL.name) {
         None | Some(Value::Null) => return Ok(record),
         Some(Value::String(url)) => url,
         Some(other) => {
             let message = format!("expected a string, found {}", other.kind());
-            return Err(EntityFault::field("url", message).help("such as http://example.com:8080/path"));
+            return Err(EntityFault::field(URL.name, message).help("such as http://example.com:8080/path"));
         }
     };
     // The parts of RFC 3986, appendix B.
     let (scheme, rest) = url.split_once(':').filter(|(scheme, _)| is_scheme(scheme)).unwrap_or(("", &url));
     let rest = rest.split(['?', '#']).next().unwrap_or_default();
     let Some(rest) = rest.strip_prefix("//") else {
-        // All of it is a path; the rules of the fields say what is wrong with that.
-        record.remove("host");
-        record.insert("path", rest);
+        // Without `//` all of it is a path; the rules of the fields refuse what cannot be one.
+        record.remove(HOST.name);
+        record.insert(PATH.name, rest);
         if !scheme.is_empty() {
-            record.insert("protocol", scheme);
+            record.insert(PROTOCOL.name, scheme);
         }
         return Ok(record);
     };
@@ -163,24 +196,24 @@ fn expand_url(given: &Mapping) -> Result<Mapping, EntityFault> {
         ("", _) => "http",
         (given, _) => given,
     };
-    record.insert("protocol", scheme);
+    record.insert(PROTOCOL.name, scheme);
     if host.is_empty() {
-        record.remove("host");
+        record.remove(HOST.name);
     } else {
-        record.insert("host", host);
+        record.insert(HOST.name, host);
     }
     record.insert(
-        "port",
+        PORT.name,
         port.unwrap_or_else(|| i64::from(Scheme::from_name(scheme).unwrap_or_default().default_port())),
     );
-    record.insert("path", path.map_or(Value::Null, Value::from));
+    record.insert(PATH.name, path.map_or(Value::Null, Value::from));
     Ok(record)
 }
 
 /// Whether a text is a scheme. (RFC 3986, section 3.1.)
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"+-.".contains(&it))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 /// The host without brackets, and the port; -1, which the rule of the field refuses, for a port that is not a number.
@@ -203,12 +236,15 @@ mod tests {
 
     #[track_caller]
     fn check(url: &str, expected: Result<&str, &str>) {
-        let given: Mapping = [("port", Value::from(9)), ("url", Value::from(url))].into_iter().collect();
+        let given: Mapping =
+            [(PORT.name, Value::from(9)), (URL.name, Value::from(url))].into_iter().collect();
         let expanded = expand_url(&given).map(|record| {
-            let text = |key| record.get(key).map(Value::to_json).unwrap_or_default().replace('"', "");
-            format!("{} {} {} {}", text("protocol"), text("host"), text("port"), text("path"))
+            let text = |field: &Field| {
+                record.get(field.name).map(Value::to_json).unwrap_or_default().replace('"', "")
+            };
+            format!("{} {} {} {}", text(&PROTOCOL), text(&HOST), text(&PORT), text(&PATH))
         });
-        assert_eq!(expanded.as_deref().map_err(|complaint| complaint.message.as_str()), expected, "{url}");
+        assert_eq!(expanded.as_deref().map_err(|fault| fault.message.as_str()), expected, "{url}");
     }
 
     #[test]

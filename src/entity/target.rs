@@ -1,37 +1,52 @@
-//! A Target: one place behind an Upstream. (Kong: Target object.)
+//! Targets: the addresses behind an Upstream. (Kong: Target object.)
 
 use uuid::Uuid;
 
-use super::{UpstreamIndex, hosts, id, names, text, whole};
+use super::{
+    UpstreamIndex, hosts,
+    record::{id, integer, text},
+    shared_fields::{ID, TAGS},
+    upstream,
+};
 use crate::{
     document::{Mapping, NodePath, Value},
-    schema::{EntitySchema, Field, FieldKind, FieldRule},
+    schema::{AdminEndpoint, DerivedId, EntityLabel, EntitySchema, Field, FieldKind, FieldRule, OnDelete},
 };
 
-/// What a Target may say.
-pub(super) const ENTITY: EntitySchema = EntitySchema {
-    collection: "targets",
-    fields: FIELDS,
-    prepare: None,
-    complete: Some(complete),
-    conditions: &[],
-    checks: &[],
+pub(crate) static ENTITY: EntitySchema = EntitySchema {
+    // Only below their Upstreams.
+    endpoint: AdminEndpoint { top: None, nested: "targets", has_parents: true },
+    name_field: Some(&TARGET),
+    unique_together: &[&TARGET, &UPSTREAM],
+    derived_id: DerivedId::Key(&[&UPSTREAM, &TARGET]),
+    stable_id_field: Some(&TARGET),
+    label: EntityLabel::Nested(&UPSTREAM, &TARGET),
+    log_rank: 4,
+    has_deck_defaults: true,
+    complete: Some(complete_address),
+    ..EntitySchema::new("targets", FIELDS)
 };
 
-/// The port of a Target that names none.
-const PORT: u16 = 8000;
+/// Kong's port of a Target without one.
+const DEFAULT_PORT: u16 = 8000;
 
-const FIELDS: &[Field] = &[
-    Field::new("id", FieldKind::Uuid),
-    Field::new("target", FieldKind::String).required().rules(&[FieldRule::Holds(address)]),
-    Field::new("weight", FieldKind::Integer).default("100").rules(&[FieldRule::Between(0.0, 65535.0)]),
-    Field::new("upstream", FieldKind::Foreign("upstreams")).required(),
-    names::TAGS,
-    Field::new("created_at", FieldKind::Number),
-    Field::new("updated_at", FieldKind::Number),
-];
+fields! {
+    ID,
+    TARGET = Field::new("target", FieldKind::String).required().rules(&[FieldRule::Holds(address)])
+        .describe("a host and a port, which is 8000 by default"),
+    WEIGHT = Field::new("weight", FieldKind::Integer)
+        .default("100")
+        .rules(&[FieldRule::Between(0.0, 65535.0)])
+        .describe("its share of the requests; 0 excludes it"),
+    UPSTREAM = Field::new("upstream", FieldKind::Foreign(|| &upstream::ENTITY, OnDelete::Cascade)).required(),
+    TAGS,
+    CREATED_AT = Field::new("created_at", FieldKind::Number)
+        .describe("Unix time in seconds"),
+    UPDATED_AT = Field::new("updated_at", FieldKind::Number)
+        .describe("Unix time in seconds"),
+}
 
-/// One place behind an Upstream.
+/// One address behind an Upstream.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Its id, given or derived from its address and its Upstream.
@@ -42,21 +57,21 @@ pub struct Target {
     pub host: String,
     /// 0 to 65535.
     pub port: u16,
-    /// How much of the traffic it gets beside the others, 0 to 65535; 0 means none.
+    /// Its share of the requests relative to the other Targets, 0 to 65535; 0 means none.
     pub weight: u16,
-    /// The Upstream that it is behind.
+    /// Its Upstream.
     pub upstream: UpstreamIndex,
-    /// The complete record, defaults filled in, as the Admin API shows it.
+    /// The complete record, with defaults, as the Admin API shows it.
     pub record: Value,
-    /// Where it stands in the file.
+    /// Its path in the file.
     pub at: NodePath,
 }
 
 impl Target {
-    /// The value of a checked record that stands behind `upstream`.
+    /// The value of a checked record of a Target behind `upstream`.
     #[must_use]
     pub fn new(record: &Value, upstream: UpstreamIndex, at: &NodePath) -> Self {
-        let target = text(record, "target").unwrap_or_default();
+        let target = text(record, &TARGET).unwrap_or_default();
         let (host, port) = match hosts::split_host(&target) {
             Some((hosts::HostAddress::Ip(address), port)) => (address.to_string(), port),
             Some((hosts::HostAddress::Name(name), port)) => (name.to_owned(), port),
@@ -65,8 +80,8 @@ impl Target {
         Self {
             id: id(record),
             host,
-            port: port.unwrap_or(PORT),
-            weight: whole(record, "weight"),
+            port: port.unwrap_or(DEFAULT_PORT),
+            weight: integer(record, &WEIGHT),
             upstream,
             record: record.clone(),
             at: at.clone(),
@@ -75,13 +90,12 @@ impl Target {
     }
 }
 
-/// A Target without a port gets Kong's, and an IPv6 address is written in full.
-fn complete(record: &mut Mapping) {
-    let given = record.get("target").and_then(Value::as_str);
-    let target =
-        given.and_then(hosts::split_host).map(|(host, port)| format!("{host}:{}", port.unwrap_or(PORT)));
+/// Writes the address with its port, and an IPv6 address in full.
+fn complete_address(record: &mut Mapping) {
+    let given = record.get(TARGET.name).and_then(Value::as_str).and_then(hosts::split_host);
+    let target = given.map(|(host, port)| format!("{host}:{}", port.unwrap_or(DEFAULT_PORT)));
     if let Some(target) = target {
-        record.insert("target", target);
+        record.insert(TARGET.name, target);
     }
 }
 

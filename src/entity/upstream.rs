@@ -1,142 +1,179 @@
-//! An Upstream: a virtual host name that stands for several Targets. (Kong: Upstream object.)
+//! Upstreams: virtual host names for several Targets. (Kong: Upstream object.)
 
 use uuid::Uuid;
 
 use super::{
-    CertificateIndex, TargetIndex, healthchecks, healthchecks::Healthchecks, hosts, id, names, target, text,
-    truth, whole,
+    CertificateIndex, TargetIndex, certificate, healthchecks,
+    healthchecks::Healthchecks,
+    hosts,
+    record::{boolean, id, integer, text},
+    shared_fields::{CREATED_AT, ID, TAGS, UPDATED_AT},
+    target, text_rules,
 };
 use crate::{
     document::{Mapping, NodePath, Value},
-    schema::{EntityFault, EntitySchema, Field, FieldCondition, FieldKind, FieldRule},
+    schema::{
+        DerivedId, EntityFault, EntityLabel, EntitySchema, Field, FieldCondition, FieldKind, FieldRule,
+        OnDelete,
+    },
 };
 
-/// What an Upstream may say.
-pub(super) const ENTITY: EntitySchema = EntitySchema {
-    collection: "upstreams",
-    fields: FIELDS,
-    prepare: Some(fit_algorithm),
-    complete: None,
+pub(crate) static ENTITY: EntitySchema = EntitySchema {
+    name_field: Some(&NAME),
+    derived_id: DerivedId::Name(&NAME),
+    stable_id_field: Some(&NAME),
+    label: EntityLabel::FirstOf(&[&NAME]),
+    log_rank: 3,
+    has_deck_defaults: true,
+    prepare: Some(|given| Ok(with_algorithm(given))),
     conditions: CONDITIONS,
-    checks: &[distinct_headers, distinct_arguments, distinct_captures],
+    checks: &[
+        |record| require_distinct(record, &HASH_ON_HEADER, &HASH_FALLBACK_HEADER),
+        |record| require_distinct(record, &HASH_ON_QUERY_ARG, &HASH_FALLBACK_QUERY_ARG),
+        |record| require_distinct(record, &HASH_ON_URI_CAPTURE, &HASH_FALLBACK_URI_CAPTURE),
+    ],
+    ..EntitySchema::new("upstreams", FIELDS)
 };
 
 const ALGORITHMS: &[&str] = &["consistent-hashing", "least-connections", "round-robin", "latency"];
-const HASHED: &[&str] = &["none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture"];
+const HASH_INPUTS: &[&str] =
+    &["none", "consumer", "ip", "header", "cookie", "path", "query_arg", "uri_capture"];
 
-const FIELDS: &[Field] = &[
-    Field::new("id", FieldKind::Uuid),
-    Field::new("name", FieldKind::String).required().rules(&[FieldRule::Holds(name)]),
-    Field::new("algorithm", FieldKind::String)
+fields! {
+    ID,
+    NAME = Field::new("name", FieldKind::String).required().unique().rules(&[FieldRule::Holds(virtual_host)])
+        .describe("a unique host name, for the `host` of services"),
+    ALGORITHM = Field::new("algorithm", FieldKind::String)
         .default("\"round-robin\"")
-        .rules(&[FieldRule::OneOf(ALGORITHMS)]),
-    Field::new("hash_on", FieldKind::String).default("\"none\"").rules(&[FieldRule::OneOf(HASHED)]),
-    Field::new("hash_fallback", FieldKind::String).default("\"none\"").rules(&[FieldRule::OneOf(HASHED)]),
-    Field::new("hash_on_header", FieldKind::String).rules(&[FieldRule::Holds(names::header_name)]),
-    Field::new("hash_fallback_header", FieldKind::String).rules(&[FieldRule::Holds(names::header_name)]),
-    Field::new("hash_on_cookie", FieldKind::String).rules(&[FieldRule::Holds(names::cookie_name)]),
-    Field::new("hash_on_cookie_path", FieldKind::String)
+        .rules(&[FieldRule::OneOf(ALGORITHMS)])
+        .describe("how a target is chosen"),
+    HASH_ON = Field::new("hash_on", FieldKind::String)
+        .default("\"none\"")
+        .rules(&[FieldRule::OneOf(HASH_INPUTS)])
+        .describe("the part of a request that decides the target, so that the same client gets the same one"),
+    HASH_FALLBACK = Field::new("hash_fallback", FieldKind::String)
+        .default("\"none\"")
+        .rules(&[FieldRule::OneOf(HASH_INPUTS)])
+        .describe("the part that decides if the first one is missing"),
+    HASH_ON_HEADER = Field::new("hash_on_header", FieldKind::String)
+        .rules(&[FieldRule::Holds(text_rules::header_name)]),
+    HASH_FALLBACK_HEADER = Field::new("hash_fallback_header", FieldKind::String)
+        .rules(&[FieldRule::Holds(text_rules::header_name)]),
+    HASH_ON_COOKIE = Field::new("hash_on_cookie", FieldKind::String)
+        .rules(&[FieldRule::Holds(text_rules::cookie_name)]),
+    HASH_ON_COOKIE_PATH = Field::new("hash_on_cookie_path", FieldKind::String)
         .default("\"/\"")
-        .rules(&[FieldRule::Holds(names::path)]),
-    Field::new("hash_on_query_arg", FieldKind::String).rules(&[FieldRule::Holds(simple_parameter)]),
-    Field::new("hash_fallback_query_arg", FieldKind::String).rules(&[FieldRule::Holds(simple_parameter)]),
-    Field::new("hash_on_uri_capture", FieldKind::String).rules(&[FieldRule::Holds(simple_parameter)]),
-    Field::new("hash_fallback_uri_capture", FieldKind::String).rules(&[FieldRule::Holds(simple_parameter)]),
-    Field::new("slots", FieldKind::Integer).default("10000").rules(&[FieldRule::Between(10.0, 65536.0)]),
-    Field::new("healthchecks", FieldKind::Record(healthchecks::FIELDS)),
-    names::TAGS,
-    Field::new("host_header", FieldKind::String).rules(&[FieldRule::Holds(hosts::host_with_optional_port)]),
-    Field::new("client_certificate", FieldKind::Foreign("certificates")),
-    Field::new("use_srv_name", FieldKind::Boolean).default("false"),
-    Field::new("created_at", FieldKind::Integer),
-    Field::new("updated_at", FieldKind::Integer),
-    Field::new("targets", FieldKind::Entities(|| &target::ENTITY, "upstream")),
-];
+        .rules(&[FieldRule::Holds(text_rules::path)]),
+    HASH_ON_QUERY_ARG = Field::new("hash_on_query_arg", FieldKind::String)
+        .rules(&[FieldRule::Holds(simple_parameter)]),
+    HASH_FALLBACK_QUERY_ARG = Field::new("hash_fallback_query_arg", FieldKind::String)
+        .rules(&[FieldRule::Holds(simple_parameter)]),
+    HASH_ON_URI_CAPTURE = Field::new("hash_on_uri_capture", FieldKind::String)
+        .rules(&[FieldRule::Holds(simple_parameter)]),
+    HASH_FALLBACK_URI_CAPTURE = Field::new("hash_fallback_uri_capture", FieldKind::String)
+        .rules(&[FieldRule::Holds(simple_parameter)]),
+    SLOTS = Field::new("slots", FieldKind::Integer).default("10000").rules(&[FieldRule::Between(10.0, 65536.0)])
+        .describe("slots on the ring of consistent hashing"),
+    HEALTHCHECKS = Field::new("healthchecks", FieldKind::Record(healthchecks::FIELDS))
+        .describe("when a target counts as unhealthy and gets no requests"),
+    TAGS,
+    HOST_HEADER = Field::new("host_header", FieldKind::String)
+        .rules(&[FieldRule::Holds(hosts::host_with_optional_port)])
+        .describe("the Host header of requests to targets"),
+    CLIENT_CERTIFICATE =
+        Field::new("client_certificate", FieldKind::Foreign(|| &certificate::ENTITY, OnDelete::Restrict)),
+    USE_SRV_NAME = Field::new("use_srv_name", FieldKind::Boolean).default("false"),
+    CREATED_AT,
+    UPDATED_AT,
+    TARGETS = Field::new("targets", FieldKind::Entities(|| &target::ENTITY, target::UPSTREAM.name)),
+}
 
-/// What a field must be where another has certain values, in Kong's order.
+/// Requirements that depend on what is hashed, in Kong's order.
 const CONDITIONS: &[FieldCondition] = &[
-    FieldCondition::when("hash_on", &["header"]).needs("hash_on_header"),
-    FieldCondition::when("hash_fallback", &["header"]).needs("hash_fallback_header"),
-    FieldCondition::when("hash_on", &["cookie"]).needs("hash_on_cookie"),
-    FieldCondition::when("hash_fallback", &["cookie"]).needs("hash_on_cookie"),
-    FieldCondition::when("hash_on", &["none"]).leaves("hash_fallback", &["none"]),
-    FieldCondition::when("hash_on", &["cookie"]).leaves("hash_fallback", &["none"]),
-    FieldCondition::when("hash_on", &["consumer"])
-        .leaves("hash_fallback", &["none", "ip", "header", "cookie", "path", "query_arg", "uri_capture"]),
-    FieldCondition::when("hash_on", &["ip"]).leaves(
-        "hash_fallback",
+    FieldCondition::when(&HASH_ON, &["header"]).needs(&HASH_ON_HEADER),
+    FieldCondition::when(&HASH_FALLBACK, &["header"]).needs(&HASH_FALLBACK_HEADER),
+    FieldCondition::when(&HASH_ON, &["cookie"]).needs(&HASH_ON_COOKIE),
+    FieldCondition::when(&HASH_FALLBACK, &["cookie"]).needs(&HASH_ON_COOKIE),
+    FieldCondition::when(&HASH_ON, &["none"]).restricts(&HASH_FALLBACK, &["none"]),
+    FieldCondition::when(&HASH_ON, &["cookie"]).restricts(&HASH_FALLBACK, &["none"]),
+    FieldCondition::when(&HASH_ON, &["consumer"])
+        .restricts(&HASH_FALLBACK, &["none", "ip", "header", "cookie", "path", "query_arg", "uri_capture"]),
+    FieldCondition::when(&HASH_ON, &["ip"]).restricts(
+        &HASH_FALLBACK,
         &["none", "consumer", "header", "cookie", "path", "query_arg", "uri_capture"],
     ),
-    FieldCondition::when("hash_on", &["path"])
-        .leaves("hash_fallback", &["none", "consumer", "ip", "header", "cookie", "query_arg", "uri_capture"]),
-    FieldCondition::when("hash_on", &["query_arg"]).needs("hash_on_query_arg"),
-    FieldCondition::when("hash_fallback", &["query_arg"]).needs("hash_fallback_query_arg"),
-    FieldCondition::when("hash_on", &["uri_capture"]).needs("hash_on_uri_capture"),
-    FieldCondition::when("hash_fallback", &["uri_capture"]).needs("hash_fallback_uri_capture"),
+    FieldCondition::when(&HASH_ON, &["path"]).restricts(
+        &HASH_FALLBACK,
+        &["none", "consumer", "ip", "header", "cookie", "query_arg", "uri_capture"],
+    ),
+    FieldCondition::when(&HASH_ON, &["query_arg"]).needs(&HASH_ON_QUERY_ARG),
+    FieldCondition::when(&HASH_FALLBACK, &["query_arg"]).needs(&HASH_FALLBACK_QUERY_ARG),
+    FieldCondition::when(&HASH_ON, &["uri_capture"]).needs(&HASH_ON_URI_CAPTURE),
+    FieldCondition::when(&HASH_FALLBACK, &["uri_capture"]).needs(&HASH_FALLBACK_URI_CAPTURE),
 ];
 
-/// A virtual host name that stands for several Targets.
+/// A virtual host name for several Targets.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     /// Its id, given or derived from its name.
     pub id: Uuid,
-    /// Its name, which Services have as their host.
+    /// Its name, the host of the Services that use it.
     pub name: String,
     /// How a Target is picked for a request.
     pub algorithm: Algorithm,
-    /// What a consistent hash is taken of.
+    /// The input of the consistent hash.
     pub hash_on: HashInput,
-    /// What it is taken of where a request does not have that.
+    /// The input where a request lacks the first one.
     pub hash_fallback: HashInput,
-    /// How many places the ring of a consistent hash has, 10 to 65536.
+    /// The size of the ring of the consistent hash, 10 to 65536.
     pub slots: u32,
-    /// How it is found out which Targets work.
+    /// The health checks of its Targets.
     pub healthchecks: Healthchecks,
-    /// The Host header that its Targets see, in place of their names.
+    /// The Host header that its Targets receive, in place of their names.
     pub host_header: Option<String>,
-    /// The certificate that is shown to its Targets.
+    /// The certificate presented to its Targets.
     pub client_certificate: Option<CertificateIndex>,
-    /// Whether the names of SRV records become Host headers.
+    /// Whether Host headers are the names in SRV records.
     pub use_srv_name: bool,
     /// Its Targets, in file order.
     pub targets: Vec<TargetIndex>,
-    /// The complete record, defaults filled in, as the Admin API shows it.
+    /// The complete record, with defaults, as the Admin API shows it.
     pub record: Value,
-    /// Where it stands in the file.
+    /// Its path in the file.
     pub at: NodePath,
 }
 
 /// How a Target is picked for a request. (Kong: Upstream object, `algorithm`.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Algorithm {
-    /// One after another, by weight.
+    /// Each in turn, by weight.
     #[default]
     RoundRobin,
-    /// The same one for the same hash.
+    /// The same Target for the same hash.
     ConsistentHashing,
-    /// The one with the fewest open requests, by weight.
+    /// The Target with the fewest open requests, by weight.
     LeastConnections,
-    /// The one that answers fastest.
+    /// The Target with the shortest response times.
     Latency,
 }
 
-/// What a hash is taken of. (Kong: Upstream object, `hash_on`.)
+/// The input of a consistent hash. (Kong: Upstream object, `hash_on`.)
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HashInput {
-    /// Nothing: each request is on its own.
+    /// Nothing: requests are independent.
     #[default]
     None,
-    /// Who asks: the Consumer's id, else the credential's.
+    /// The id of the Consumer, else that of the credential.
     Consumer,
     /// The address that a request comes from.
     Ip,
     /// The header of this name.
     Header(String),
-    /// A cookie; a client without one is given one.
+    /// A cookie; a client without one receives it.
     Cookie {
         /// Its name.
         name: String,
-        /// The path that it is given with.
+        /// Its path attribute.
         path: String,
     },
     /// The path of a request.
@@ -153,20 +190,20 @@ impl Upstream {
     pub fn new(record: &Value, client_certificate: Option<CertificateIndex>, at: &NodePath) -> Self {
         Self {
             id: id(record),
-            name: text(record, "name").unwrap_or_default(),
-            algorithm: match record.get("algorithm").and_then(Value::as_str) {
+            name: text(record, &NAME).unwrap_or_default(),
+            algorithm: match record.get(ALGORITHM.name).and_then(Value::as_str) {
                 Some("consistent-hashing") => Algorithm::ConsistentHashing,
                 Some("least-connections") => Algorithm::LeastConnections,
                 Some("latency") => Algorithm::Latency,
                 _ => Algorithm::RoundRobin,
             },
-            hash_on: HashInput::new(record, "hash_on"),
-            hash_fallback: HashInput::new(record, "hash_fallback"),
-            slots: whole(record, "slots"),
-            healthchecks: Healthchecks::new(record.get("healthchecks").unwrap_or(&Value::Null)),
-            host_header: text(record, "host_header"),
+            hash_on: HashInput::new(record, &HASH_ON_FIELDS),
+            hash_fallback: HashInput::new(record, &HASH_FALLBACK_FIELDS),
+            slots: integer(record, &SLOTS),
+            healthchecks: Healthchecks::new(record.get(HEALTHCHECKS.name).unwrap_or(&Value::Null)),
+            host_header: text(record, &HOST_HEADER),
             client_certificate,
-            use_srv_name: truth(record, "use_srv_name"),
+            use_srv_name: boolean(record, &USE_SRV_NAME),
             targets: Vec::new(),
             record: record.clone(),
             at: at.clone(),
@@ -174,42 +211,60 @@ impl Upstream {
     }
 }
 
+/// The fields that describe the input of a hash. Both inputs share the fields of the cookie.
+struct HashFields {
+    kind: Field,
+    header: Field,
+    query_arg: Field,
+    uri_capture: Field,
+}
+
+const HASH_ON_FIELDS: HashFields = HashFields {
+    kind: HASH_ON,
+    header: HASH_ON_HEADER,
+    query_arg: HASH_ON_QUERY_ARG,
+    uri_capture: HASH_ON_URI_CAPTURE,
+};
+
+const HASH_FALLBACK_FIELDS: HashFields = HashFields {
+    kind: HASH_FALLBACK,
+    header: HASH_FALLBACK_HEADER,
+    query_arg: HASH_FALLBACK_QUERY_ARG,
+    uri_capture: HASH_FALLBACK_URI_CAPTURE,
+};
+
 impl HashInput {
-    /// What the field `hash_on` or `hash_fallback` of a checked record says.
-    fn new(record: &Value, field: &str) -> Self {
-        let of = |what: &str| text(record, &format!("{field}_{what}")).unwrap_or_default();
-        match record.get(field).and_then(Value::as_str) {
+    /// The input that these fields of a checked record describe.
+    fn new(record: &Value, fields: &HashFields) -> Self {
+        let text = |field: &Field| text(record, field).unwrap_or_default();
+        match record.get(fields.kind.name).and_then(Value::as_str) {
             Some("consumer") => Self::Consumer,
             Some("ip") => Self::Ip,
-            Some("header") => Self::Header(of("header")),
-            Some("cookie") => Self::Cookie {
-                // There is one cookie for both.
-                name: text(record, "hash_on_cookie").unwrap_or_default(),
-                path: text(record, "hash_on_cookie_path").unwrap_or_default(),
-            },
+            Some("header") => Self::Header(text(&fields.header)),
+            Some("cookie") => Self::Cookie { name: text(&HASH_ON_COOKIE), path: text(&HASH_ON_COOKIE_PATH) },
             Some("path") => Self::Path,
-            Some("query_arg") => Self::QueryArgument(of("query_arg")),
-            Some("uri_capture") => Self::UriCapture(of("uri_capture")),
+            Some("query_arg") => Self::QueryArgument(text(&fields.query_arg)),
+            Some("uri_capture") => Self::UriCapture(text(&fields.uri_capture)),
             _ => Self::None,
         }
     }
 }
 
-/// `algorithm` and `hash_on` decide each other: what counts connections or time hashes nothing, what hashes is
-/// consistent.
-#[expect(clippy::unnecessary_wraps, reason = "other entities refuse what they cannot expand")]
-fn fit_algorithm(given: &Mapping) -> Result<Mapping, EntityFault> {
+/// Makes `algorithm` and `hash_on` agree, as Kong does: the algorithms that count connections or time hash nothing, and a
+/// hash implies consistent hashing.
+fn with_algorithm(given: &Mapping) -> Mapping {
     let mut record = given.clone();
-    let text = |field| given.get(field).and_then(Value::as_str);
-    if matches!(text("algorithm"), Some("least-connections" | "latency")) {
-        record.remove("hash_on");
-    } else if text("hash_on").is_some_and(|it| it != "none") {
-        record.insert("algorithm", "consistent-hashing");
+    let text = |field: &Field| given.get(field.name).and_then(Value::as_str);
+    if matches!(text(&ALGORITHM), Some("least-connections" | "latency")) {
+        record.remove(HASH_ON.name);
+    } else if text(&HASH_ON).is_some_and(|input| input != "none") {
+        record.insert(ALGORITHM.name, "consistent-hashing");
     }
-    Ok(record)
+    record
 }
 
-fn name(value: &Value) -> Result<(), String> {
+/// A host name without a port.
+fn virtual_host(value: &Value) -> Result<(), String> {
     let name = value.as_str().unwrap_or_default();
     let wrong = match hosts::split_host(name) {
         None => "must be a valid hostname",
@@ -222,28 +277,17 @@ fn name(value: &Value) -> Result<(), String> {
 
 fn simple_parameter(value: &Value) -> Result<(), String> {
     let name = value.as_str().unwrap_or_default();
-    if name.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it)) {
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
         Ok(())
     } else {
         Err(format!("invalid value: {name}"))
     }
 }
 
-fn distinct_headers(record: &Value) -> Option<EntityFault> {
-    distinct(record, "hash_on_header", "hash_fallback_header")
-}
-
-fn distinct_arguments(record: &Value) -> Option<EntityFault> {
-    distinct(record, "hash_on_query_arg", "hash_fallback_query_arg")
-}
-
-fn distinct_captures(record: &Value) -> Option<EntityFault> {
-    distinct(record, "hash_on_uri_capture", "hash_fallback_uri_capture")
-}
-
-fn distinct(record: &Value, one: &str, other: &str) -> Option<EntityFault> {
-    let value = record.get(one).filter(|it| !it.is_null())?;
-    (record.get(other) == Some(value)).then(|| {
+fn require_distinct(record: &Value, one: &Field, other: &Field) -> Option<EntityFault> {
+    let value = record.get(one.name).filter(|value| !value.is_null())?;
+    (record.get(other.name) == Some(value)).then(|| {
+        let (one, other) = (one.name, other.name);
         EntityFault::record(format!("values of these fields must be distinct: '{one}', '{other}'"))
             .help("a fallback that is the same never has what was missing")
     })

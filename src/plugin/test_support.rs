@@ -102,14 +102,10 @@ pub(super) fn draw(complaints: &[Diagnostic]) -> Vec<String> {
 }
 
 const DOCUMENT: &[Field] = &[Field::new("plugins", FieldKind::Entities(|| &ENTRY, "plugins"))];
-static ENTRY: EntitySchema = EntitySchema {
-    collection: "plugins",
-    fields: &[Field::new("name", FieldKind::String), Field::new("config", FieldKind::Config)],
-    prepare: None,
-    complete: None,
-    conditions: &[],
-    checks: &[],
-};
+static ENTRY: EntitySchema = EntitySchema::new(
+    "plugins",
+    &[Field::new("name", FieldKind::String), Field::new("config", FieldKind::Config)],
+);
 
 struct SinglePlugin(&'static PluginDef);
 

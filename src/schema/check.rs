@@ -1,4 +1,5 @@
-//! A document against its rows: notes every mistake, fills every default, and lays nested entities flat.
+//! Check of a document against its rows: collects every mistake, fills in every default, and lists nested entities as
+//! entities of their own.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,7 @@ use crate::{
     document::{Mapping, NodePath, NodePlace, PathStep, SharedText, Value},
 };
 
-/// What the plugins of this build may say, by name, and what its settings allow.
+/// The schemas of the plugins of this build, by name, and which optional fields exist.
 pub trait PluginSchemas {
     /// The settings of the plugin with this name, if there is one.
     fn settings(&self, name: &str) -> Option<PluginSettings>;
@@ -21,7 +22,7 @@ pub trait PluginSchemas {
     fn names(&self) -> Vec<&'static str>;
     /// Whether Kong has a plugin of this name.
     fn is_kongs(&self, name: &str) -> bool;
-    /// What to do without a plugin of Kong's that there will never be, if anything is known.
+    /// What to use instead of a plugin of Kong's that mynah will not have, if there is anything.
     fn instead_of(&self, _name: &str) -> Option<&'static str> {
         None
     }
@@ -40,7 +41,7 @@ pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn PluginSch
     check_after(fields, document, plugins, &())
 }
 
-/// The same; entities of the top level that were there `before` need no second look.
+/// The same; entities of the top level that are already in `before` are not checked again.
 pub fn check_after(
     fields: &'static [Field],
     document: &Value,
@@ -75,14 +76,13 @@ pub(super) struct RecordChecker<'a> {
     pub(super) plugins: &'a dyn PluginSchemas,
     before: &'a dyn PreviousItems,
     pub(super) checked: CheckedDocument,
-    /// Names of fields and values of defaults: thousands of records share one text for each.
+    /// Names of fields and values of defaults by their JSON: thousands of records share one text for each.
     names: FxHashMap<&'static str, SharedText>,
     pub(super) defaults: FxHashMap<&'static str, Value>,
 }
 
 impl RecordChecker<'_> {
-    /// A record with its defaults. Nested entities are left out and noted as items of their own, children of
-    /// `item`.
+    /// A record with its defaults. Nested entities are left out, and become items of their own, children of `item`.
     pub(super) fn record(
         &mut self,
         fields: &'static [Field],
@@ -94,7 +94,7 @@ impl RecordChecker<'_> {
         let record = match value {
             Value::Mapping(record) => record,
             Value::Null => &empty,
-            // To Kong an empty list and an empty record are the same.
+            // Lua does not tell an empty list from an empty record, and neither does Kong.
             Value::Sequence(items) if items.is_empty() => &empty,
             _ => {
                 self.complain(at, "expected a record");
@@ -105,15 +105,15 @@ impl RecordChecker<'_> {
             if self.known(fields).any(|field| field.name == key) {
                 continue;
             }
-            match NOTES.iter().find(|note| item.is_some() && note.name == key) {
-                Some(note) => drop(self.field(note, value, &at.key(key))),
+            match ANNOTATIONS.iter().find(|annotation| item.is_some() && annotation.name == key) {
+                Some(annotation) => drop(self.field(annotation, value, &at.key(key))),
                 None => self.unknown(key, fields, at),
             }
         }
-        // Where an entity stands says what it belongs to.
+        // A nested entity need not name the entity around it.
         let parent = item.and_then(|item| self.checked.items[item].parent).map(|parent| parent.field);
-        let held = |field: &&Field| !matches!(field.kind, FieldKind::Entities(..));
-        let mut done = Vec::with_capacity(self.known(fields).filter(held).count());
+        let is_in_record = |field: &&Field| !matches!(field.kind, FieldKind::Entities(..));
+        let mut done = Vec::with_capacity(self.known(fields).filter(is_in_record).count());
         for field in self.known(fields) {
             let given = record.get(field.name).unwrap_or(&Value::Null);
             let at = at.key(field.name);
@@ -121,10 +121,14 @@ impl RecordChecker<'_> {
                 self.entities(entity(), back, given, &at, item);
             } else if given.is_null() && parent == Some(field.name) {
                 done.push((self.name(field.name), Value::Null));
-            } else if given.is_null() && field.required && record.contains_key(field.name) {
+            } else if given.is_null()
+                && field.required
+                && !field.is_generated
+                && record.contains_key(field.name)
+            {
                 self.complain(&at, "required field missing");
             } else if matches!(field.kind, FieldKind::Config) {
-                let name = record.get("name").and_then(Value::as_str);
+                let name = record.get(PLUGIN_NAME).and_then(Value::as_str);
                 let config = self.config(name, given, &at);
                 done.push((self.name(field.name), config));
             } else {
@@ -145,7 +149,7 @@ impl RecordChecker<'_> {
         fields.iter().filter(move |field| expressions || !field.of_expressions)
     }
 
-    /// A list of entities, each noted as an item.
+    /// Checks a list of entities; each becomes an item.
     fn entities(
         &mut self,
         entity: &'static EntitySchema,
@@ -156,10 +160,10 @@ impl RecordChecker<'_> {
     ) {
         match value {
             Value::Null => (),
-            Value::Mapping(none) if none.is_empty() => (),
+            Value::Mapping(empty) if empty.is_empty() => (),
             Value::Sequence(all) => {
                 let parent = item.filter(|_| !back.is_empty()).map(|item| ParentEntity { field: back, item });
-                // The steps to the list are the same for all.
+                // All items share the steps to the list.
                 let list = at.path();
                 for (n, value) in all.iter().enumerate() {
                     if parent.is_none()
@@ -168,10 +172,11 @@ impl RecordChecker<'_> {
                         self.take(known, &list, n);
                         continue;
                     }
-                    let (first, said) = (self.checked.items.len(), self.checked.diagnostics.len());
+                    let first = self.checked.items.len();
+                    let diagnostics_before = self.checked.diagnostics.len();
                     self.entity(entity, value, &list.at().index(n), parent);
-                    if self.checked.diagnostics.len() > said {
-                        self.checked.items[first..].iter_mut().for_each(|it| it.noted = true);
+                    if self.checked.diagnostics.len() > diagnostics_before {
+                        self.checked.items[first..].iter_mut().for_each(|item| item.has_diagnostics = true);
                     }
                 }
             }
@@ -179,24 +184,24 @@ impl RecordChecker<'_> {
         }
     }
 
-    /// Notes an entity that is known, and those nested in it, at its place in the list.
+    /// Takes over an entity of the previous document, and those nested in it, at its place in the list.
     fn take(&mut self, known: Vec<CheckedItem>, list: &NodePath, n: usize) {
         let first = self.checked.items.len();
         let depth = list.steps().len() + 1;
-        let stays = |it: &CheckedItem| {
-            it.path.steps().starts_with(list.steps())
-                && it.path.steps().get(depth - 1) == Some(&PathStep::Index(n))
+        let is_at_same_path = |item: &CheckedItem| {
+            item.path.steps().starts_with(list.steps())
+                && item.path.steps().get(depth - 1) == Some(&PathStep::Index(n))
         };
-        let stay = known.first().is_some_and(stays);
-        let here = if stay { NodePath::root() } else { list.index(n) };
-        self.checked.items.extend(known.into_iter().map(|mut it| {
-            if !stay {
-                it.path = here.join(it.path.steps().get(depth..).unwrap_or_default());
+        let paths_stay = known.first().is_some_and(is_at_same_path);
+        let here = if paths_stay { NodePath::root() } else { list.index(n) };
+        self.checked.items.extend(known.into_iter().map(|mut item| {
+            if !paths_stay {
+                item.path = here.join(item.path.steps().get(depth..).unwrap_or_default());
             }
-            if let Some(parent) = &mut it.parent {
+            if let Some(parent) = &mut item.parent {
                 parent.item += first;
             }
-            it
+            item
         }));
     }
 
@@ -215,7 +220,7 @@ impl RecordChecker<'_> {
         };
         let prepared = match entity.prepare.map(|prepare| prepare(given)) {
             Some(Ok(prepared)) => Value::from(prepared),
-            Some(Err(complaint)) => return self.complaint(complaint, at),
+            Some(Err(fault)) => return self.fault(fault, at),
             None => value.clone(),
         };
         let item = self.checked.items.len();
@@ -225,97 +230,105 @@ impl RecordChecker<'_> {
             parent,
             path: at.path(),
             written: value.clone(),
-            before: None,
-            noted: false,
+            previous: None,
+            has_diagnostics: false,
         });
-        // Of a plugin that is not there nothing is known.
+        // The schema of an unknown plugin is unknown.
         let plugin = plugin_name(entity, given);
         if let Some(name) = plugin.filter(|name| self.plugins.settings(name).is_none()) {
             return self.unknown_plugin(name, at);
         }
         let before = self.checked.diagnostics.len();
         let record = Value::from(self.record(entity.fields, &prepared, at, Some(item)));
-        self.across(entity, &nested(entity, &record, parent), before, at);
+        self.across(entity, &with_parent(entity, &record, parent), before, at);
         if let Some(name) = plugin {
-            let bound = record.get("consumer").is_some_and(|it| !it.is_null())
-                || parent.is_some_and(|parent| parent.field == "consumer");
-            if bound && !self.plugins.per_consumer(name) {
-                self.no_consumer(name, at);
+            let is_bound = record.get(PLUGIN_CONSUMER).is_some_and(|value| !value.is_null())
+                || parent.is_some_and(|parent| parent.field == PLUGIN_CONSUMER);
+            if is_bound && !self.plugins.per_consumer(name) {
+                self.refuse_consumer(name, at);
             }
         }
-        if let Some(shorthand) = given.get(spelling::SHORTHAND.0).and_then(Value::as_str) {
-            self.blame_shorthand(shorthand, before, at);
+        if let Some(shorthand) = entity.shorthand
+            && let Some(url) = given.get(shorthand.name).and_then(Value::as_str)
+        {
+            self.point_at_shorthand(shorthand, url, before, at);
         }
         self.checked.items[item].record = record;
     }
 
-    /// What must hold across the fields of a record. A rule makes sense only where the fields that it names do.
+    /// Checks the rules across the fields of a record; a rule is skipped if one of the fields that it names is wrong.
     fn across(&mut self, entity: &'static EntitySchema, record: &Value, before: usize, at: &NodePlace<'_>) {
         let failed = self.failed(before, at);
         for condition in entity.conditions {
-            if !failed.iter().any(|it| it == condition.given || it == condition.field)
+            if !failed.iter().any(|field| field == condition.given || field == condition.field)
                 && let Some(message) = condition.broken_by(record)
             {
                 self.condition(condition, message, record, at);
             }
         }
-        for complaint in entity.checks.iter().filter_map(|check| check(record)) {
-            if !failed.iter().any(|it| complaint.is_about(it)) {
-                self.complaint(complaint, at);
+        for fault in entity.checks.iter().filter_map(|check| check(record)) {
+            if !failed.iter().any(|field| fault.is_about(field)) {
+                self.fault(fault, at);
             }
         }
     }
 
-    /// The fields of the record at `at` that something was said about since.
+    /// The fields of the record at `at` that have errors among the diagnostics from `since` on.
     fn failed(&self, since: usize, at: &NodePlace<'_>) -> Vec<String> {
-        let complaints = self.checked.diagnostics.get(since..).unwrap_or_default();
-        if complaints.is_empty() {
+        let diagnostics = self.checked.diagnostics.get(since..).unwrap_or_default();
+        if diagnostics.is_empty() {
             return Vec::new();
         }
-        let here = at.path();
-        let fields = complaints.iter().filter(|it| it.is_error()).filter_map(|it| {
-            match it.path.steps().get(here.steps().len()) {
-                Some(PathStep::Key(key)) => Some(key.to_string()),
-                _ => None,
-            }
+        let depth = at.path().steps().len();
+        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+        let fields = errors.filter_map(|error| match error.path.steps().get(depth) {
+            Some(PathStep::Key(key)) => Some(key.to_string()),
+            _ => None,
         });
         fields.collect()
     }
 
     fn config(&mut self, name: Option<&str>, value: &Value, at: &NodePlace<'_>) -> Value {
-        // A plugin without a name is complained about at `name`.
+        // The error of a plugin without a name is that of `name`.
         let Some(settings) = name.and_then(|name| self.plugins.settings(name)) else { return value.clone() };
         let before = self.checked.diagnostics.len();
         let config = self.record(settings.fields, value, at, None);
-        let config = Value::from(spelling::settle(settings.fields, value, config));
+        let config = Value::from(spelling::unify_spellings(settings.fields, value, config));
         let failed = self.failed(before, at);
-        let sound = self.checked.diagnostics.len() == before;
-        for complaint in settings.checks.iter().filter_map(|check| check(&config)) {
-            let of_entity = complaint.message.contains("'config.");
-            if sound || (of_entity && !failed.iter().any(|it| complaint.is_about(&format!("config.{it}")))) {
-                self.config_complaint(complaint, of_entity, at);
+        let is_sound = self.checked.diagnostics.len() == before;
+        for fault in settings.checks.iter().filter_map(|check| check(&config)) {
+            let of_entity = fault.message.contains("'config.");
+            let is_about_failed = || failed.iter().any(|field| fault.is_about(&format!("config.{field}")));
+            if is_sound || (of_entity && !is_about_failed()) {
+                self.settings_fault(fault, of_entity, at);
             }
         }
         config
     }
 }
 
-/// What every entity may say for its readers. (Kong: "Declarative configuration format".)
-const NOTES: [Field; 2] = [
+/// The keys of an entry that configures a plugin on which this check depends.
+const PLUGIN_NAME: &str = "name";
+const PLUGIN_CONSUMER: &str = "consumer";
+
+/// Fields that every entity may have for its readers. (Kong: "Declarative configuration format".)
+const ANNOTATIONS: [Field; 2] = [
     Field::new("_comment", FieldKind::Text),
     Field::new("_ignore", FieldKind::Array(&Field::item(FieldKind::Any))),
 ];
 
-/// The name of the plugin that a record configures, if it is one that does.
+/// The name of the plugin that a record configures, if the entity is of that kind.
 fn plugin_name<'a>(entity: &EntitySchema, record: &'a Mapping) -> Option<&'a str> {
-    let configures = entity.fields.iter().any(|field| matches!(field.kind, FieldKind::Config));
-    record.get("name").filter(|_| configures)?.as_str().filter(|name| !name.is_empty())
+    let name = record.get(PLUGIN_NAME).filter(|_| entity.configures_plugins())?;
+    name.as_str().filter(|name| !name.is_empty())
 }
 
-/// The record as the rules across its fields see it: where it stands says what it refers to, if one of them asks.
-fn nested<'a>(entity: &EntitySchema, record: &'a Value, parent: Option<ParentEntity>) -> Cow<'a, Value> {
-    let asked = parent.filter(|parent| entity.conditions.iter().any(|it| it.field == parent.field));
-    match (asked, record.as_mapping()) {
+/// The record as the rules across its fields see it: with the reference to the entity around it, if a condition is about
+/// that field.
+fn with_parent<'a>(entity: &EntitySchema, record: &'a Value, parent: Option<ParentEntity>) -> Cow<'a, Value> {
+    let is_checked =
+        |parent: &ParentEntity| entity.conditions.iter().any(|condition| condition.field == parent.field);
+    match (parent.filter(is_checked), record.as_mapping()) {
         (Some(parent), Some(fields)) => {
             let mut fields = fields.clone();
             fields.insert(parent.field, true);

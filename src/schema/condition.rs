@@ -1,62 +1,64 @@
-//! What one field must be where another has certain values. (Kong: `conditional` entity checks.)
+//! Requirements on a field that depend on the value of another one. (Kong: `conditional` entity checks.)
 
+use super::Field;
 use crate::document::Value;
 
-/// What one field must be where another has certain values.
+/// A requirement on a field that depends on the value of another one.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldCondition {
-    /// The field that decides.
+    /// The field that decides whether the requirement applies.
     pub given: &'static str,
-    /// The values of it that this is about.
+    /// The values of it for which the requirement applies.
     pub values: &'static [&'static str],
-    /// Whether it is about all other values instead.
+    /// Whether the requirement applies for all other values instead.
     pub unless: bool,
-    /// The field that something is asked of.
+    /// The field with the requirement.
     pub field: &'static str,
-    /// What is asked.
+    /// The requirement.
     pub must: FieldRequirement,
 }
 
-/// What a condition asks of a field.
+/// A requirement on a field.
 #[derive(Clone, Copy, Debug)]
 pub enum FieldRequirement {
-    /// It must be there.
+    /// The field has a value.
     BeThere,
-    /// It must not be there.
+    /// The field has no value.
     BeNull,
-    /// It must be one of these texts.
+    /// The value is one of these texts.
     BeOneOf(&'static [&'static str]),
 }
 
 impl FieldCondition {
     /// A condition on records whose field `given` is one of `values`.
     #[must_use]
-    pub const fn when(given: &'static str, values: &'static [&'static str]) -> Self {
-        Self { given, values, unless: false, field: given, must: FieldRequirement::BeThere }
+    pub const fn when(given: &Field, values: &'static [&'static str]) -> Self {
+        let (given, field) = (given.name, given.name);
+        Self { given, values, unless: false, field, must: FieldRequirement::BeThere }
     }
 
     /// A condition on records whose field `given` is none of `values`.
     #[must_use]
-    pub const fn unless(given: &'static str, values: &'static [&'static str]) -> Self {
+    pub const fn unless(given: &Field, values: &'static [&'static str]) -> Self {
         Self { unless: true, ..Self::when(given, values) }
     }
 
-    /// Asks for a field.
+    /// Requires a field.
     #[must_use]
-    pub const fn needs(self, field: &'static str) -> Self {
-        Self { field, must: FieldRequirement::BeThere, ..self }
+    pub const fn needs(self, field: &Field) -> Self {
+        Self { field: field.name, must: FieldRequirement::BeThere, ..self }
     }
 
     /// Forbids a field.
     #[must_use]
-    pub const fn forbids(self, field: &'static str) -> Self {
-        Self { field, must: FieldRequirement::BeNull, ..self }
+    pub const fn forbids(self, field: &Field) -> Self {
+        Self { field: field.name, must: FieldRequirement::BeNull, ..self }
     }
 
-    /// Leaves a field only these values.
+    /// Restricts a field to these values.
     #[must_use]
-    pub const fn leaves(self, field: &'static str, values: &'static [&'static str]) -> Self {
-        Self { field, must: FieldRequirement::BeOneOf(values), ..self }
+    pub const fn restricts(self, field: &Field, values: &'static [&'static str]) -> Self {
+        Self { field: field.name, must: FieldRequirement::BeOneOf(values), ..self }
     }
 
     /// What is wrong with the field of a complete record, if anything is. Messages are Kong's.
@@ -66,7 +68,7 @@ impl FieldCondition {
         if self.values.contains(&given) == self.unless {
             return None;
         }
-        let value = record.get(self.field).filter(|it| !it.is_null());
+        let value = record.get(self.field).filter(|value| !value.is_null());
         match self.must {
             FieldRequirement::BeThere => value.is_none().then(|| "required field missing".to_owned()),
             FieldRequirement::BeNull => value.is_some().then(|| "value must be null".to_owned()),
@@ -77,7 +79,7 @@ impl FieldCondition {
         }
     }
 
-    /// What Kong says of the record besides.
+    /// What Kong says of the record as a whole in addition.
     #[must_use]
     pub fn entity_message(&self) -> String {
         format!("failed conditional validation given value of field '{}'", self.given)

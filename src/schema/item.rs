@@ -1,4 +1,4 @@
-//! What a check of a document leads to, and what it may take from the one before.
+//! Result of a check of a document, and what a check takes over from the previous document.
 
 use super::EntitySchema;
 use crate::{
@@ -6,37 +6,37 @@ use crate::{
     document::{NodePath, Value},
 };
 
-/// What is known of the document before this one.
+/// The entities of the previous document, for a check that takes over those that did not change.
 pub trait PreviousItems {
-    /// The entity that was read from this very node, and those nested in it, which follow; none if it has to be
-    /// looked at. Parents are counted from the first of them, and paths are those of before.
+    /// The entity that was read from this very node, followed by those nested in it; `None` if it must be checked. Parents
+    /// are counted from the first of them, and paths are those of the previous document.
     fn items(&self, entity: &'static EntitySchema, written: &Value) -> Option<Vec<CheckedItem>>;
 }
 
-/// Nothing is known.
+/// No previous document.
 impl PreviousItems for () {
     fn items(&self, _: &'static EntitySchema, _: &Value) -> Option<Vec<CheckedItem>> {
         None
     }
 }
 
-/// One entity of the document, its nested entities taken out.
+/// One entity of the document, without those nested in it.
 #[derive(Clone, Debug)]
 pub struct CheckedItem {
-    /// What it is.
+    /// Its kind.
     pub entity: &'static EntitySchema,
-    /// Its complete record; references are still as written, if it was not known before.
+    /// Its complete record. References are as written, or `{id: ...}` if the item is taken over.
     pub record: Value,
     /// The entity that it was nested in.
     pub parent: Option<ParentEntity>,
-    /// Where it stands.
+    /// Its path in the document.
     pub path: NodePath,
-    /// What is written there.
+    /// Its node in the document.
     pub written: Value,
-    /// Its place among the entities of before, if it is one of them.
-    pub before: Option<usize>,
-    /// Whether something was said about it, or about what it is nested with.
-    pub noted: bool,
+    /// Its position among the entities of the previous document, if it is taken over.
+    pub previous: Option<usize>,
+    /// Whether there are diagnostics about it, or about an entity that it is nested with.
+    pub has_diagnostics: bool,
 }
 
 /// The entity that another one was nested in.
@@ -44,15 +44,15 @@ pub struct CheckedItem {
 pub struct ParentEntity {
     /// The field of the nested entity that refers to it.
     pub field: &'static str,
-    /// Its place in [`CheckedDocument::items`].
+    /// Its position in [`CheckedDocument::items`].
     pub item: usize,
 }
 
 /// A document after its check.
 #[derive(Debug, Default)]
 pub struct CheckedDocument {
-    /// All entities; one that holds others stands before them.
+    /// All entities; an entity stands before those that were nested in it.
     pub items: Vec<CheckedItem>,
-    /// What is wrong. If there are errors, the items are not to be used.
+    /// What is wrong. If there are errors, the items must not be used.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -1,8 +1,6 @@
-//! What the check says, and how it says it to people: what was found, and what would be right.
+//! Diagnostics of the check, with hints: what was found, and what would be right.
 
-use super::{
-    EntityFault, Field, FieldCondition, FieldKind, check::RecordChecker, nearest, spelling::SHORTHAND,
-};
+use super::{EntityFault, Field, FieldCondition, FieldKind, Shorthand, check::RecordChecker, nearest};
 use crate::{
     diag::{Diagnostic, ENTITY, KongMessage, MOST_COMPLAINTS, push_bounded},
     document::{NodePlace, Number, Value},
@@ -87,34 +85,36 @@ impl RecordChecker<'_> {
         self.push(diagnostic);
     }
 
-    pub(super) fn complaint(&mut self, complaint: EntityFault, at: &NodePlace<'_>) {
-        let mut diagnostic = match complaint.field {
-            Some(field) => Diagnostic::error(at.key(field).path(), complaint.message),
-            None => Diagnostic::error(at.path(), complaint.message).record(),
+    pub(super) fn fault(&mut self, fault: EntityFault, at: &NodePlace<'_>) {
+        let mut diagnostic = match fault.field {
+            Some(field) => Diagnostic::error(at.key(field).path(), fault.message),
+            None => Diagnostic::error(at.path(), fault.message).record(),
         };
-        diagnostic.help = complaint.help;
-        if let Some(besides) = complaint.besides {
-            diagnostic = diagnostic.besides(at.path(), besides);
+        diagnostic.help = fault.help;
+        if let Some(message) = fault.entity_message {
+            diagnostic = diagnostic.besides(at.path(), message);
         }
         self.push(diagnostic);
     }
 
-    /// A rule across settings is one of the whole entry where it names them in full, else one of `config`.
-    pub(super) fn config_complaint(&mut self, complaint: EntityFault, of_entity: bool, at: &NodePlace<'_>) {
-        let steps = complaint.field.into_iter().flat_map(|field| field.split('.'));
-        let path = steps.fold(at.path(), |path, step| path.key(step));
-        let mut diagnostic = Diagnostic::error(path, complaint.message);
+    /// A fault of the settings at `at`. A rule that names settings in full, such as `'config.policy'`, is one of the whole
+    /// entry to Kong.
+    pub(super) fn settings_fault(&mut self, fault: EntityFault, of_entity: bool, at: &NodePlace<'_>) {
+        let keys = fault.field.into_iter().flat_map(|field| field.split('.'));
+        let path = keys.fold(at.path(), |path, key| path.key(key));
+        let mut diagnostic = Diagnostic::error(path, fault.message);
         if of_entity {
             diagnostic = diagnostic.listed(at.path().parent().key(ENTITY));
-        } else if let Some(besides) = complaint.besides {
-            diagnostic = diagnostic.besides(at.path().parent(), besides);
+        } else if let Some(message) = fault.entity_message {
+            diagnostic = diagnostic.besides(at.path().parent(), message);
         }
-        diagnostic.help = complaint.help;
+        diagnostic.help = fault.help;
         self.push(diagnostic);
     }
 
-    /// Of a map Kong says what is wrong with a value, and not with which.
-    pub(super) fn tell_at_map(&mut self, since: usize, map: &NodePlace<'_>) {
+    /// Leaves the key of a map out of the paths that machines see: Kong says what is wrong with a value, and not which
+    /// value it is.
+    pub(super) fn report_at_map(&mut self, since: usize, map: &NodePlace<'_>) {
         let map = map.path();
         let depth = map.steps().len();
         for diagnostic in self.checked.diagnostics.iter_mut().skip(since) {
@@ -129,14 +129,19 @@ impl RecordChecker<'_> {
         }
     }
 
-    pub(super) fn no_consumer(&mut self, name: &str, at: &NodePlace<'_>) {
-        let help = format!("{name} runs before it is known which consumer a request comes from");
+    pub(super) fn refuse_consumer(&mut self, name: &str, at: &NodePlace<'_>) {
+        let help = format!("{name} runs before the consumer of a request is known");
         self.push(Diagnostic::error(at.key("consumer").path(), "value must be null").help(help));
     }
 
-    /// Shows people the shorthand that they wrote, where one of the fields is wrong that it stands for.
-    pub(super) fn blame_shorthand(&mut self, url: &str, since: usize, at: &NodePlace<'_>) {
-        let (shorthand, fields) = SHORTHAND;
+    /// Moves diagnostics of the fields that a shorthand stands for to the shorthand, which is what the author wrote.
+    pub(super) fn point_at_shorthand(
+        &mut self,
+        shorthand: &Shorthand,
+        url: &str,
+        since: usize,
+        at: &NodePlace<'_>,
+    ) {
         let help = if url.contains("://") {
             "a url is such as http://example.com:8080/path".to_owned()
         } else {
@@ -144,12 +149,11 @@ impl RecordChecker<'_> {
         };
         let here = at.path();
         for diagnostic in self.checked.diagnostics.iter_mut().skip(since) {
-            let Some(field) = fields.into_iter().find(|field| diagnostic.path == here.key(field)) else {
-                continue;
-            };
+            let is_at = |field: &&&'static Field| diagnostic.path == here.key(field.name);
+            let Some(field) = shorthand.fields.iter().find(is_at) else { continue };
             let (path, message) = (diagnostic.path.clone(), diagnostic.message.clone());
-            diagnostic.path = here.key(shorthand);
-            diagnostic.message = format!("{field}: {message}");
+            diagnostic.path = here.key(shorthand.name);
+            diagnostic.message = format!("{}: {message}", field.name);
             diagnostic.help = Some(help.clone());
             let besides = diagnostic.telling.take().and_then(|it| it.besides);
             diagnostic.telling =

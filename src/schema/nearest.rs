@@ -1,20 +1,20 @@
-//! The word that a misspelt one most likely means.
+//! Search for the word that a misspelt one most likely means.
 
-/// The one of `words` nearest to `word`, if any is near enough to be worth saying.
+/// The one of `words` nearest to `word`, if any is near enough to be a likely misspelling.
 pub fn nearest<'a>(word: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
-    let room = 1 + word.chars().count() / 4;
+    let most_edits = 1 + word.chars().count() / 4;
     words
         .into_iter()
-        .map(|it| {
-            let distance = strsim::damerau_levenshtein(&lower, it);
-            // `path` for `paths`, `origin` for `origins`, `api-spec` for `api_specification`.
-            let begins = lower.len() >= 3 && it.starts_with(&lower);
-            (if begins { distance.min(1) } else { distance }, it)
+        .map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&lower, candidate);
+            // `path` for `paths`, `origin` for `origins`, `api_spec` for `api_specification`.
+            let is_prefix = lower.len() >= 3 && candidate.starts_with(&lower);
+            (if is_prefix { distance.min(1) } else { distance }, candidate)
         })
-        .filter(|(distance, _)| *distance <= room)
+        .filter(|(distance, _)| *distance <= most_edits)
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, it)| it)
+        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_words_are_found_and_far_ones_are_not() {
+    fn misspelt_words_are_found_and_other_words_are_not() {
         let words = ["paths", "plugins", "name", "strip_path", "api_specification"];
         for (word, expected) in [
             ("path", Some("paths")),

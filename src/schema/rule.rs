@@ -1,27 +1,27 @@
-//! What else must hold of a value, rule by rule. Messages are Kong's.
+//! Rules of values. Messages are Kong's.
 
 use super::FieldRule;
 use crate::document::Value;
 
 impl FieldRule {
-    /// Whether the value keeps the rule.
+    /// Checks that a value keeps the rule.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn check(&self, value: &Value) -> Result<(), String> {
         match self {
             Self::OneOf(all) => {
-                let fits = value.as_str().is_some_and(|it| all.contains(&it));
-                if fits { Ok(()) } else { Err(format!("expected one of: {}", all.join(", "))) }
+                let is_allowed = value.as_str().is_some_and(|value| all.contains(&value));
+                if is_allowed { Ok(()) } else { Err(format!("expected one of: {}", all.join(", "))) }
             }
             Self::OneOfNumbers(all) => {
-                let fits = value.as_i64().is_some_and(|it| all.contains(&it));
+                let is_allowed = value.as_i64().is_some_and(|value| all.contains(&value));
                 let names: Vec<String> = all.iter().map(ToString::to_string).collect();
-                if fits { Ok(()) } else { Err(format!("expected one of: {}", names.join(", "))) }
+                if is_allowed { Ok(()) } else { Err(format!("expected one of: {}", names.join(", "))) }
             }
             Self::Between(low, high) => {
-                let fits = value.as_f64().is_some_and(|it| (*low..=*high).contains(&it));
-                if fits { Ok(()) } else { Err(format!("value should be between {low} and {high}")) }
+                let is_allowed = value.as_f64().is_some_and(|number| (*low..=*high).contains(&number));
+                if is_allowed { Ok(()) } else { Err(format!("value should be between {low} and {high}")) }
             }
             Self::NotEmpty => {
                 if value.items().is_empty() {
@@ -31,7 +31,7 @@ impl FieldRule {
                 }
             }
             Self::Holds(holds) => holds(value),
-            Self::Across(across) => across(value).map_or(Ok(()), |complaint| Err(complaint.message)),
+            Self::Across(across) => across(value).map_or(Ok(()), |fault| Err(fault.message)),
         }
     }
 }

@@ -1,40 +1,37 @@
-//! Other spellings: a field that stands for several, and older fields that say the same as newer ones.
-//! (Kong: "Rate Limiting" changelog, 3.8.0: `redis_*` has become `redis.*`.)
+//! Older spellings of settings beside the newer ones. (Kong: "Rate Limiting" changelog, 3.8.0: `redis_*` has become
+//! `redis.*`.)
 
 use super::Field;
 use crate::document::{Mapping, Value};
 
-/// A field that stands for others.
-pub(super) const SHORTHAND: (&str, [&str; 4]) = ("url", ["protocol", "host", "port", "path"]);
-
-/// Lets the older spelling of a setting count where the newer one is not `given`, and then both say the same.
+/// Gives both spellings of a setting the same value: that of the newer one if it is `given`, else that of the older one.
 /// `checked` holds every field.
-pub(super) fn settle(fields: &[Field], given: &Value, mut checked: Mapping) -> Mapping {
-    for field in fields.iter().filter(|field| !field.stands_for.is_empty()) {
-        let steps = field.stands_for;
+pub(super) fn unify_spellings(fields: &[Field], given: &Value, mut checked: Mapping) -> Mapping {
+    for field in fields.iter().filter(|field| !field.alias_of.is_empty()) {
+        let keys = field.alias_of;
         let older = checked.get(field.name).cloned().unwrap_or_default();
-        let newer = get(given, steps).unwrap_or(&Value::Null);
+        let newer = get(given, keys).unwrap_or(&Value::Null);
         if !older.is_null() && newer.is_null() {
-            put(&mut checked, steps, older);
+            put(&mut checked, keys, older);
         } else {
-            let same = get_in(&checked, steps).cloned().unwrap_or_default();
-            checked.insert(field.name, same);
+            let newer = get_in(&checked, keys).cloned().unwrap_or_default();
+            checked.insert(field.name, newer);
         }
     }
     checked
 }
 
-fn get<'a>(value: &'a Value, steps: &[&str]) -> Option<&'a Value> {
-    steps.iter().try_fold(value, |value, step| value.get(step))
+fn get<'a>(value: &'a Value, keys: &[&str]) -> Option<&'a Value> {
+    keys.iter().try_fold(value, |value, key| value.get(key))
 }
 
-fn get_in<'a>(mapping: &'a Mapping, steps: &[&str]) -> Option<&'a Value> {
-    let (first, rest) = steps.split_first()?;
+fn get_in<'a>(mapping: &'a Mapping, keys: &[&str]) -> Option<&'a Value> {
+    let (first, rest) = keys.split_first()?;
     get(mapping.get(first)?, rest)
 }
 
-fn put(mapping: &mut Mapping, steps: &[&str], value: Value) {
-    match steps {
+fn put(mapping: &mut Mapping, keys: &[&str], value: Value) {
+    match keys {
         [] => (),
         [last] => drop(mapping.insert(*last, value)),
         [first, rest @ ..] => {

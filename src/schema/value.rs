@@ -1,4 +1,4 @@
-//! Values by their kind: what a field says, with its default, and what its items say.
+//! Check of values by the kinds of their fields, with defaults.
 
 use uuid::Uuid;
 
@@ -11,6 +11,10 @@ use crate::{
 impl RecordChecker<'_> {
     pub(super) fn field(&mut self, field: &'static Field, value: &Value, at: &NodePlace<'_>) -> Value {
         if value.is_null() {
+            if field.is_generated {
+                // As Kong's: 32 characters that cannot be guessed.
+                return Uuid::new_v4().simple().to_string().into();
+            }
             if let Some(json) = field.default {
                 let parse = || serde_json::from_str(json).unwrap_or_default();
                 return self.defaults.entry(json).or_insert_with(parse).clone();
@@ -31,8 +35,8 @@ impl RecordChecker<'_> {
         if self.checked.diagnostics.len() == before {
             for rule in field.rules {
                 if let FieldRule::Across(across) = rule {
-                    if let Some(complaint) = across(&value) {
-                        self.complaint(complaint, at);
+                    if let Some(fault) = across(&value) {
+                        self.fault(fault, at);
                         break;
                     }
                 } else if let Err(message) = rule.check(&value) {
@@ -57,25 +61,25 @@ impl RecordChecker<'_> {
                 | FieldKind::Text
                 | FieldKind::Secret
                 | FieldKind::Uuid
-                | FieldKind::Foreign(_),
+                | FieldKind::Foreign(..),
                 Value::String(_),
             )
             | (FieldKind::Boolean, Value::Bool(_))
             | (FieldKind::Number, Value::Number(_))
             | (FieldKind::Any, _) => (),
             (FieldKind::Integer, Value::Number(number)) => match number.as_i64() {
-                // Digits that are those of the whole number already are shared.
+                // A number already in its shortest notation keeps its shared digits.
                 Some(_) if is_canonical(number.as_str()) => (),
                 Some(whole) => return Value::from(whole),
                 None => self.complain(at, "expected an integer"),
             },
-            (FieldKind::Foreign(_), Value::Mapping(reference)) => {
+            (FieldKind::Foreign(..), Value::Mapping(reference)) => {
                 return self.reference(reference, at);
             }
-            (FieldKind::Array(_) | FieldKind::Set(_), Value::Mapping(none)) if none.is_empty() => {
+            (FieldKind::Array(_) | FieldKind::Set(_), Value::Mapping(empty)) if empty.is_empty() => {
                 return Value::from(Vec::new());
             }
-            (FieldKind::Map(_), Value::Sequence(none)) if none.is_empty() => {
+            (FieldKind::Map(_), Value::Sequence(empty)) if empty.is_empty() => {
                 return Mapping::default().into();
             }
             (FieldKind::Array(item), Value::Sequence(items)) => {
@@ -85,12 +89,12 @@ impl RecordChecker<'_> {
                 return distinct(self.items(item, items, at)).into();
             }
             (FieldKind::Map(item), Value::Mapping(members)) => {
-                let said = self.checked.diagnostics.len();
+                let before = self.checked.diagnostics.len();
                 let mapped: Mapping = members
                     .iter()
                     .map(|(key, value)| (key.to_owned(), self.field(item, value, &at.key(key))))
                     .collect();
-                self.tell_at_map(said, at);
+                self.report_at_map(before, at);
                 return mapped.into();
             }
             (FieldKind::Record(fields), Value::Mapping(_) | Value::Sequence(_)) => {
@@ -110,7 +114,7 @@ impl RecordChecker<'_> {
         items.iter().enumerate().map(|(n, item)| self.field(field, item, &at.index(n))).collect()
     }
 
-    /// `{id: ...}` is the one mapping that refers to an entity.
+    /// The id in `{id: ...}`, the only mapping that is a reference.
     fn reference(&mut self, reference: &Mapping, at: &NodePlace<'_>) -> Value {
         match reference.get("id") {
             Some(id @ Value::String(_)) if reference.len() == 1 => id.clone(),
@@ -124,7 +128,7 @@ impl RecordChecker<'_> {
     }
 }
 
-/// Whether a number in JSON's notation is how we write a whole number.
+/// Whether digits are the shortest notation of a whole number.
 fn is_canonical(digits: &str) -> bool {
-    digits != "-0" && digits.bytes().all(|it| it.is_ascii_digit() || it == b'-')
+    digits != "-0" && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
 }

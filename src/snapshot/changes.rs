@@ -7,24 +7,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use crate::{
     diag::plural,
     document::Value,
-    entity::{Entities, EntityRecord, says_the_same},
+    entity::{Entities, EntityRecord, ID, consumer, is_same_record, service, target, vault},
+    schema::EntitySchema,
 };
 
 /// Most names in a list.
 const MAX_NAMES: usize = 5;
-
-/// Kinds of entities that are described first; all others follow by name.
-const FIRST: [&str; 9] = [
-    "services",
-    "routes",
-    "plugins",
-    "upstreams",
-    "targets",
-    "certificates",
-    "snis",
-    "ca_certificates",
-    "consumers",
-];
 
 /// Describes the differences between two configurations, such as `1 route added (quotes), 1 plugin changed (mocking)`.
 ///
@@ -41,7 +29,7 @@ pub fn describe_changes(before: &Entities, after: &Entities) -> String {
     for (key, record) in &new {
         match old.get(key) {
             None => changes.add_record(ChangeKind::Added, record),
-            Some(before) if !says_the_same(&before.value, &record.value) => {
+            Some(before) if !is_same_record(&before.value, &record.value) => {
                 changes.add_record(ChangeKind::Changed, record)
             }
             Some(_) => (),
@@ -51,7 +39,7 @@ pub fn describe_changes(before: &Entities, after: &Entities) -> String {
         changes.add_record(ChangeKind::Removed, record);
     }
     let consumers = |entities: &Entities| -> Vec<(String, String)> {
-        let records = entities.records.iter().filter(|record| record.collection() == "consumers");
+        let records = entities.records.iter().filter(|record| record.entity == &consumer::ENTITY);
         records.map(|record| (record.id().to_owned(), name(&record.value))).collect()
     };
     if !changes.owners.is_empty() {
@@ -82,25 +70,25 @@ enum ChangeKind {
 /// Names of changed entities.
 #[derive(Default)]
 struct ChangeList {
-    /// By rank in [`FIRST`], kind and change.
-    all: BTreeMap<(usize, &'static str, ChangeKind), BTreeSet<String>>,
+    /// By rank, collection and change.
+    all: BTreeMap<(u8, &'static str, ChangeKind), BTreeSet<String>>,
     /// Ids of Consumers with a changed credential or group.
     owners: BTreeSet<String>,
 }
 
 impl ChangeList {
     fn add_record(&mut self, change: ChangeKind, record: &EntityRecord) {
-        let owner =
-            record.value.get("consumer").and_then(|consumer| consumer.get("id")).and_then(Value::as_str);
-        match owner.filter(|_| record.collection() != "plugins") {
+        // Credentials and groups require a Consumer; plugins do not.
+        let mut references = record.entity.references();
+        let owner = references.find(|(field, target)| field.required && *target == &consumer::ENTITY);
+        match owner.and_then(|(field, _)| record.reference(field)) {
             Some(owner) => drop(self.owners.insert(owner.to_owned())),
-            None => self.add(change, record.collection(), name(&record.value)),
+            None => self.add(change, record.entity, name(&record.value)),
         }
     }
 
-    fn add(&mut self, change: ChangeKind, kind: &'static str, name: String) {
-        let rank = FIRST.iter().position(|first| *first == kind).unwrap_or(FIRST.len());
-        self.all.entry((rank, kind, change)).or_default().insert(name);
+    fn add(&mut self, change: ChangeKind, kind: &'static EntitySchema, name: String) {
+        self.all.entry((kind.log_rank, kind.collection, change)).or_default().insert(name);
     }
 
     /// Adds the Consumers with changed credentials, except those that are added or removed themselves.
@@ -108,13 +96,13 @@ impl ChangeList {
         let before: FxHashSet<&str> = before.iter().map(|(id, _)| id.as_str()).collect();
         for (id, name) in after {
             if before.contains(id.as_str()) && self.owners.contains(id) {
-                self.add(ChangeKind::Changed, "consumers", name.clone());
+                self.add(ChangeKind::Changed, &consumer::ENTITY, name.clone());
             }
         }
     }
 
     fn describe(self) -> String {
-        let part = |((_, kind, change), names): ((usize, &str, ChangeKind), BTreeSet<String>)| {
+        let part = |((_, kind, change), names): ((u8, &str, ChangeKind), BTreeSet<String>)| {
             let more = if names.len() > MAX_NAMES { ", ..." } else { "" };
             let list = names.iter().take(MAX_NAMES).cloned().collect::<Vec<_>>().join(", ");
             let change = match change {
@@ -132,12 +120,12 @@ impl ChangeList {
 
 /// Whether two records differ, without their time stamps, which do not come from the file.
 pub(super) fn differs(before: &Value, after: &Value) -> bool {
-    !says_the_same(before, after)
+    !is_same_record(before, after)
 }
 
 fn name(record: &Value) -> String {
-    let fields = ["prefix", "name", "username", "custom_id", "target", "id"];
-    let name = fields.iter().find_map(|field| record.get(field).and_then(Value::as_str));
+    let fields = [vault::PREFIX, service::NAME, consumer::USERNAME, consumer::CUSTOM_ID, target::TARGET, ID];
+    let name = fields.iter().find_map(|field| record.get(field.name).and_then(Value::as_str));
     name.unwrap_or_default().to_owned()
 }
 

@@ -6,7 +6,7 @@ use super::tls;
 use crate::{
     diag::Diagnostic,
     document::Value,
-    entity::{CaCertificate, Certificate, EntityRecord, Route},
+    entity::{CaCertificate, Certificate, EntityRecord, Route, ca_certificate, certificate, route},
     router::{Router, RouterOptions},
 };
 
@@ -29,15 +29,15 @@ impl SnapshotChecker {
         let (value, at) = (&record.value, &record.at);
         let in_vault =
             |(_, value): (&str, &Value)| value.as_str().is_some_and(|text| text.starts_with("{vault://"));
-        match record.collection() {
-            "routes" => {
-                let route = Arc::new(Route::new(value, None, at));
-                diagnostics = Router::new(&[route], &|_| true, self.options).1;
-            }
-            _ if value.entries().any(in_vault) => (),
-            "certificates" => drop(tls::identities(&Certificate::new(value, at), &[], &mut diagnostics)),
-            "ca_certificates" => drop(tls::authority(&CaCertificate::new(value, at), &mut diagnostics)),
-            _ => (),
+        if record.entity == &route::ENTITY {
+            let route = Arc::new(Route::new(value, None, at));
+            diagnostics = Router::new(&[route], &|_| true, self.options).1;
+        } else if value.entries().any(in_vault) {
+            return diagnostics;
+        } else if record.entity == &certificate::ENTITY {
+            drop(tls::identities(&Certificate::new(value, at), &[], &mut diagnostics));
+        } else if record.entity == &ca_certificate::ENTITY {
+            drop(tls::authority(&CaCertificate::new(value, at), &mut diagnostics));
         }
         diagnostics.retain(Diagnostic::is_error);
         diagnostics

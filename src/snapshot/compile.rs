@@ -19,7 +19,7 @@ use super::{
 use crate::{
     config::{Config, ConfigOrigin, EMPTY_HASH},
     diag::Diagnostic,
-    entity::{Entities, PluginEntity, Route, RouteIndex, Upstream},
+    entity::{self, Entities, PluginEntity, Route, RouteIndex, Upstream},
     file_read::FileReader,
     metrics::MetricGroups,
     plugin::{
@@ -284,7 +284,7 @@ impl SnapshotCompiler {
             return Ok(kept.compiled.clone());
         }
         let (files, warnings) = (RefCell::default(), RefCell::default());
-        let at = entry.at.key("config");
+        let at = entry.at.key(entity::plugin::CONFIG.name);
         let setup = PluginSetup {
             id: entry.id,
             config: &entry.config,
@@ -369,5 +369,5 @@ fn check_anonymous(entry: &PluginEntity, consumers: &Consumers) -> Option<Diagno
         entry.config.get("anonymous")?.as_str().filter(|name| consumers.find_by_name(name).is_none())?;
     let message = format!("no consumer has the id or username '{name}'");
     let help = "requests without a valid credential will be answered with 500";
-    Some(Diagnostic::warning(entry.at.key("config").key("anonymous"), message).help(help))
+    Some(Diagnostic::warning(entry.at.key(entity::plugin::CONFIG.name).key("anonymous"), message).help(help))
 }

@@ -4,18 +4,9 @@ use std::collections::HashSet;
 
 use crate::{
     diag::Diagnostic,
-    document::Value,
-    entity::{Consumer, JwtCredential},
+    entity::{Consumer, JwtCredential, jwt_secret},
     plugin::{self, Consumers, JwtKey, KeyFault},
 };
-
-/// Unix time at which a key expires: `ttl` seconds after its creation; without a `ttl`, or with 0, never.
-fn expiry(record: &Value) -> Option<u64> {
-    let seconds =
-        |field| record.get(field).and_then(Value::as_i64).and_then(|seconds| u64::try_from(seconds).ok());
-    let ttl = seconds("ttl").filter(|ttl| *ttl > 0)?;
-    Some(seconds("created_at").unwrap_or_default().saturating_add(ttl))
-}
 
 /// Indexes Consumers by their credentials; also returns diagnostics about credentials.
 pub(super) fn index(consumers: &[Consumer]) -> (Consumers, Vec<Diagnostic>) {
@@ -34,7 +25,7 @@ pub(super) fn index(consumers: &[Consumer]) -> (Consumers, Vec<Diagnostic>) {
             ..plugin::ConsumerRecord::default()
         });
         for key in &entity.keys {
-            index.add_key(&consumer, &key.id.to_string(), &key.key, expiry(&key.record));
+            index.add_key(&consumer, &key.id.to_string(), &key.key, key.expires_at());
         }
         for credential in &entity.passwords {
             let id = credential.id.to_string();
@@ -52,8 +43,10 @@ fn jwt_key(credential: &JwtCredential, diagnostics: &mut Vec<Diagnostic>) -> Jwt
     let JwtCredential { algorithm, secret, public_key, at, .. } = credential;
     JwtKey::new(algorithm, secret, public_key.as_deref()).unwrap_or_else(|error| {
         diagnostics.push(match error {
-            KeyFault::PublicKey(message) => Diagnostic::error(at.key("rsa_public_key"), message),
-            KeyFault::Algorithm(message) => Diagnostic::warning(at.key("algorithm"), message)
+            KeyFault::PublicKey(message) => {
+                Diagnostic::error(at.key(jwt_secret::RSA_PUBLIC_KEY.name), message)
+            }
+            KeyFault::Algorithm(message) => Diagnostic::warning(at.key(jwt_secret::ALGORITHM.name), message)
                 .help("requests with its tokens will be answered with 401"),
         });
         JwtKey::reject_all(algorithm)

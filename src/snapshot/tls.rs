@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     diag::{Diagnostic, ENTITY},
-    entity::{CaCertificate, Certificate, CertificateIndex, CheckProtocol, Entities, Service, Sni, Upstream},
+    entity::{
+        CaCertificate, Certificate, CertificateIndex, CheckProtocol, Entities, Service, Sni, Upstream,
+        ca_certificate, certificate,
+    },
     tls::{CaStore, CertificateFault, CertificateTable, CertifiedIdentity, KeyType, is_authority},
     upstream::{TlsSettings, Trust},
 };
@@ -148,8 +151,13 @@ pub(super) fn identities(
     let mut read: Vec<CertifiedIdentity> = Vec::new();
     let mut kinds: Vec<KeyType> = Vec::new();
     let pairs = [
-        (Some(&entity.cert), Some(&entity.key), ["cert", "key"], ""),
-        (entity.cert_alt.as_ref(), entity.key_alt.as_ref(), ["cert_alt", "key_alt"], "alternative "),
+        (Some(&entity.cert), Some(&entity.key), [certificate::CERT.name, certificate::KEY.name], ""),
+        (
+            entity.cert_alt.as_ref(),
+            entity.key_alt.as_ref(),
+            [certificate::CERT_ALT.name, certificate::KEY_ALT.name],
+            "alternative ",
+        ),
     ];
     for (certificate, key, fields, which) in pairs {
         let (Some(certificate), Some(key)) = (certificate, key) else { continue };
@@ -177,7 +185,10 @@ pub(super) fn identities(
     {
         let message = "certificate and alternative certificate need to have different type (e.g. RSA and ECDSA), \
                        the provided certificates were both of the same type";
-        diagnostics.push(Diagnostic::error(entity.at.key("cert_alt"), message).listed(entity.at.key(ENTITY)));
+        diagnostics.push(
+            Diagnostic::error(entity.at.key(certificate::CERT_ALT.name), message)
+                .listed(entity.at.key(ENTITY)),
+        );
     }
     read.into()
 }
@@ -223,7 +234,7 @@ fn certificate_error(
 
 /// The authority of a CA certificate.
 pub(super) fn authority(entity: &CaCertificate, diagnostics: &mut Vec<Diagnostic>) -> Option<CaStore> {
-    let at = entity.at.key("cert");
+    let at = entity.at.key(ca_certificate::CERT.name);
     let parsed =
         CaStore::from_pem([&*entity.cert]).and_then(|store| Ok((store, is_authority(&entity.cert)?)));
     match parsed {

@@ -1,7 +1,7 @@
-//! Values from the environment: in every file decK's `${{ env "DECK_NAME" }}`, and where it was asked for `${NAME}`.
+//! Values from the environment: decK's `${{ env "DECK_NAME" }}` in every file, and `${NAME}` if the settings ask for it.
 //!
-//! They take the place of scalars after the text was read, so that no value changes what the text is. What took its
-//! place is typed as the text itself would be: in quotes it is a text, else whatever YAML takes it for.
+//! Scalars are replaced after the text is parsed, so that no value changes the structure of the document. A value has the
+//! type that YAML gives it in place of the expression: in quotes it is a text.
 
 mod substitute;
 
@@ -19,11 +19,11 @@ pub use substitute::{escaped, is_substituted};
 /// The value of a variable, if it is set.
 ///
 /// # Errors
-/// It is no text.
+/// Its value is no text.
 type Lookup<'a> = &'a dyn Fn(&str) -> Result<Option<String>, SubstitutionError>;
 
-/// Reads a text, with all that stands for something else in its place, and what is wrong with that.
-/// What is as it was `before` is shared with that; with `layout` it is noted where the nodes stand.
+/// Reads a text with the values of expressions, and diagnostics about these. The document shares equal nodes with the one
+/// `before`; with `layout` the positions of nodes are recorded.
 pub(super) fn read(
     text: &str,
     format: DeclarativeFormat,
@@ -44,14 +44,14 @@ fn read_with(
         let (document, layout) = document::read_after(text, Dialect::Kong, before, layout, None)?;
         return Ok((document, layout, Vec::new()));
     }
-    let covered = MaskedText::new(text);
-    let mut values = VariableValues { covered: &covered, format, lookup, diagnostics: Vec::new() };
+    let masked = MaskedText::new(text);
+    let mut values = VariableValues { masked: &masked, format, lookup, diagnostics: Vec::new() };
     let (document, layout) =
-        document::read_after(covered.text(), Dialect::Kong, before, layout, Some(&mut values))?;
+        document::read_after(masked.text(), Dialect::Kong, before, layout, Some(&mut values))?;
     Ok((document, layout, values.diagnostics))
 }
 
-/// Reads a text of which the one before is known; none if all of it has to be read.
+/// Reads the difference to a known text; `None` if the whole text has to be read.
 #[must_use]
 pub fn read_changed(
     text: &str,
@@ -61,7 +61,7 @@ pub fn read_changed(
     if is_verbatim(text, format) { document::read_changed(text, Dialect::Kong, known) } else { None }
 }
 
-/// Whether a text has nothing in it that could stand for something else.
+/// Whether a text cannot contain expressions.
 pub(super) fn is_verbatim(text: &str, format: DeclarativeFormat) -> bool {
     match format {
         DeclarativeFormat::Kong => true,
@@ -70,27 +70,28 @@ pub(super) fn is_verbatim(text: &str, format: DeclarativeFormat) -> bool {
     }
 }
 
-/// Reads a text as it is written: what stands for something else stands for itself.
+/// Reads a text as it is written, with expressions as texts.
 ///
 /// # Errors
-/// It is no document.
+/// The text is no document.
 pub fn written(text: &str, format: DeclarativeFormat) -> Result<Value, SyntaxError> {
     if format == DeclarativeFormat::Kong {
         return document::read(text, Dialect::Kong).map(|document| document.value);
     }
-    let covered = MaskedText::new(text);
-    document::read_replacing(covered.text(), Dialect::Kong, &mut Expansion(&covered)).map(|it| it.value)
+    let masked = MaskedText::new(text);
+    document::read_replacing(masked.text(), Dialect::Kong, &mut VerbatimText(&masked))
+        .map(|document| document.value)
 }
 
 fn variable(name: &str) -> Result<Option<String>, SubstitutionError> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value)),
         Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => Err(no_text(name)),
+        Err(std::env::VarError::NotUnicode(_)) => Err(not_utf8(name)),
     }
 }
 
-fn no_text(name: &str) -> SubstitutionError {
+fn not_utf8(name: &str) -> SubstitutionError {
     SubstitutionError {
         message: format!("environment variable '{name}' is not UTF-8"),
         help: "set it to a text".to_owned(),
@@ -98,16 +99,16 @@ fn no_text(name: &str) -> SubstitutionError {
 }
 
 struct VariableValues<'a> {
-    covered: &'a MaskedText<'a>,
+    masked: &'a MaskedText<'a>,
     format: DeclarativeFormat,
     lookup: Lookup<'a>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl VariableValues<'_> {
-    fn of_deck(&mut self, text: &str, at: &NodePath) -> String {
-        let (covered, lookup) = (self.covered, self.lookup);
-        covered.restore(text, |expression| {
+    fn replace_deck_expressions(&mut self, text: &str, at: &NodePath) -> String {
+        let (masked, lookup) = (self.masked, self.lookup);
+        masked.restore(text, |expression| {
             expression_value(expression, lookup).unwrap_or_else(|fault| {
                 self.diagnostics.push(fault.at(at.clone()));
                 String::new()
@@ -129,18 +130,18 @@ impl ScalarReplacer for VariableValues<'_> {
                 text
             }
         };
-        Some(self.of_deck(text, at))
+        Some(self.replace_deck_expressions(text, at))
     }
 
     fn key(&mut self, text: &str, at: &NodePath) -> Option<String> {
-        Some(self.of_deck(text, at))
+        Some(self.replace_deck_expressions(text, at))
     }
 }
 
-/// What is written.
-struct Expansion<'a>(&'a MaskedText<'a>);
+/// Restores expressions as texts.
+struct VerbatimText<'a>(&'a MaskedText<'a>);
 
-impl ScalarReplacer for Expansion<'_> {
+impl ScalarReplacer for VerbatimText<'_> {
     fn value(&mut self, text: &str, _at: &NodePath) -> Option<String> {
         let restored = self.0.restore(text, str::to_owned);
         (restored != text).then_some(restored)
@@ -151,11 +152,11 @@ impl ScalarReplacer for Expansion<'_> {
     }
 }
 
-/// The value of decK's `${{ env "NAME" }}`, on which `toBool`, `toInt`, `toFloat` or `indent N` may work: a node has the
-/// type and the indentation of its place anyway.
+/// The value of decK's `${{ env "NAME" }}`. The functions `toBool`, `toInt`, `toFloat` and `indent N` have no effect: the
+/// type and the indentation of a node do not depend on them.
 fn expression_value(expression: &str, lookup: Lookup<'_>) -> Result<String, SubstitutionError> {
     let inside = expression.trim_start_matches("${{").trim_end_matches("}}").trim();
-    let words: Vec<&str> = inside.split(['|', ' ', '(', ')']).filter(|it| !it.is_empty()).collect();
+    let words: Vec<&str> = inside.split(['|', ' ', '(', ')']).filter(|word| !word.is_empty()).collect();
     let name = match words.as_slice() {
         ["env", name]
         | ["env", name, "toBool" | "toInt" | "toFloat"]
@@ -192,7 +193,7 @@ mod tests {
             "PORT" | "DECK_PORT" => Some("8080"),
             "TEXT" | "DECK_TEXT" => Some("a: [b]\n# \"c' ${PORT}"),
             "EMPTY" => Some(""),
-            "BYTES" => return Err(no_text(name)),
+            "BYTES" => return Err(not_utf8(name)),
             _ => None,
         }
         .map(str::to_owned))
@@ -208,7 +209,7 @@ mod tests {
     const TEXT: &str = r#""a: [b]\n# \"c' ${PORT}""#;
 
     #[test]
-    fn values_are_typed_as_the_text_would_be() {
+    fn values_have_the_type_of_the_text_in_their_place() {
         for (text, expected) in [
             ("a: ${PORT}", r#"{"a":8080}"#),
             ("a: '${PORT}'", r#"{"a":"8080"}"#),
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn expressions_of_deck_stand_anywhere_in_a_scalar() {
+    fn expressions_of_deck_are_replaced_anywhere_in_a_scalar() {
         for format in [DeclarativeFormat::Deck, DeclarativeFormat::Environment] {
             for (text, expected) in [
                 ("a: ${{ env \"DECK_PORT\" }}", r#"{"a":8080}"#),
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_has_a_place_and_no_value() {
+    fn errors_have_a_path_and_show_no_value() {
         for (text, expected) in [
             ("a: [x, '-${UNSET}']", "a[1]: environment variable 'UNSET' is not set"),
             ("a: '${BYTES}'", "a: environment variable 'BYTES' is not UTF-8"),
@@ -276,7 +277,7 @@ mod tests {
             let (_, _, diagnostics) =
                 read_with(text, DeclarativeFormat::Environment, &lookup, &Value::Null, false).unwrap();
             let all: Vec<String> =
-                diagnostics.iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
+                diagnostics.iter().map(|error| format!("{}: {}", error.path, error.message)).collect();
             assert_eq!(all, [expected], "{text}");
         }
         let error =
@@ -286,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_what_stands_there() {
+    fn written_documents_contain_expressions_as_texts() {
         let text = "a: \"${{ env \"DECK_PORT\" }}\"\nb: ${PORT}\n";
         let value = written(text, DeclarativeFormat::Environment).unwrap();
         assert_eq!(value.to_json(), r#"{"a":"${{ env \"DECK_PORT\" }}","b":"${PORT}"}"#);

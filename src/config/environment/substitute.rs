@@ -1,13 +1,13 @@
-//! `${NAME}`, `${NAME:-default}` and `$NAME` in one text, as in Compose files and as `envsubst` has them.
+//! Substitution of `${NAME}`, `${NAME:-default}` and `$NAME` in one text, as in Compose files and in `envsubst`.
 //! (Compose Specification, "Interpolation".)
 
 use super::Lookup;
 use crate::{diag::Diagnostic, document::NodePath};
 
-/// Defaults may hold variables with defaults of their own, this deep.
-const DEPTH: usize = 8;
+/// How deep defaults may be nested.
+const MOST_DEPTH: usize = 8;
 
-/// Why a text cannot be had.
+/// Why a text cannot be substituted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SubstitutionError {
     pub(super) message: String,
@@ -20,10 +20,9 @@ impl SubstitutionError {
     }
 }
 
-/// The text with the values of variables in their place; `None` if it names none.
+/// The text with the values of its variables; `None` if it has no variables.
 ///
-/// `$NAME` is a variable if the name is written in capitals. `$$` in front of what would be a variable is one `$`, and
-/// what follows is what it is.
+/// `$NAME` is a variable if the name is in capitals. `$$` in front of a variable is one `$`, and the rest is literal.
 pub(super) fn substitute(text: &str, lookup: Lookup<'_>) -> Result<Option<String>, SubstitutionError> {
     if !is_substituted(text) {
         return Ok(None);
@@ -34,13 +33,13 @@ pub(super) fn substitute(text: &str, lookup: Lookup<'_>) -> Result<Option<String
     Ok(Some(out))
 }
 
-/// Whether a text does not stand for itself where variables are substituted.
+/// Whether substitution changes a text.
 #[must_use]
 pub fn is_substituted(text: &str) -> bool {
     text.match_indices('$').any(|(at, _)| begins_variable(&text[at + 1..]))
 }
 
-/// What has to be written where variables are substituted, so that it stands for this text.
+/// The text that substitution turns into this one.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -53,21 +52,21 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
-/// Whether a variable stands behind a `$`: braces with something inside (decK's are two), or a name in capitals.
+/// Whether the text after a `$` begins a variable: a brace (decK has two), or a name in capitals.
 fn begins_variable(rest: &str) -> bool {
-    (rest.starts_with('{') && !rest.starts_with("{{")) || capitals(rest) > 0
+    (rest.starts_with('{') && !rest.starts_with("{{")) || capitals_length(rest) > 0
 }
 
 /// The length of a name in capitals that is not the beginning of a longer word.
-fn capitals(rest: &str) -> usize {
-    let length = name(rest, |it| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b'_');
-    let begins = rest.starts_with(|c: char| c.is_ascii_uppercase());
-    let ends = !rest[length..].starts_with(|c: char| c.is_ascii_lowercase());
-    if begins && ends { length } else { 0 }
+fn capitals_length(rest: &str) -> usize {
+    let length = name_length(rest, |byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    let begins_with_letter = rest.starts_with(|c: char| c.is_ascii_uppercase());
+    let is_whole_word = !rest[length..].starts_with(|c: char| c.is_ascii_lowercase());
+    if begins_with_letter && is_whole_word { length } else { 0 }
 }
 
-fn name(rest: &str, belongs: impl Fn(u8) -> bool) -> usize {
-    rest.bytes().take_while(|it| belongs(*it)).count()
+fn name_length(rest: &str, is_in_name: impl Fn(u8) -> bool) -> usize {
+    rest.bytes().take_while(|byte| is_in_name(*byte)).count()
 }
 
 struct TemplateReader<'a> {
@@ -76,7 +75,7 @@ struct TemplateReader<'a> {
 }
 
 impl<'a> TemplateReader<'a> {
-    /// Reads up to the end; inside a default, up to the brace that closes it.
+    /// Reads to the end of the text; in a default, to the brace that closes it.
     fn read(&mut self, out: &mut String, depth: usize) -> Result<(), SubstitutionError> {
         let stops: &[char] = if depth > 0 { &['$', '}'] } else { &['$'] };
         loop {
@@ -91,9 +90,9 @@ impl<'a> TemplateReader<'a> {
                 return Ok(());
             }
             self.rest = &self.rest[1..];
-            if let Some(escaped) = self.rest.strip_prefix('$').filter(|it| begins_variable(it)) {
+            if let Some(escaped) = self.rest.strip_prefix('$').filter(|rest| begins_variable(rest)) {
                 out.push('$');
-                // The brace or the letter behind it stands for itself.
+                // The brace or letter after it is literal.
                 let first = escaped.chars().next().map_or(0, char::len_utf8);
                 out.push_str(&escaped[..first]);
                 self.rest = &escaped[first..];
@@ -107,7 +106,7 @@ impl<'a> TemplateReader<'a> {
 
     fn variable(&mut self, out: &mut String, depth: usize) -> Result<(), SubstitutionError> {
         let Some(inside) = self.rest.strip_prefix('{') else {
-            let (name, rest) = self.rest.split_at(capitals(self.rest));
+            let (name, rest) = self.rest.split_at(capitals_length(self.rest));
             self.rest = rest;
             out.push_str(&(self.lookup)(name)?.ok_or_else(|| unset(name))?);
             return Ok(());
@@ -116,7 +115,8 @@ impl<'a> TemplateReader<'a> {
             message: format!("`${{{}` names no variable", inside.lines().next().unwrap_or_default()),
             help: "write `${NAME}` or `${NAME:-default}`; `$${` is the text `${`".to_owned(),
         };
-        let (name, rest) = inside.split_at(name(inside, |it| it.is_ascii_alphanumeric() || it == b'_'));
+        let (name, rest) =
+            inside.split_at(name_length(inside, |byte| byte.is_ascii_alphanumeric() || byte == b'_'));
         if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
             return Err(malformed());
         }
@@ -125,12 +125,12 @@ impl<'a> TemplateReader<'a> {
             out.push_str(&(self.lookup)(name)?.ok_or_else(|| unset(name))?);
             return Ok(());
         }
-        self.rest = rest.strip_prefix(":-").filter(|_| depth < DEPTH).ok_or_else(malformed)?;
-        let value = (self.lookup)(name)?.filter(|it| !it.is_empty());
-        // A default that is not needed may name what is not set.
+        self.rest = rest.strip_prefix(":-").filter(|_| depth < MOST_DEPTH).ok_or_else(malformed)?;
+        let value = (self.lookup)(name)?.filter(|value| !value.is_empty());
+        // A default that is not needed may contain variables that are not set.
         let lookup = self.lookup;
-        let anything: Lookup<'a> = &|_| Ok(Some(String::new()));
-        self.lookup = if value.is_some() { anything } else { lookup };
+        let ignore_names: Lookup<'a> = &|_| Ok(Some(String::new()));
+        self.lookup = if value.is_some() { ignore_names } else { lookup };
         let mut default = String::new();
         let read = self.read(&mut default, depth + 1);
         self.lookup = lookup;
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_and_what_looks_like_them() {
+    fn variables_are_substituted_and_similar_texts_are_not() {
         for (text, expected) in [
             ("${A}", Ok("1")),
             ("x${A}y${lower_1}", Ok("x1y2")),
@@ -218,16 +218,16 @@ mod tests {
     }
 
     #[test]
-    fn defaults_in_defaults_have_an_end() {
+    fn nested_defaults_are_bounded() {
         let deep = format!("{}{}", "${N:-".repeat(100_000), "}".repeat(100_000));
         assert!(value(&deep).is_err());
-        let deep = format!("{}x{}", "${N:-".repeat(DEPTH), "}".repeat(DEPTH));
+        let deep = format!("{}x{}", "${N:-".repeat(MOST_DEPTH), "}".repeat(MOST_DEPTH));
         assert_eq!(value(&deep).as_deref(), Ok("x"));
     }
 
     proptest! {
         #[test]
-        fn what_is_escaped_stands_for_itself(text in "[${}A-Ca-c_1:x-]{0,16}") {
+        fn escaped_texts_are_substituted_back(text in "[${}A-Ca-c_1:x-]{0,16}") {
             prop_assert_eq!(value(&escaped(&text)), Ok(text));
         }
 

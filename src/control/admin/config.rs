@@ -22,9 +22,11 @@ use crate::{
     control::{PostError, config_source::UNFINISHED_WAIT},
     diag::SourceFile,
     document::{Dialect, Mapping, Value},
-    entity::{Entities, EntityRecord},
+    entity::{
+        self, Entities, EntityRecord, ID,
+        document::{FORMAT_VERSION, TRANSFORM},
+    },
     reply,
-    schema::FieldKind,
 };
 
 /// Largest body of `POST /config`, in bytes.
@@ -185,8 +187,8 @@ fn error_object(refusal: config::RefusedDocument) -> Mapping {
 
 /// The collections with entities and their records, in Kong's order.
 fn non_empty_collections(entities: &Entities) -> impl Iterator<Item = (&'static str, Vec<&EntityRecord>)> {
-    super::collections::entities().filter_map(|entity| {
-        let own = entities.records.iter().filter(|record| record.collection() == entity.collection);
+    entity::kinds().filter_map(|entity| {
+        let own = entities.records.iter().filter(|record| record.entity == entity);
         let records: Vec<&EntityRecord> = own.collect();
         (!records.is_empty()).then_some((entity.collection, records))
     })
@@ -204,7 +206,9 @@ fn entities_by_id(entities: &Entities) -> Value {
 /// A document of all entities, which can be loaded again.
 fn export_document(entities: &Entities) -> Value {
     let mut document: Mapping =
-        [("_format_version", Value::from("3.0")), ("_transform", Value::from(false))].into_iter().collect();
+        [(FORMAT_VERSION.name, Value::from("3.0")), (TRANSFORM.name, Value::from(false))]
+            .into_iter()
+            .collect();
     for (name, records) in non_empty_collections(entities) {
         document.insert(name, records.into_iter().map(flatten_references).collect::<Vec<_>>());
     }
@@ -213,15 +217,9 @@ fn export_document(entities: &Entities) -> Value {
 
 /// A record with its references by id, as in a file.
 fn flatten_references(record: &EntityRecord) -> Value {
-    let is_reference = |key: &str| {
-        record
-            .entity
-            .fields
-            .iter()
-            .any(|field| field.name == key && matches!(field.kind, FieldKind::Foreign(_)))
-    };
+    let is_reference = |key: &str| record.entity.references().any(|(field, _)| field.name == key);
     let fields = record.value.entries().map(|(key, value)| {
-        let id = value.get("id").filter(|_| is_reference(key));
+        let id = value.get(ID.name).filter(|_| is_reference(key));
         (key.to_owned(), id.unwrap_or(value).clone())
     });
     fields.collect::<Mapping>().into()

@@ -4,7 +4,7 @@ use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::{AdminApi, collections};
-use crate::{body::Body, entity::DOCUMENT, reply, schema::FieldKind};
+use crate::{body::Body, entity, reply};
 
 impl AdminApi {
     /// Lists the patterns of all paths.
@@ -37,26 +37,18 @@ impl AdminApi {
             "/timers",
         ];
         let mut all: Vec<String> = fixed.iter().map(|path| (*path).to_owned()).collect();
-        for field in DOCUMENT
-            .iter()
-            .filter(|field| collections::top(collections::segment(field.name, false)).is_some())
-        {
-            let entity_path = format!("/{}/{{{}}}", collections::segment(field.name, false), field.name);
-            all.push(format!("/{}", collections::segment(field.name, false)));
+        for entity in entity::kinds() {
+            let Some(segment) = entity.endpoint.top else { continue };
+            let entity_path = format!("/{segment}/{{{}}}", entity.collection);
+            all.push(format!("/{segment}"));
             all.push(entity_path.clone());
-            let FieldKind::Entities(entity, _) = field.kind else { continue };
-            let entity = entity();
-            for child in collections::entities() {
-                let name = collections::segment(child.collection, entity.collection == "consumers");
-                if collections::child(entity, name).is_some() {
-                    all.push(format!("{entity_path}/{name}"));
-                    all.push(format!("{entity_path}/{name}/{{{}}}", child.collection));
-                }
+            for (child, _) in collections::children(entity) {
+                let name = child.endpoint.nested;
+                all.push(format!("{entity_path}/{name}"));
+                all.push(format!("{entity_path}/{name}/{{{}}}", child.collection));
             }
-            for (field, _) in collections::foreign(entity) {
-                if collections::parent(entity, field).is_some() {
-                    all.push(format!("{entity_path}/{field}"));
-                }
+            for (field, _) in entity.references().filter(|_| entity.endpoint.has_parents) {
+                all.push(format!("{entity_path}/{}", field.name));
             }
         }
         all.sort();

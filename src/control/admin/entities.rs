@@ -8,8 +8,7 @@ use percent_encoding::percent_decode_str;
 use uuid::Uuid;
 
 use super::{
-    AdminApi,
-    collections::{self, EntityCollection},
+    AdminApi, collections,
     input::{self, RequestInput},
     pagination::ListQuery,
     plan::by,
@@ -18,10 +17,10 @@ use super::{
 };
 use crate::{
     body::Body,
-    document::{Mapping, Value},
-    entity::{Entities, EntityRecord},
+    document::Value,
+    entity::{Entities, EntityRecord, ID, certificate, consumer, sni, target},
     reply,
-    schema::{EntitySchema, FieldKind},
+    schema::{EntitySchema, Field},
 };
 
 /// The target of an entity path.
@@ -29,18 +28,14 @@ use crate::{
 pub(super) enum EntityPath {
     /// All entities of a collection.
     Collection(&'static EntitySchema),
-    /// A collection of Kong that mynah does not use; it is empty.
-    UnusedCollection,
-    /// An entity of such a collection; there is none.
-    UnusedEntity,
     /// One entity, by id or name.
     Entity(EntityKey),
     /// The entities that refer to one with this field.
-    Children(EntityKey, &'static EntitySchema, &'static str),
+    Children(EntityKey, &'static EntitySchema, &'static Field),
     /// One of these children.
-    Child(EntityKey, EntityKey, &'static str),
+    Child(EntityKey, EntityKey, &'static Field),
     /// The entity that a field of another refers to.
-    Parent(EntityKey, &'static str, &'static EntitySchema),
+    Parent(EntityKey, &'static Field, &'static EntitySchema),
 }
 
 /// Id or name of one entity of a collection.
@@ -63,26 +58,20 @@ impl EntityKey {
 
     /// Finds the entity.
     pub(super) fn find<'a>(&self, entities: &'a Entities) -> Option<&'a EntityRecord> {
-        let collection = self.entity.collection;
         if self.is_id() {
-            return by(entities, collection, "id", &self.text);
+            return by(entities, self.entity, &ID, &self.text);
         }
-        if collection == "certificates" {
-            let sni = by(entities, "snis", "name", &self.text)?;
-            let id = sni
-                .value
-                .get("certificate")
-                .and_then(|reference| reference.get("id"))
-                .and_then(Value::as_str)?;
-            return by(entities, collection, "id", id);
+        if self.entity == &certificate::ENTITY {
+            let sni = by(entities, &sni::ENTITY, &sni::NAME, &self.text)?;
+            return by(entities, self.entity, &ID, sni.reference(&sni::CERTIFICATE)?);
         }
-        by(entities, collection, collections::name_field(collection)?, &self.text)
+        by(entities, self.entity, self.entity.name_field?, &self.text)
     }
 
     /// Whether an entity has this id, or this name if names are unique in the collection.
     pub(super) fn is_taken(&self, entities: &Entities) -> bool {
-        let name = collections::name_field(self.entity.collection);
-        let is_unique = collections::unique_fields(self.entity).any(|field| Some(field) == name);
+        let name = self.entity.name_field.map(|field| field.name);
+        let is_unique = self.entity.unique_in_writes().any(|field| Some(field.name) == name);
         (self.is_id() || is_unique) && self.find(entities).is_some()
     }
 
@@ -90,27 +79,19 @@ impl EntityKey {
     pub(super) fn find_child<'a>(
         &self,
         entities: &'a Entities,
-        field: &str,
+        field: &Field,
         parent: &str,
     ) -> Option<&'a EntityRecord> {
-        let name = if self.is_id() { "id" } else { collections::name_field(self.entity.collection)? };
-        let mut all = entities.records.iter().filter(|record| record.collection() == self.entity.collection);
-        all.find(|record| {
-            record.value.get(name).and_then(Value::as_str) == Some(&self.text)
-                && record.value.get(field).and_then(|reference| reference.get("id")).and_then(Value::as_str)
-                    == Some(parent)
-        })
+        let name = if self.is_id() { &ID } else { self.entity.name_field? };
+        let mut all = entities.records.iter().filter(|record| record.entity == self.entity);
+        all.find(|record| record.text(name) == Some(&self.text) && record.reference(field) == Some(parent))
     }
 
     /// Checks that the text can be an id or a name.
     pub(super) fn check(&self) -> Result<(), AdminRefusal> {
-        let Some(name) = collections::name_field(self.entity.collection).filter(|_| !self.is_id()) else {
-            return Ok(());
-        };
-        let field = self.entity.fields.iter().find(|field| field.name == name);
-        let rules = field.map(|field| field.rules).unwrap_or_default();
+        let Some(field) = self.entity.name_field.filter(|_| !self.is_id()) else { return Ok(()) };
         let text = Value::from(self.text.as_str());
-        match rules.iter().find_map(|rule| rule.check(&text).err()) {
+        match field.rules.iter().find_map(|rule| rule.check(&text).err()) {
             Some(message) => Err(AdminRefusal::InvalidName(message)),
             None => Ok(()),
         }
@@ -119,14 +100,7 @@ impl EntityKey {
 
 /// Parses a path; `None` if it is not one of entities.
 pub(super) fn parse_path(segments: &[&str]) -> Option<EntityPath> {
-    let first = collections::top(segments.first()?)?;
-    let EntityCollection::Known(entity) = first else {
-        return match segments.len() {
-            1 => Some(EntityPath::UnusedCollection),
-            2 => Some(EntityPath::UnusedEntity),
-            _ => None,
-        };
-    };
+    let entity = collections::top(segments.first()?)?;
     match *segments {
         [_] => Some(EntityPath::Collection(entity)),
         [_, key] => EntityKey::new(entity, key).map(EntityPath::Entity),
@@ -141,7 +115,7 @@ pub(super) fn parse_path(segments: &[&str]) -> Option<EntityPath> {
         [_, key, name, below] => {
             let (child, field) = collections::child(entity, name)?;
             // `/targets/all` lists all targets; there is no target of that name.
-            if (child.collection, below) == ("targets", "all") {
+            if child == &target::ENTITY && below == "all" {
                 return Some(EntityPath::Children(EntityKey::new(entity, key)?, child, field));
             }
             Some(EntityPath::Child(EntityKey::new(entity, key)?, EntityKey::new(child, below)?, field))
@@ -159,8 +133,8 @@ impl EntityPath {
         const PARENT_METHODS: &[Method] =
             &[Method::GET, Method::HEAD, Method::OPTIONS, Method::PATCH, Method::PUT];
         match self {
-            Self::Collection(_) | Self::UnusedCollection | Self::Children(..) => COLLECTION_METHODS,
-            Self::Entity(_) | Self::UnusedEntity | Self::Child(..) => ENTITY_METHODS,
+            Self::Collection(_) | Self::Children(..) => COLLECTION_METHODS,
+            Self::Entity(_) | Self::Child(..) => ENTITY_METHODS,
             Self::Parent(..) => PARENT_METHODS,
         }
     }
@@ -215,14 +189,10 @@ impl AdminApi {
     ) -> Result<Response<Body>, AdminRefusal> {
         let path = path.strip_suffix('/').unwrap_or(path);
         match entity_path {
-            EntityPath::UnusedEntity => Err(AdminRefusal::not_found()),
-            EntityPath::UnusedCollection => {
-                Ok(ListQuery::parse(query)?.answer_records(Vec::new(), path, false))
-            }
             EntityPath::Collection(entity) => {
-                let all = entities.records.iter().filter(|record| record.collection() == entity.collection);
+                let all = entities.records.iter().filter(|record| record.entity == *entity);
                 let mut all: Vec<Value> = all.map(|record| visible_record(record, entities)).collect();
-                if entity.collection == "consumers" {
+                if *entity == &consumer::ENTITY {
                     filter_by_custom_id(&mut all, query)?;
                 }
                 Ok(ListQuery::parse(query)?.answer_records(all, path, false))
@@ -233,9 +203,8 @@ impl AdminApi {
             }
             EntityPath::Children(key, child, field) => {
                 let parent = key.find(entities).ok_or_else(AdminRefusal::not_found)?;
-                let refers = |record: &&EntityRecord| {
-                    record.collection() == child.collection && refers_to(record, field, parent.id())
-                };
+                let refers =
+                    |record: &&EntityRecord| record.entity == *child && refers_to(record, field, parent.id());
                 let all = entities
                     .records
                     .iter()
@@ -251,9 +220,7 @@ impl AdminApi {
             }
             EntityPath::Parent(key, field, parent) => {
                 let child = key.find(entities).ok_or_else(AdminRefusal::not_found)?;
-                let id =
-                    child.value.get(field).and_then(|reference| reference.get("id")).and_then(Value::as_str);
-                let found = id.and_then(|id| by(entities, parent.collection, "id", id));
+                let found = child.reference(field).and_then(|id| by(entities, parent, &ID, id));
                 Ok(answer_record(found.ok_or_else(AdminRefusal::not_found)?, entities))
             }
         }
@@ -271,15 +238,15 @@ pub(super) fn is_id(text: &str) -> bool {
 
 /// The refusal for an entity that does not exist.
 pub(super) fn entity_not_found(key: &EntityKey) -> AdminRefusal {
-    if key.entity.collection == "certificates" && !key.is_id() {
+    if key.entity == &certificate::ENTITY && !key.is_id() {
         return AdminRefusal::Plain(StatusCode::NOT_FOUND, "SNI not found".to_owned());
     }
     AdminRefusal::not_found()
 }
 
 /// Whether a field of a record refers to this id.
-pub(super) fn refers_to(record: &EntityRecord, field: &str, id: &str) -> bool {
-    record.value.get(field).and_then(|reference| reference.get("id")).and_then(Value::as_str) == Some(id)
+pub(super) fn refers_to(record: &EntityRecord, field: &Field, id: &str) -> bool {
+    record.reference(field) == Some(id)
 }
 
 /// Shown in place of a password.
@@ -287,39 +254,32 @@ pub(super) const REDACTED: &str = "[REDACTED]";
 
 /// A record as clients see it.
 pub(super) fn visible_record(record: &EntityRecord, entities: &Entities) -> Value {
-    let unused = |key: &str| {
-        record.entity.fields.iter().any(|field| field.name == key && matches!(field.kind, FieldKind::Unused))
-    };
-    let has_unused = record.entity.fields.iter().any(|field| matches!(field.kind, FieldKind::Unused));
-    let mut visible: Mapping = match record.collection() {
-        "basicauth_credentials" | "certificates" => record.value.as_mapping().cloned().unwrap_or_default(),
-        _ if has_unused => {
-            let used = record.value.entries().filter(|(key, _)| !unused(key));
-            used.map(|(key, value)| (key.to_owned(), value.clone())).collect()
-        }
-        _ => return record.value.clone(),
-    };
-    match record.collection() {
-        // Kong shows a hash here, which is a secret too.
-        "basicauth_credentials" => drop(visible.insert("password", REDACTED)),
-        "certificates" => {
-            let refers = |sni: &&EntityRecord| {
-                sni.collection() == "snis" && refers_to(sni, "certificate", record.id())
-            };
-            let names = entities.records.iter().filter(refers);
-            let mut names: Vec<Value> =
-                names.filter_map(|record| record.value.get("name").cloned()).collect();
-            names.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
-            visible.insert("snis", names);
-        }
-        _ => (),
+    let is_certificate = record.entity == &certificate::ENTITY;
+    let hashed: Vec<&Field> = record.entity.hashed_fields().collect();
+    if hashed.is_empty() && !is_certificate {
+        return record.value.clone();
+    }
+    let mut visible = record.value.as_mapping().cloned().unwrap_or_default();
+    for field in hashed {
+        // Kong shows the hash here, which is a secret, too.
+        visible.insert(field.name, REDACTED);
+    }
+    if is_certificate {
+        let refers = |sni: &&EntityRecord| {
+            sni.entity == &sni::ENTITY && refers_to(sni, &sni::CERTIFICATE, record.id())
+        };
+        let names = entities.records.iter().filter(refers);
+        let mut names: Vec<Value> = names.filter_map(|sni| sni.value.get(sni::NAME.name).cloned()).collect();
+        names.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+        visible.insert(certificate::SNIS.name, names);
     }
     visible.into()
 }
 
 /// `GET /consumers?custom_id=...`: keeps only the Consumer with this custom id.
 fn filter_by_custom_id(all: &mut Vec<Value>, query: &str) -> Result<(), AdminRefusal> {
-    let Some((_, wanted)) = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "custom_id")
+    let Some((_, wanted)) =
+        form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == consumer::CUSTOM_ID.name)
     else {
         return Ok(());
     };
@@ -327,6 +287,6 @@ fn filter_by_custom_id(all: &mut Vec<Value>, query: &str) -> Result<(), AdminRef
         let message = "custom_id must be an unempty string".to_owned();
         return Err(AdminRefusal::Plain(StatusCode::BAD_REQUEST, message));
     }
-    all.retain(|record| record.get("custom_id").and_then(Value::as_str) == Some(&*wanted));
+    all.retain(|record| record.get(consumer::CUSTOM_ID.name).and_then(Value::as_str) == Some(&*wanted));
     Ok(())
 }

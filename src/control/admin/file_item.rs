@@ -2,13 +2,15 @@
 
 use crate::{
     document::{Mapping, Value},
+    entity::{CREATED_AT, ID, UPDATED_AT, ca_certificate, service},
     schema::{EntitySchema, Field, FieldKind},
     uri::{Scheme, with_brackets},
 };
 
 /// Whether a field is written to a file; ids, timestamps and derived fields are not.
 pub(super) fn is_written(field: &Field) -> bool {
-    let is_derived = matches!(field.name, "id" | "updated_at" | "cert_digest");
+    let derived = [ID, UPDATED_AT, ca_certificate::CERT_DIGEST];
+    let is_derived = derived.iter().any(|derived| derived.name == field.name);
     !is_derived
         && !field.name.starts_with('_')
         && !matches!(field.kind, FieldKind::Entities(..) | FieldKind::Unused)
@@ -35,10 +37,10 @@ pub(super) fn without_nulls(value: &Value) -> Value {
 /// The item of a changed record; it keeps the entities that were nested in it.
 pub(super) fn rewritten(entity: &EntitySchema, written: &Value, wanted: &Mapping, old: &Mapping) -> Value {
     let mut item = Mapping::default();
-    if written.get("id").is_some() {
-        item.insert("id", wanted.get("id").or(old.get("id")).cloned().unwrap_or_default());
+    if written.get(ID.name).is_some() {
+        item.insert(ID.name, wanted.get(ID.name).or(old.get(ID.name)).cloned().unwrap_or_default());
     }
-    for field in entity.fields.iter().filter(|field| is_written(field) && field.name != "created_at") {
+    for field in entity.fields.iter().filter(|field| is_written(field) && field.name != CREATED_AT.name) {
         let value = wanted.get(field.name).cloned().unwrap_or_default();
         // An unchanged field keeps its notation: a name, a variable, a password instead of its hash.
         if let Some(written) =
@@ -48,9 +50,9 @@ pub(super) fn rewritten(entity: &EntitySchema, written: &Value, wanted: &Mapping
             continue;
         }
         match field.kind {
-            FieldKind::Foreign(_) if written.get(field.name).is_none() => (),
-            FieldKind::Foreign(_) => {
-                if let Some(id) = value.get("id") {
+            FieldKind::Foreign(..) if written.get(field.name).is_none() => (),
+            FieldKind::Foreign(..) => {
+                if let Some(id) = value.get(ID.name) {
                     item.insert(field.name, id.clone());
                 }
             }
@@ -62,7 +64,7 @@ pub(super) fn rewritten(entity: &EntitySchema, written: &Value, wanted: &Mapping
         let is_nested = entity.fields.iter().any(|field| {
             field.name == key && matches!(field.kind, FieldKind::Entities(..) | FieldKind::Unused)
         });
-        if is_nested || key.starts_with('_') || key == "created_at" {
+        if is_nested || key.starts_with('_') || key == CREATED_AT.name {
             item.insert(key, value.clone());
         }
     }
@@ -71,11 +73,11 @@ pub(super) fn rewritten(entity: &EntitySchema, written: &Value, wanted: &Mapping
 
 /// The URL for the fields of a Service.
 pub(super) fn url(service: &Mapping) -> String {
-    let text = |key: &str| service.get(key).and_then(Value::as_str).unwrap_or_default();
-    let (protocol, host) = (text("protocol"), text("host"));
+    let text = |field: &Field| service.get(field.name).and_then(Value::as_str).unwrap_or_default();
+    let (protocol, host) = (text(&service::PROTOCOL), text(&service::HOST));
     let host = with_brackets(host);
     let default_port = i64::from(Scheme::from_name(protocol).unwrap_or_default().default_port());
-    let port = service.get("port").and_then(Value::as_i64).filter(|port| *port != default_port);
+    let port = service.get(service::PORT.name).and_then(Value::as_i64).filter(|port| *port != default_port);
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{protocol}://{host}{port}{}", text("path"))
+    format!("{protocol}://{host}{port}{}", text(&service::PATH))
 }

@@ -5,15 +5,14 @@ use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 use super::{
-    collections,
     file_item::{default, is_written, rewritten, url, without_nulls},
     refusal::AdminRefusal,
 };
 use crate::{
     control::write::{WantedEntity, WritePlan},
     document::{Mapping, NodePath, PathStep, Value, edit::DocumentChange},
-    entity::{Entities, EntityRecord},
-    schema::{EntitySchema, Field, FieldKind, PluginSchemas},
+    entity::{Entities, EntityRecord, ID, UPDATED_AT, certificate, plugin, sni},
+    schema::{EntitySchema, Field, FieldKind, PluginSchemas, Shorthand},
 };
 
 /// What is current: what it declares, and the text that says so.
@@ -26,8 +25,8 @@ pub(super) struct ConfigView<'a> {
 
 impl<'a> ConfigView<'a> {
     /// The entity with this id.
-    pub(super) fn by_id(&self, collection: &str, id: &str) -> Option<&'a EntityRecord> {
-        by(self.entities, collection, "id", id)
+    pub(super) fn by_id(&self, kind: &EntitySchema, id: &str) -> Option<&'a EntityRecord> {
+        by(self.entities, kind, &ID, id)
     }
 
     /// What the text says at a place.
@@ -50,65 +49,67 @@ impl<'a> ConfigView<'a> {
     ) -> WritePlan {
         let (list, back) = self.place(entity, &record);
         let mut item = Mapping::default();
-        if given.get("id").is_none_or(Value::is_null) && !has_lasting_id(entity, &record) {
-            item.insert("id", Uuid::new_v4().to_string());
+        if given.get(ID.name).is_none_or(Value::is_null) && !has_stable_id(entity, &record) {
+            item.insert(ID.name, Uuid::new_v4().to_string());
         }
-        for (key, value) in given.iter().filter(|(key, value)| !value.is_null() && *key != "updated_at") {
+        let is_written = |key: &str, value: &Value| !value.is_null() && key != UPDATED_AT.name;
+        for (key, value) in given.iter().filter(|(key, value)| is_written(key, value)) {
             item.insert(key, without_nulls(value));
         }
-        for key in collections::made_up(entity.collection) {
-            if let Some(value) = record.get(key).filter(|it| !it.is_null()) {
-                item.insert(*key, value.clone());
+        for field in entity.fields.iter().filter(|field| field.is_generated) {
+            if let Some(value) = record.get(field.name).filter(|value| !value.is_null()) {
+                item.insert(field.name, value.clone());
             }
         }
-        for (field, collection) in collections::foreign(entity) {
-            if item.remove(field).is_some() && back != Some(field) {
+        for (field, target) in entity.references() {
+            if item.remove(field.name).is_some() && back.is_none_or(|back| back.name != field.name) {
                 let id = reference(&record, field);
-                item.insert(field, self.name_of(collection, id));
+                item.insert(field.name, self.name_of(target, id));
             }
         }
         if !names.is_empty() {
-            let one = |name: &Value| Value::from([("name", name.clone())].into_iter().collect::<Mapping>());
-            item.insert("snis", names.iter().map(one).collect::<Vec<_>>());
+            let sni =
+                |name: &Value| Value::from([(sni::NAME.name, name.clone())].into_iter().collect::<Mapping>());
+            item.insert(certificate::SNIS.name, names.iter().map(sni).collect::<Vec<_>>());
         }
         let mut record = record;
-        match item.get("id") {
-            Some(id) => drop(record.insert("id", id.clone())),
-            None => drop(record.remove("id")),
+        match item.get(ID.name) {
+            Some(id) => drop(record.insert(ID.name, id.clone())),
+            None => drop(record.remove(ID.name)),
         }
         let at = list.index(self.written(&list).map(Value::items).unwrap_or_default().len());
         WritePlan {
             changes: vec![DocumentChange::Push(list, item.into())],
-            wanted: Some(WantedEntity { collection: entity.collection, at, record: record.into() }),
+            wanted: Some(WantedEntity { entity, at, record: record.into() }),
             nested: names.len(),
             ..WritePlan::default()
         }
     }
 
     /// The list that a new entity goes into, and the field that need not be written there.
-    fn place(&self, entity: &'static EntitySchema, record: &Mapping) -> (NodePath, Option<&'static str>) {
+    fn place(&self, entity: &'static EntitySchema, record: &Mapping) -> (NodePath, Option<&'static Field>) {
         let top = NodePath::root().key(entity.collection);
-        let parents: Vec<(&'static str, &'static str)> = collections::foreign(entity)
-            .filter(|(field, _)| record.get(field).is_some_and(|it| !it.is_null()))
+        let parents: Vec<(&'static Field, &'static EntitySchema)> = entity
+            .references()
+            .filter(|(field, _)| record.get(field.name).is_some_and(|value| !value.is_null()))
             .collect();
-        let &[(field, collection)] = parents.as_slice() else { return (top, None) };
-        let Some(parent) = self.by_id(collection, reference(record, field)) else { return (top, None) };
-        let nested = parent.entity.fields.iter().find(|it| match it.kind {
-            FieldKind::Entities(child, back) => child().collection == entity.collection && back == field,
+        let &[(field, target)] = parents.as_slice() else { return (top, None) };
+        let Some(parent) = self.by_id(target, reference(record, field)) else { return (top, None) };
+        let nested = parent.entity.fields.iter().find(|nested| match nested.kind {
+            FieldKind::Entities(child, back) => child() == entity && back == field.name,
             _ => false,
         });
         let Some(nested) = nested else { return (top, None) };
         let list = parent.at.key(nested.name);
         // A file that has such entities at its top has the next one there, too.
-        let has = |at: &NodePath| self.written(at).is_some_and(|it| !it.items().is_empty());
+        let has = |at: &NodePath| self.written(at).is_some_and(|items| !items.items().is_empty());
         if has(&top) && !has(&list) { (top, None) } else { (list, Some(field)) }
     }
 
     /// What a reference at the top of a file says: a name where there is one.
-    fn name_of(&self, collection: &str, id: &str) -> Value {
-        let parent = self.by_id(collection, id);
-        let named = parent.zip(collections::name_field(collection));
-        let name = named.and_then(|(parent, field)| parent.value.get(field)).and_then(Value::as_str);
+    fn name_of(&self, kind: &EntitySchema, id: &str) -> Value {
+        let named = self.by_id(kind, id).zip(kind.name_field);
+        let name = named.and_then(|(record, field)| record.text(field));
         Value::from(name.unwrap_or(id))
     }
 
@@ -117,9 +118,10 @@ impl<'a> ConfigView<'a> {
         let entity = current.entity;
         let old = current.value.as_mapping().cloned().unwrap_or_default();
         let written = self.written(&current.at);
-        let moves = collections::foreign(entity).find(|(field, _)| {
-            let nested = written.is_some_and(|it| it.get(field).is_none_or(Value::is_null));
-            nested && old.get(field) != wanted.get(field) && old.get(field).is_some_and(|it| !it.is_null())
+        let moves = entity.references().find(|(field, _)| {
+            let is_nested = written.is_some_and(|item| item.get(field.name).is_none_or(Value::is_null));
+            let (old, wanted) = (old.get(field.name), wanted.get(field.name));
+            is_nested && old != wanted && old.is_some_and(|value| !value.is_null())
         });
         let record = Value::from(wanted.clone());
         if moves.is_some() {
@@ -128,29 +130,25 @@ impl<'a> ConfigView<'a> {
         let mut changes = Vec::new();
         let difference = RecordDifference { entity, old: &old, wanted: &wanted, given };
         self.differences(&difference, entity.fields, &current.at, written, &mut changes);
-        if let Some(written) = written {
-            shorthand(&difference, &current.at, written, &mut changes);
+        if let (Some(shorthand), Some(written)) = (entity.shorthand, written) {
+            keep_shorthand(shorthand, &difference, &current.at, written, &mut changes);
         }
         if changes.is_empty() {
             return WritePlan {
-                wanted: Some(WantedEntity {
-                    collection: entity.collection,
-                    at: current.at.clone(),
-                    record: current.value.clone(),
-                }),
+                wanted: Some(WantedEntity { entity, at: current.at.clone(), record: current.value.clone() }),
                 ..WritePlan::default()
             };
         }
         let mut renamed = self.renamed(current, &wanted);
         if needs_id(entity, &wanted, &renamed) {
-            renamed.push(DocumentChange::Set(current.at.key("id"), current.id().into()));
+            renamed.push(DocumentChange::Set(current.at.key(ID.name), current.id().into()));
         }
         changes.extend(renamed.iter().cloned());
         let fallback = written.map(|written| {
             let item = rewritten(entity, written, &wanted, &old);
             [vec![DocumentChange::Set(current.at.clone(), item)], renamed].concat()
         });
-        let wanted = Some(WantedEntity { collection: entity.collection, at: current.at.clone(), record });
+        let wanted = Some(WantedEntity { entity, at: current.at.clone(), record });
         WritePlan { changes, fallback, wanted, ..WritePlan::default() }
     }
 
@@ -175,8 +173,8 @@ impl<'a> ConfigView<'a> {
                 FieldKind::Record(fields) => Some(fields),
                 FieldKind::Config => all
                     .wanted
-                    .get("name")
-                    .filter(|name| all.old.get("name") == Some(*name))
+                    .get(plugin::NAME.name)
+                    .filter(|name| all.old.get(plugin::NAME.name) == Some(*name))
                     .and_then(Value::as_str)
                     .and_then(|name| self.plugins.settings(name))
                     .map(|it| it.fields),
@@ -190,9 +188,9 @@ impl<'a> ConfigView<'a> {
                 continue;
             }
             let is_there = written.is_some_and(|it| it.get(field.name).is_some());
-            if let FieldKind::Foreign(collection) = field.kind {
-                match wanted.get("id").and_then(Value::as_str) {
-                    Some(id) => changes.push(DocumentChange::Set(at, self.name_of(collection, id))),
+            if let Some(target) = field.target() {
+                match wanted.get(ID.name).and_then(Value::as_str) {
+                    Some(id) => changes.push(DocumentChange::Set(at, self.name_of(target, id))),
                     None if is_there => changes.push(DocumentChange::Remove(at)),
                     None => (),
                 }
@@ -208,15 +206,15 @@ impl<'a> ConfigView<'a> {
 
     /// References by a name that changes.
     fn renamed(&self, current: &EntityRecord, wanted: &Mapping) -> Vec<DocumentChange> {
-        let Some(field) = collections::name_field(current.collection()) else { return Vec::new() };
-        let (old, new) = (current.value.get(field), wanted.get(field));
+        let Some(field) = current.entity.name_field else { return Vec::new() };
+        let (old, new) = (current.value.get(field.name), wanted.get(field.name));
         let Some(old) = old.filter(|it| Some(*it) != new && !it.is_null()) else { return Vec::new() };
         let new = new.filter(|it| !it.is_null()).cloned().unwrap_or_else(|| current.id().into());
         let mut changes = Vec::new();
         for record in &self.entities.records {
-            for (field, to) in collections::foreign(record.entity) {
-                let at = record.at.key(field);
-                if to == current.collection() && self.written(&at) == Some(old) {
+            for (field, target) in record.entity.references() {
+                let at = record.at.key(field.name);
+                if target == current.entity && self.written(&at) == Some(old) {
                     changes.push(DocumentChange::Set(at, new.clone()));
                 }
             }
@@ -231,32 +229,31 @@ impl<'a> ConfigView<'a> {
         let written = self.written(&current.at).cloned().unwrap_or_default();
         let mut item = rewritten(entity, &written, &wanted, &old).into_mapping().unwrap_or_default();
         let (list, back) = self.place(entity, &wanted);
-        for (field, collection) in collections::foreign(entity) {
-            item.remove(field);
+        for (field, target) in entity.references() {
+            item.remove(field.name);
             let id = reference(&wanted, field);
-            if back != Some(field) && !id.is_empty() {
-                item.insert(field, self.name_of(collection, id));
+            if back.is_none_or(|back| back.name != field.name) && !id.is_empty() {
+                item.insert(field.name, self.name_of(target, id));
             }
         }
         let at = list.index(self.written(&list).map(Value::items).unwrap_or_default().len());
         let mut changes = self.renamed(current, &wanted);
         if needs_id(entity, &wanted, &changes) {
-            item.insert("id", current.id());
+            item.insert(ID.name, current.id());
         }
         changes.extend([DocumentChange::Push(list, item.into()), DocumentChange::Remove(current.at.clone())]);
-        let wanted = Some(WantedEntity { collection: entity.collection, at, record: wanted.into() });
+        let wanted = Some(WantedEntity { entity, at, record: wanted.into() });
         WritePlan { changes, wanted, from: Some(current.at.clone()), ..WritePlan::default() }
     }
 
     /// An entity goes, and with it what is nothing without it.
     pub(super) fn delete(&self, current: &EntityRecord) -> Result<WritePlan, AdminRefusal> {
         // Who refers to an entity, by the collection and the id of that.
-        let mut referring: HashMap<(&str, &str), Vec<(&EntityRecord, &'static str)>> = HashMap::new();
+        let mut referring: HashMap<(&str, &str), Vec<(&EntityRecord, &'static Field)>> = HashMap::new();
         for record in &self.entities.records {
-            for (field, to) in collections::foreign(record.entity) {
-                let id = record.value.get(field).and_then(|it| it.get("id")).and_then(Value::as_str);
-                if let Some(id) = id {
-                    referring.entry((to, id)).or_default().push((record, field));
+            for (field, target) in record.entity.references() {
+                if let Some(id) = record.reference(field) {
+                    referring.entry((target.collection, id)).or_default().push((record, field));
                 }
             }
         }
@@ -269,7 +266,7 @@ impl<'a> ConfigView<'a> {
                 if places.contains(&record.at) {
                     continue;
                 }
-                if !collections::goes_with(record.entity, field) {
+                if !field.cascades() {
                     return Err(AdminRefusal::Referenced(record.collection(), parent.collection()));
                 }
                 places.insert(&record.at);
@@ -301,41 +298,30 @@ struct RecordDifference<'a> {
     given: &'a Mapping,
 }
 
-/// The entity of a collection whose field says this.
+/// The entity of a kind with this text in a field.
 pub(super) fn by<'a>(
     entities: &'a Entities,
-    collection: &str,
-    field: &str,
+    kind: &EntitySchema,
+    field: &Field,
     text: &str,
 ) -> Option<&'a EntityRecord> {
-    let says = |it: &&EntityRecord| it.value.get(field).and_then(Value::as_str) == Some(text);
-    entities.records.iter().filter(|it| it.collection() == collection).find(says)
+    entities.records.iter().find(|record| record.entity == kind && record.text(field) == Some(text))
 }
 
-/// The id that a field of a record refers to; empty if to nothing.
-fn reference<'a>(record: &'a Mapping, field: &str) -> &'a str {
-    record.get(field).and_then(|it| it.get("id")).and_then(Value::as_str).unwrap_or_default()
+/// The id that a field of a record refers to; empty if there is none.
+fn reference<'a>(record: &'a Mapping, field: &Field) -> &'a str {
+    let reference = record.get(field.name).and_then(|value| value.get(ID.name));
+    reference.and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Whether the id that a file gives an entity lasts as long as its name.
-fn has_lasting_id(entity: &EntitySchema, record: &Mapping) -> bool {
-    let field = match entity.collection {
-        // What is written at the top of a file counts as it is written, and nothing else would tell two apart.
-        "keyauth_credentials"
-        | "jwt_secrets"
-        | "oauth2_credentials"
-        | "acme_storage"
-        | "certificates"
-        | "ca_certificates" => return false,
-        "plugins" => "name",
-        other => collections::name_field(other).unwrap_or("name"),
-    };
-    record.get(field).is_some_and(|it| !it.is_null())
+/// Whether the id that is derived for an entity stays the same from load to load.
+fn has_stable_id(entity: &EntitySchema, record: &Mapping) -> bool {
+    entity.stable_id_field.is_some_and(|field| record.get(field.name).is_some_and(|value| !value.is_null()))
 }
 
 /// Whether those that refer to an entity by its name do so by its id from now on, so that it has to be there.
 fn needs_id(entity: &EntitySchema, wanted: &Mapping, renamed: &[DocumentChange]) -> bool {
-    let name = collections::name_field(entity.collection).and_then(|field| wanted.get(field));
+    let name = entity.name_field.and_then(|field| wanted.get(field.name));
     !renamed.is_empty() && name.is_none_or(Value::is_null)
 }
 
@@ -349,18 +335,25 @@ fn order(at: &NodePath) -> Vec<(String, usize)> {
     at.steps().iter().map(step).collect()
 }
 
-/// A `url` in the text goes on to be one: it wins over the fields that it stands for.
-fn shorthand(all: &RecordDifference<'_>, at: &NodePath, written: &Value, changes: &mut Vec<DocumentChange>) {
-    const PARTS: [&str; 4] = ["protocol", "host", "port", "path"];
-    if all.entity.prepare.is_none() || written.get("url").is_none_or(Value::is_null) {
+/// Keeps a shorthand in the text: it overrides the fields that it stands for.
+fn keep_shorthand(
+    shorthand: &Shorthand,
+    all: &RecordDifference<'_>,
+    at: &NodePath,
+    written: &Value,
+    changes: &mut Vec<DocumentChange>,
+) {
+    if written.get(shorthand.name).is_none_or(Value::is_null) {
         return;
     }
-    let is_part = |change: &DocumentChange| PARTS.iter().any(|part| *change.path() == at.key(part));
-    let touched = changes.iter().any(is_part);
+    let is_part =
+        |change: &DocumentChange| shorthand.fields.iter().any(|field| *change.path() == at.key(field.name));
+    let is_touched = changes.iter().any(is_part);
     changes.retain(|change| !is_part(change));
-    if let Some(url) = all.given.get("url").filter(|it| !it.is_null()) {
-        changes.push(DocumentChange::Set(at.key("url"), url.clone()));
-    } else if touched {
-        changes.push(DocumentChange::Set(at.key("url"), url(all.wanted).into()));
+    let at = at.key(shorthand.name);
+    if let Some(given) = all.given.get(shorthand.name).filter(|given| !given.is_null()) {
+        changes.push(DocumentChange::Set(at, given.clone()));
+    } else if is_touched {
+        changes.push(DocumentChange::Set(at, url(all.wanted).into()));
     }
 }

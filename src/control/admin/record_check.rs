@@ -1,11 +1,15 @@
 //! Check of one record against the schema of its entity, with Kong's messages for each field.
 
-use super::{collections, refusal::AdminRefusal};
+use super::refusal::AdminRefusal;
 use crate::{
-    config::in_kongs_words,
+    config::with_kongs_messages,
     diag::{self, Diagnostic},
     document::{Mapping, NodePath, PathStep, Value},
-    entity::{DOCUMENT, EntityRecord},
+    entity::{
+        DOCUMENT, EntityRecord, ID,
+        document::{COMMENT, FORMAT_VERSION, IGNORE},
+        plugin as plugin_entity, route,
+    },
     plugin,
     schema::{EntitySchema, FieldKind, PluginSchemas, check},
     snapshot::SnapshotChecker,
@@ -28,9 +32,9 @@ pub(super) fn check_record(
             insert_message(&mut fields, &[PathStep::Key(field.name.into())], "unknown field");
         }
     }
-    for name in ["_comment", "_ignore"] {
-        if record.remove(name).is_some() {
-            insert_message(&mut fields, &[PathStep::Key(name.into())], "unknown field");
+    for field in [COMMENT, IGNORE] {
+        if record.remove(field.name).is_some() {
+            insert_message(&mut fields, &[PathStep::Key(field.name.into())], "unknown field");
         }
     }
     for field in entity.fields.iter().filter(|field| field.required && field.default.is_some()) {
@@ -39,31 +43,38 @@ pub(super) fn check_record(
             insert_message(&mut fields, &[PathStep::Key(field.name.into())], "required field missing");
         }
     }
-    let per_consumer =
-        record.get("name").and_then(Value::as_str).and_then(plugin::find).map(|def| def.per_consumer);
-    if entity.collection == "plugins"
+    let per_consumer = record
+        .get(plugin_entity::NAME.name)
+        .and_then(Value::as_str)
+        .and_then(plugin::find)
+        .map(|def| def.per_consumer);
+    if entity == &plugin_entity::ENTITY
         && per_consumer == Some(false)
-        && record.get("consumer").is_some_and(|consumer| !consumer.is_null())
+        && record.get(plugin_entity::CONSUMER.name).is_some_and(|consumer| !consumer.is_null())
     {
-        insert_message(&mut fields, &[PathStep::Key("consumer".into())], "value must be null");
+        insert_message(
+            &mut fields,
+            &[PathStep::Key(plugin_entity::CONSUMER.name.into())],
+            "value must be null",
+        );
     }
     let document: Mapping = [
-        ("_format_version", Value::from("3.0")),
+        (FORMAT_VERSION.name, Value::from("3.0")),
         (entity.collection, Value::from(vec![Value::from(record)])),
     ]
     .into_iter()
     .collect();
     let result = check(DOCUMENT, &document.into(), plugins);
     let at = NodePath::root().key(entity.collection).index(0);
-    insert_diagnostics(&mut fields, &in_kongs_words(result.diagnostics), &at);
+    insert_diagnostics(&mut fields, &with_kongs_messages(result.diagnostics), &at);
     if !fields.is_empty() {
         return Err(AdminRefusal::Schema(fields));
     }
     let mut record =
         result.items.into_iter().next().and_then(|item| item.record.into_mapping()).unwrap_or_default();
-    for (field, _) in collections::foreign(entity) {
-        if let Some(id @ Value::String(_)) = record.get(field).cloned() {
-            record.insert(field, [("id", id)].into_iter().collect::<Mapping>());
+    for (field, _) in entity.references() {
+        if let Some(id @ Value::String(_)) = record.get(field.name).cloned() {
+            record.insert(field.name, [(ID.name, id)].into_iter().collect::<Mapping>());
         }
     }
     if let Some(complete) = entity.complete {
@@ -130,7 +141,9 @@ pub(super) fn merge_records(old: &Mapping, given: &Mapping) -> Mapping {
     let mut merged = old.clone();
     for (key, value) in given.iter() {
         let inner = match (old.get(key).and_then(Value::as_mapping), value.as_mapping()) {
-            (Some(old), Some(given)) if !is_reference(given) && key != "headers" => merge_nested(old, given),
+            (Some(old), Some(given)) if !is_reference(given) && key != route::HEADERS.name => {
+                merge_nested(old, given)
+            }
             _ => value.clone(),
         };
         merged.insert(key, inner);
@@ -143,5 +156,5 @@ fn merge_nested(old: &Mapping, given: &Mapping) -> Value {
 }
 
 fn is_reference(value: &Mapping) -> bool {
-    value.len() == 1 && value.get("id").is_some()
+    value.len() == 1 && value.get(ID.name).is_some()
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     body::Body,
     document::{Mapping, Value},
+    entity::{CREATED_AT, ID, UPDATED_AT, certificate, plugin as plugin_entity, vault},
     plugin::{self, BundledPlugins, EnabledPlugins},
     reply,
     schema::{
@@ -94,29 +95,25 @@ fn no_such(kind: &str, name: &str) -> Response<Body> {
 
 /// The schema of a vault of environment variables.
 fn vault_schema() -> Response<Body> {
-    let Some(entity) = collections::entity("vaults") else { return no_such("vault", "env") };
-    let mut schema = entity_schema(entity);
+    let mut schema = entity_schema(&vault::ENTITY);
     schema["name"] = "env".into();
     reply::json(StatusCode::OK, schema.to_string())
 }
 
 /// The schema of a plugin, with the fields that Kong includes: scopes, protocols and settings.
 fn plugin_schema(name: &str, plugins: &dyn PluginSchemas) -> Response<Body> {
-    let Some((settings, entity)) = plugins.settings(name).zip(collections::entity("plugins")) else {
-        return no_such("plugin", name);
-    };
+    let Some(settings) = plugins.settings(name) else { return no_such("plugin", name) };
     let per_consumer = plugin::find(name).is_none_or(|def| def.per_consumer);
     let mut fields = Vec::new();
-    for field in entity.fields {
+    for field in plugin_entity::ENTITY.fields {
         let mut attributes = field_attributes(field, true);
-        match field.name {
-            "consumer" if !per_consumer => drop(attributes.insert("eq".into(), Json::Null)),
-            "protocols" => (),
-            "config" => {
-                attributes.insert("required".into(), true.into());
-                attributes.insert("fields".into(), field_list(settings.fields, false));
-            }
-            _ => continue,
+        if field.name == plugin_entity::CONSUMER.name && !per_consumer {
+            attributes.insert("eq".into(), Json::Null);
+        } else if field.name == plugin_entity::CONFIG.name {
+            attributes.insert("required".into(), true.into());
+            attributes.insert("fields".into(), field_list(settings.fields, false));
+        } else if field.name != plugin_entity::PROTOCOLS.name {
+            continue;
         }
         fields.push(named_entry(field.name, attributes));
     }
@@ -132,27 +129,24 @@ fn entity_schema(entity: &EntitySchema) -> Json {
     let mut fields: Vec<Json> = visible
         .map(|field| {
             let mut attributes = field_attributes(field, true);
-            if collections::unique_fields(entity).any(|name| name == field.name) {
+            if entity.unique_in_writes().any(|unique| unique.name == field.name) {
                 attributes.insert("unique".into(), true.into());
             }
-            if entity.collection == "certificates"
-                && matches!(field.kind, FieldKind::String | FieldKind::Secret)
-            {
+            if entity == &certificate::ENTITY && matches!(field.kind, FieldKind::String | FieldKind::Secret) {
                 attributes.insert("referenceable".into(), true.into());
             }
-            match field.name {
-                "id" => drop(attributes.insert("auto".into(), true.into())),
-                "created_at" | "updated_at" => {
-                    attributes.insert("auto".into(), true.into());
-                    attributes.insert("timestamp".into(), true.into());
-                }
-                _ => (),
+            let is_time = [CREATED_AT, UPDATED_AT].iter().any(|time| time.name == field.name);
+            if is_time || field.name == ID.name {
+                attributes.insert("auto".into(), true.into());
+            }
+            if is_time {
+                attributes.insert("timestamp".into(), true.into());
             }
             named_entry(field.name, attributes)
         })
         .collect();
-    if entity.collection == "certificates" {
-        fields.push(json!({ "snis": { "type": "set", "elements": { "type": "string", "len_min": 1 } } }));
+    if entity == &certificate::ENTITY {
+        fields.push(json!({ certificate::SNIS.name: { "type": "set", "elements": { "type": "string", "len_min": 1 } } }));
     }
     let mut checks: Vec<Json> = entity.conditions.iter().map(condition_json).collect();
     checks.extend(required_groups(entity.checks, ""));
@@ -230,7 +224,9 @@ fn field_attributes(field: &Field, of_entity: bool) -> Map<String, Json> {
             attributes.insert("required".into(), true.into());
             attributes.insert("fields".into(), field_list(fields, of_entity));
         }
-        FieldKind::Foreign(to) => drop(attributes.insert("reference".into(), to.into())),
+        FieldKind::Foreign(target, _) => {
+            attributes.insert("reference".into(), target().collection.into());
+        }
         _ => (),
     }
     for rule in field.rules {

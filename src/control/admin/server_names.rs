@@ -4,7 +4,6 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    collections,
     entities::{EntityKey, refers_to},
     plan::ConfigView,
     refusal::AdminRefusal,
@@ -12,7 +11,7 @@ use super::{
 use crate::{
     control::write::WritePlan,
     document::{Mapping, Value, distinct, edit::DocumentChange},
-    entity::{Entities, EntityRecord},
+    entity::{Entities, EntityRecord, ID, certificate, sni},
     schema::EntitySchema,
 };
 
@@ -24,10 +23,10 @@ pub(super) type SniNames = Option<Vec<Value>>;
 /// # Errors
 /// The messages for invalid names, as they appear at `snis`.
 pub(super) fn take_names(entity: &EntitySchema, given: &mut Mapping) -> Result<SniNames, Value> {
-    if entity.collection != "certificates" {
+    if entity != &certificate::ENTITY {
         return Ok(None);
     }
-    let all = match given.remove("snis") {
+    let all = match given.remove(certificate::SNIS.name) {
         None => return Ok(None),
         Some(Value::Null) => return Ok(Some(Vec::new())),
         Some(Value::Sequence(all)) => all.to_vec(),
@@ -47,8 +46,7 @@ fn name_error(name: &Value) -> Option<String> {
     if text.is_empty() {
         return Some("length must be at least 1".to_owned());
     }
-    let field = collections::entity("snis")?.fields.iter().find(|field| field.name == "name")?;
-    field.rules.iter().find_map(|rule| rule.check(name).err())
+    sni::NAME.rules.iter().find_map(|rule| rule.check(name).err())
 }
 
 /// Combines the names and the record, or the messages of both.
@@ -59,17 +57,17 @@ pub(super) fn combine(
     match (names, record) {
         (Ok(names), Ok(record)) => Ok((names, record)),
         (Err(message), Err(AdminRefusal::Schema(mut fields))) => {
-            fields.insert("snis", message);
+            fields.insert(certificate::SNIS.name, message);
             Err(AdminRefusal::Schema(fields))
         }
-        (Err(message), _) => Err(AdminRefusal::field("snis", message)),
+        (Err(message), _) => Err(AdminRefusal::field(certificate::SNIS.name, message)),
         (_, Err(refusal)) => Err(refusal),
     }
 }
 
 /// Adds the name by which a path refers to a certificate.
 pub(super) fn add_name_of_path(names: &mut SniNames, key: &EntityKey) {
-    if key.entity.collection == "certificates" && !key.is_id() {
+    if key.entity == &certificate::ENTITY && !key.is_id() {
         let own = Value::from(key.text.as_str());
         let all = names.get_or_insert_default();
         if !all.contains(&own) {
@@ -87,24 +85,23 @@ pub(super) fn check_names_free(
     if names.as_ref().is_none_or(Vec::is_empty) {
         return Ok(());
     }
-    let all = entities.records.iter().filter(|record| record.collection() == "snis");
+    let all = entities.records.iter().filter(|record| record.entity == &sni::ENTITY);
     let by_name: HashMap<&str, &EntityRecord> =
         all.filter_map(|record| Some((name_of(record)?, record))).collect();
     for name in names.iter().flatten().filter_map(Value::as_str) {
         let Some(sni) = by_name.get(name) else { continue };
-        let owner =
-            sni.value.get("certificate").and_then(|reference| reference.get("id")).and_then(Value::as_str);
+        let owner = sni.reference(&sni::CERTIFICATE);
         let owner = owner.unwrap_or_default();
         if own.is_none_or(|own| own.id() != owner) {
             let message = format!("{name} already associated with existing certificate '{owner}'");
-            return Err(AdminRefusal::field("snis", message));
+            return Err(AdminRefusal::field(certificate::SNIS.name, message));
         }
     }
     Ok(())
 }
 
 fn name_of(record: &EntityRecord) -> Option<&str> {
-    record.value.get("name").and_then(Value::as_str)
+    record.text(&sni::NAME)
 }
 
 impl ConfigView<'_> {
@@ -112,7 +109,7 @@ impl ConfigView<'_> {
     pub(super) fn replace_names(&self, certificate: &EntityRecord, names: &SniNames, plan: &mut WritePlan) {
         let Some(names) = names else { return };
         let own = |record: &&EntityRecord| {
-            record.collection() == "snis" && refers_to(record, "certificate", certificate.id())
+            record.entity == &sni::ENTITY && refers_to(record, &sni::CERTIFICATE, certificate.id())
         };
         let wanted: HashSet<&str> = names.iter().filter_map(Value::as_str).collect();
         let (kept, gone): (Vec<&EntityRecord>, Vec<&EntityRecord>) = self
@@ -123,13 +120,13 @@ impl ConfigView<'_> {
             .partition(|record| name_of(record).is_some_and(|name| wanted.contains(name)));
         let kept: HashSet<&str> = kept.into_iter().filter_map(name_of).collect();
         let is_new = |name: &&Value| name.as_str().is_none_or(|name| !kept.contains(name));
-        let Some(entity) = collections::entity("snis") else { return };
         let mut changes = Vec::new();
         for name in names.iter().filter(is_new) {
-            let reference: Mapping = [("id", Value::from(certificate.id()))].into_iter().collect();
-            let record: Mapping =
-                [("name", name.clone()), ("certificate", reference.into())].into_iter().collect();
-            changes.extend(self.create(entity, record.clone(), &record, &[]).changes);
+            let reference: Mapping = [(ID.name, Value::from(certificate.id()))].into_iter().collect();
+            let record: Mapping = [(sni::NAME.name, name.clone()), (sni::CERTIFICATE.name, reference.into())]
+                .into_iter()
+                .collect();
+            changes.extend(self.create(&sni::ENTITY, record.clone(), &record, &[]).changes);
             plan.nested += 1;
         }
         // The last ones first, so that the paths of the others stay valid.

@@ -6,6 +6,7 @@ use super::{AdminApi, pagination::ListQuery, refusal::AdminRefusal};
 use crate::{
     body::Body,
     document::{Mapping, Value},
+    entity::TAGS,
 };
 
 impl AdminApi {
@@ -20,7 +21,7 @@ impl AdminApi {
         let snapshot = self.control.live().current();
         let mut rows: Vec<Value> = Vec::new();
         for record in &snapshot.entities.records {
-            let tags = record.value.get("tags").map(Value::items).unwrap_or_default();
+            let tags = record.value.get(TAGS.name).map(Value::items).unwrap_or_default();
             for (n, name) in
                 tags.iter().enumerate().filter(|(_, name)| tag.is_none_or(|tag| name.as_str() == Some(tag)))
             {

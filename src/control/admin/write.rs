@@ -25,7 +25,7 @@ use crate::{
     },
     diag::ENTITY,
     document::{Mapping, NodePath, Value},
-    entity::{Entities, EntityRecord},
+    entity::{Entities, EntityRecord, ID},
     file_read, reply,
 };
 
@@ -117,9 +117,9 @@ impl AdminApi {
     /// Makes the new entity the parent of the one in the path.
     fn link_parent(&self, request: &WriteRequest, written: &CompletedWrite) -> Result<(), AdminRefusal> {
         let EntityPath::Parent(child, field, _) = &request.path else { return Ok(()) };
-        let id = written.record.as_ref().and_then(|record| record.get("id")).cloned().unwrap_or_default();
-        let reference: Mapping = [("id", id)].into_iter().collect();
-        let given: Mapping = [(*field, Value::from(reference))].into_iter().collect();
+        let id = written.record.as_ref().and_then(|record| record.get(ID.name)).cloned().unwrap_or_default();
+        let reference: Mapping = [(ID.name, id)].into_iter().collect();
+        let given: Mapping = [(field.name, Value::from(reference))].into_iter().collect();
         let link = WriteRequest {
             path: EntityPath::Entity(child.clone()),
             method: Method::PATCH,

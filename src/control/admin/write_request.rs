@@ -1,9 +1,8 @@
 //! Write requests: Kong's checks in Kong's order, and the plan that results from them. (Kong: Admin API reference.)
 
-use http::{Method, StatusCode};
+use http::Method;
 
 use super::{
-    collections,
     constraints::{check_references_exist, check_route_protocols, check_unique, resolve_references},
     entities::{EntityKey, EntityPath, REDACTED, entity_not_found},
     input::RequestInput,
@@ -15,9 +14,9 @@ use super::{
 use crate::{
     control::write::WritePlan,
     document::{Mapping, Value},
-    entity::EntityRecord,
+    entity::{CREATED_AT, EntityRecord, ID, UPDATED_AT, certificate, plugin, target},
     plugin::BundledPlugins,
-    schema::EntitySchema,
+    schema::{EntitySchema, Field},
     snapshot::SnapshotChecker,
 };
 
@@ -52,24 +51,15 @@ impl EntityPath {
         match self {
             Self::Collection(entity) | Self::Children(_, entity, _) | Self::Parent(_, _, entity) => entity,
             Self::Entity(key) | Self::Child(_, key, _) => key.entity,
-            Self::UnusedCollection | Self::UnusedEntity => &UNUSED_ENTITY,
         }
     }
 }
-
-/// Schema of the collections that are not used.
-static UNUSED_ENTITY: EntitySchema =
-    EntitySchema { collection: "", fields: &[], prepare: None, complete: None, conditions: &[], checks: &[] };
 
 impl WriteRequest {
     /// Decides on the request for this configuration.
     pub(super) fn decide(&self, current: &ConfigView<'_>) -> Result<WriteDecision, AdminRefusal> {
         let entities = current.entities;
         match &self.path {
-            EntityPath::UnusedCollection | EntityPath::UnusedEntity => Err(AdminRefusal::Plain(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "mynah does not use these entities".to_owned(),
-            )),
             EntityPath::Collection(entity) => self.create(current, entity, None),
             EntityPath::Children(key, child, field) => {
                 let parent = key.find(entities).ok_or_else(AdminRefusal::not_found)?;
@@ -85,7 +75,7 @@ impl WriteRequest {
                 let found = key.find_child(entities, field, parent.id());
                 // Kong does not create targets under their own address; clients that give ids rely on creating them.
                 let may_create =
-                    key.entity.collection != "targets" || key.is_id() && self.input.has_field("target");
+                    key.entity != &target::ENTITY || key.is_id() && self.input.has_field(target::TARGET.name);
                 // A child of another parent does not belong to this one.
                 let is_new = may_create && self.method == Method::PUT && !key.is_taken(entities);
                 if found.is_none() && !is_new {
@@ -95,9 +85,7 @@ impl WriteRequest {
             }
             EntityPath::Parent(key, field, parent) => {
                 let child = key.find(entities).ok_or_else(AdminRefusal::not_found)?;
-                let id =
-                    child.value.get(field).and_then(|reference| reference.get("id")).and_then(Value::as_str);
-                let found = id.and_then(|id| by(entities, parent.collection, "id", id));
+                let found = child.reference(field).and_then(|id| by(entities, parent, &ID, id));
                 if found.is_none() && self.method == Method::PUT {
                     return match self.create(current, parent, None)? {
                         WriteDecision::Plan(plan) => Ok(WriteDecision::Parent(plan)),
@@ -117,14 +105,14 @@ impl WriteRequest {
         current: &ConfigView<'_>,
         key: &EntityKey,
         found: Option<&EntityRecord>,
-        parent: Option<(&'static str, &EntityRecord)>,
+        parent: Option<(&'static Field, &EntityRecord)>,
     ) -> Result<WriteDecision, AdminRefusal> {
         let entity = key.entity;
         match self.method {
             Method::DELETE => {
                 let Some(found) = found else {
                     // By a server name, the certificate is looked up first.
-                    let by_name = entity.collection == "certificates" && !key.is_id();
+                    let by_name = entity == &certificate::ENTITY && !key.is_id();
                     return if by_name { Err(entity_not_found(key)) } else { Ok(WriteDecision::Done) };
                 };
                 self.check_writable("remove", Some(key))?;
@@ -154,16 +142,18 @@ impl WriteRequest {
     pub(super) fn unsupported_message(&self, verb: &str, key: Option<&EntityKey>) -> String {
         let collection = self.path.entity().collection;
         let named = key.filter(|key| !key.is_id() && !matches!(self.path, EntityPath::Child(..)));
-        let by = named.and_then(|key| collections::name_field(key.entity.collection));
-        let by = by.map(|field| format!(" by '{field}'")).unwrap_or_default();
+        let by = named.and_then(|key| key.entity.name_field);
+        let by = by.map(|field| format!(" by '{}'", field.name)).unwrap_or_default();
         format!("cannot {verb} '{collection}' entities{by} when not using a database")
     }
 
     fn given_record(&self, entity: &'static EntitySchema, plugin: Option<&str>) -> Mapping {
         let mut given = self.input.to_record(entity, &self.plugins, plugin);
         // The placeholder for a password is not a password.
-        if given.get("password").and_then(Value::as_str) == Some(REDACTED) {
-            given.remove("password");
+        for field in entity.hashed_fields() {
+            if given.get(field.name).and_then(Value::as_str) == Some(REDACTED) {
+                given.remove(field.name);
+            }
         }
         given
     }
@@ -172,7 +162,7 @@ impl WriteRequest {
         &self,
         current: &ConfigView<'_>,
         entity: &'static EntitySchema,
-        parent: Option<(&'static str, &EntityRecord)>,
+        parent: Option<(&'static Field, &EntityRecord)>,
     ) -> Result<WriteDecision, AdminRefusal> {
         self.create_from(current, entity, self.given_record(entity, None), parent, None)
     }
@@ -182,12 +172,12 @@ impl WriteRequest {
         current: &ConfigView<'_>,
         entity: &'static EntitySchema,
         mut given: Mapping,
-        parent: Option<(&'static str, &EntityRecord)>,
+        parent: Option<(&'static Field, &EntityRecord)>,
         key: Option<&EntityKey>,
     ) -> Result<WriteDecision, AdminRefusal> {
-        given.remove("updated_at");
+        given.remove(UPDATED_AT.name);
         if let Some((field, parent)) = parent {
-            given.insert(field, [("id", Value::from(parent.id()))].into_iter().collect::<Mapping>());
+            given.insert(field.name, [(ID.name, Value::from(parent.id()))].into_iter().collect::<Mapping>());
         }
         let names = server_names::take_names(entity, &mut given);
         resolve_references(current, entity, &mut given)?;
@@ -212,10 +202,10 @@ impl WriteRequest {
         found: &EntityRecord,
     ) -> Result<WriteDecision, AdminRefusal> {
         let entity = key.entity;
-        let plugin = found.value.get("name").and_then(Value::as_str);
+        let plugin = found.text(&plugin::NAME);
         let mut given = self.given_record(entity, plugin);
-        for unwritable in ["id", "updated_at"] {
-            given.remove(unwritable);
+        for unwritable in [ID, UPDATED_AT] {
+            given.remove(unwritable.name);
         }
         let names = server_names::take_names(entity, &mut given);
         resolve_references(current, entity, &mut given)?;
@@ -230,23 +220,24 @@ impl WriteRequest {
         current: &ConfigView<'_>,
         key: &EntityKey,
         found: &EntityRecord,
-        parent: Option<(&'static str, &EntityRecord)>,
+        parent: Option<(&'static Field, &EntityRecord)>,
     ) -> Result<WriteDecision, AdminRefusal> {
         let entity = key.entity;
         let mut given = self.given_record(entity, None);
-        given.remove("updated_at");
+        given.remove(UPDATED_AT.name);
         set_key_fields(&mut given, key);
         let mut names = server_names::take_names(entity, &mut given);
         if let Ok(names @ Some(_)) = &mut names {
             server_names::add_name_of_path(names, key);
         }
-        given.insert("id", found.id());
+        given.insert(ID.name, found.id());
         if let Some((field, parent)) = parent {
-            given.insert(field, [("id", Value::from(parent.id()))].into_iter().collect::<Mapping>());
+            given.insert(field.name, [(ID.name, Value::from(parent.id()))].into_iter().collect::<Mapping>());
         }
         // The address of a target does not change; only its weight and tags do.
-        if entity.collection == "targets" && given.get("target").is_none() {
-            given.insert("target", found.value.get("target").cloned().unwrap_or_default());
+        if entity == &target::ENTITY && given.get(target::TARGET.name).is_none() {
+            let address = found.value.get(target::TARGET.name).cloned().unwrap_or_default();
+            given.insert(target::TARGET.name, address);
         }
         resolve_references(current, entity, &mut given)?;
         let edit = EntityEdit { record: &given, given: &given, names, verb: "create or update" };
@@ -264,13 +255,13 @@ impl WriteRequest {
         let EntityEdit { record: new_record, given, names, verb } = edit;
         let (names, mut record) =
             server_names::combine(names, check_record(entity, new_record, &self.plugins, self.checker))?;
-        record.insert("id", found.id());
-        let created_at = found.value.get("created_at").cloned();
-        if let Some(at) = created_at.filter(|_| record.get("created_at").is_some_and(Value::is_null)) {
-            record.insert("created_at", at);
+        record.insert(ID.name, found.id());
+        let created_at = found.value.get(CREATED_AT.name).cloned();
+        if let Some(at) = created_at.filter(|_| record.get(CREATED_AT.name).is_some_and(Value::is_null)) {
+            record.insert(CREATED_AT.name, at);
         }
-        if let Some(at) = found.value.get("updated_at").cloned() {
-            record.insert("updated_at", at);
+        if let Some(at) = found.value.get(UPDATED_AT.name).cloned() {
+            record.insert(UPDATED_AT.name, at);
         }
         self.check_writable(verb, Some(key))?;
         check_references_exist(current, entity, &record)?;
@@ -278,7 +269,7 @@ impl WriteRequest {
         check_route_protocols(current.entities, entity, &record)?;
         server_names::check_names_free(current.entities, &names, Some(found))?;
         let mut given = given.clone();
-        given.remove("id");
+        given.remove(ID.name);
         let mut plan = current.update(found, record, &given);
         current.replace_names(found, &names, &mut plan);
         Ok(WriteDecision::Plan(Box::new(plan)))
@@ -300,18 +291,18 @@ struct EntityEdit<'a> {
 /// The id or name in the path takes precedence over that in the body.
 fn set_key_fields(given: &mut Mapping, key: &EntityKey) {
     if key.is_id() {
-        given.insert("id", key.text.as_str());
-    } else if let Some(field) = collections::name_field(key.entity.collection) {
-        given.insert(field, key.text.as_str());
-        given.remove("id");
+        given.insert(ID.name, key.text.as_str());
+    } else if let Some(field) = key.entity.name_field {
+        given.insert(field.name, key.text.as_str());
+        given.remove(ID.name);
     }
 }
 
 fn key_not_found(key: &EntityKey) -> AdminRefusal {
-    match collections::name_field(key.entity.collection) {
-        _ if key.entity.collection == "plugins" => AdminRefusal::not_found(),
-        _ if key.is_id() => AdminRefusal::EntityNotFound { field: "id", value: key.text.clone() },
-        Some(field) => AdminRefusal::EntityNotFound { field, value: key.text.clone() },
+    match key.entity.name_field {
+        _ if key.entity == &plugin::ENTITY => AdminRefusal::not_found(),
+        _ if key.is_id() => AdminRefusal::EntityNotFound { field: ID.name, value: key.text.clone() },
+        Some(field) => AdminRefusal::EntityNotFound { field: field.name, value: key.text.clone() },
         None => entity_not_found(key),
     }
 }

@@ -26,8 +26,9 @@ use crate::{
         KnownText, NodePath, TextLayout, Value,
         edit::{DocumentChange, edit},
     },
-    entity::Entities,
+    entity::{Entities, ID},
     file_read::FileReader,
+    schema::EntitySchema,
     snapshot::{CompiledSnapshot, Snapshot, SnapshotCompiler},
 };
 use condense::condense_changes;
@@ -55,8 +56,8 @@ pub struct WritePlan {
 /// An entity as the write requires it.
 #[derive(Clone, Debug)]
 pub struct WantedEntity {
-    /// Its collection.
-    pub collection: &'static str,
+    /// Its kind.
+    pub entity: &'static EntitySchema,
     /// Its place after the write.
     pub at: NodePath,
     /// Its record. If it has no id, the entity gets the id that follows from its text.
@@ -154,7 +155,10 @@ impl Control {
                 format,
                 file,
                 parsed: &parsed,
-                known: parsed.layout.as_deref().and_then(|layout| before.origin.known(&source.text, layout)),
+                known: parsed
+                    .layout
+                    .as_deref()
+                    .and_then(|layout| before.origin.known_text(&source.text, layout)),
                 plan: &plan,
                 before: &before,
             };
@@ -295,7 +299,7 @@ impl WriteAttempt<'_> {
                 Ok(()) => return Ok(PreparedWrite { source: new, compiled, prepared, at }),
                 Err(WriteDeviation::Ids(ids)) => {
                     let set_id =
-                        |(at, id): (NodePath, String)| DocumentChange::Set(at.key("id"), Value::from(id));
+                        |(at, id): (NodePath, String)| DocumentChange::Set(at.key(ID.name), Value::from(id));
                     pending = ids.into_iter().map(set_id).collect();
                     if let Ok(read) = self.parse_changed(&text) {
                         pending = condense_changes(pending, &read.document);

@@ -1,111 +1,141 @@
-//! A Route: a rule that picks requests for a Service. (Kong: Route object.)
+//! Routes: the rules that pick requests for Services. (Kong: Route object.)
 
 use uuid::Uuid;
 
 mod pattern;
 mod rules;
 
-use super::{ServiceIndex, hosts, id, names, plugin, text, texts, truth, vault, whole};
+use super::{
+    ServiceIndex, filter_chain, hosts, plugin,
+    record::{boolean, id, integer, text, texts},
+    service,
+    shared_fields::{CREATED_AT, ID, TAGS, UPDATED_AT},
+    text_rules,
+};
 use crate::{
     document::{Mapping, NodePath, Value},
     ip_network::IpNetwork,
-    schema::{EntitySchema, Field, FieldKind, FieldRule},
+    schema::{DerivedId, EntityLabel, EntitySchema, Field, FieldKind, FieldRule, OnDelete},
 };
 
-/// What a Route may say.
-pub(super) const ENTITY: EntitySchema = EntitySchema {
-    collection: "routes",
-    fields: FIELDS,
-    prepare: Some(rules::known_protocol),
-    complete: Some(complete),
-    conditions: &[],
+pub(crate) static ENTITY: EntitySchema = EntitySchema {
+    name_field: Some(&NAME),
+    derived_id: DerivedId::Name(&NAME),
+    stable_id_field: Some(&NAME),
+    label: EntityLabel::FirstOf(&[&NAME]),
+    log_rank: 1,
+    has_deck_defaults: true,
+    prepare: Some(rules::check_first_protocol),
+    complete: Some(complete_priority),
     checks: &[
-        rules::one_family_of_protocols,
-        rules::an_expression_or_fields,
-        |it| rules::without(it, "methods"),
-        |it| rules::without(it, "hosts"),
-        |it| rules::without(it, "headers"),
-        |it| rules::without(it, "paths"),
-        |it| rules::without(it, "sources"),
-        |it| rules::without(it, "destinations"),
-        |it| rules::without(it, "strip_path"),
-        rules::snis_need_tls,
-        rules::something_to_match,
+        rules::require_one_protocol_family,
+        rules::require_expression_or_fields,
+        |record| rules::forbid_by_protocol(record, &METHODS),
+        |record| rules::forbid_by_protocol(record, &HOSTS),
+        |record| rules::forbid_by_protocol(record, &HEADERS),
+        |record| rules::forbid_by_protocol(record, &PATHS),
+        |record| rules::forbid_by_protocol(record, &SOURCES),
+        |record| rules::forbid_by_protocol(record, &DESTINATIONS),
+        |record| rules::forbid_by_protocol(record, &STRIP_PATH),
+        rules::require_tls_for_snis,
+        rules::require_matching_field,
     ],
+    ..EntitySchema::new("routes", FIELDS)
 };
 
-const ENDPOINTS: &Field = &Field::item(FieldKind::Record(&[
-    Field::new("ip", FieldKind::String).rules(&[FieldRule::Holds(rules::address)]),
-    Field::new("port", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 65535.0)]),
-]))
-.rules(&[FieldRule::Across(rules::some_endpoint)]);
+/// The fields of an entry of `sources` or `destinations`.
+const IP: Field = Field::new("ip", FieldKind::String).rules(&[FieldRule::Holds(rules::address)]);
+const PORT: Field = Field::new("port", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 65535.0)]);
+
+const ENDPOINT: &Field =
+    &Field::item(FieldKind::Record(&[IP, PORT])).rules(&[FieldRule::Across(rules::require_ip_or_port)]);
 
 /// The highest `priority`: 46 bits, exact as a floating point number too.
 const HIGHEST_PRIORITY: f64 = 70_368_744_177_663.0;
 
-const FIELDS: &[Field] = &[
-    Field::new("id", FieldKind::Uuid),
-    Field::new("name", FieldKind::String).rules(&[FieldRule::Holds(names::name)]),
-    Field::new(
+fields! {
+    ID,
+    NAME = Field::new("name", FieldKind::String).unique().rules(&[FieldRule::Holds(text_rules::name)])
+        .describe("a unique name"),
+    PROTOCOLS = Field::new(
         "protocols",
-        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(names::PROTOCOLS)])),
+        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(text_rules::PROTOCOLS)])),
     )
     .required()
     .default("[\"http\",\"https\"]")
-    .rules(&[FieldRule::NotEmpty]),
-    Field::new(
+    .rules(&[FieldRule::NotEmpty])
+        .describe("of one family: http and https; grpc and grpcs; tcp, tls and udp; tls_passthrough"),
+    METHODS = Field::new(
         "methods",
         FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(rules::method)])),
-    ),
-    Field::new(
+    )
+        .describe("upper-case methods; none means all"),
+    HOSTS = Field::new(
         "hosts",
         FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(hosts::wildcard_host)])),
-    ),
-    Field::new(
+    )
+        .describe("names such as example.com, *.example.com, example.*; none means all"),
+    PATHS = Field::new(
         "paths",
         FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(rules::route_path)])),
-    ),
-    Field::new("headers", FieldKind::Map(&Field::item(FieldKind::Array(&Field::item(FieldKind::String)))))
-        .rules(&[FieldRule::Holds(rules::header_names)]),
-    Field::new("https_redirect_status_code", FieldKind::Integer)
+    )
+        .describe("prefixes such as /a, or regular expressions such as ~/a/(?<id>[^/]+)$"),
+    HEADERS = Field::new(
+        "headers",
+        FieldKind::Map(&Field::item(FieldKind::Array(&Field::item(FieldKind::String)))),
+    )
+    .rules(&[FieldRule::Holds(rules::header_names)])
+        .describe("header names, each with the values that match; ~* begins a regular expression"),
+    HTTPS_REDIRECT_STATUS_CODE = Field::new("https_redirect_status_code", FieldKind::Integer)
         .required()
         .default("426")
-        .rules(&[FieldRule::OneOfNumbers(&[426, 301, 302, 307, 308])]),
-    Field::new("regex_priority", FieldKind::Integer).default("0"),
-    Field::new("strip_path", FieldKind::Boolean).required().default("true"),
-    Field::new("path_handling", FieldKind::String)
+        .rules(&[FieldRule::OneOfNumbers(&[426, 301, 302, 307, 308])])
+        .describe("the status for a request over http where only https is served"),
+    REGEX_PRIORITY = Field::new("regex_priority", FieldKind::Integer).default("0")
+        .describe("among routes with regular expressions, the higher one wins"),
+    STRIP_PATH = Field::new("strip_path", FieldKind::Boolean).required().default("true")
+        .describe("whether the matched prefix is removed from the path"),
+    PATH_HANDLING = Field::new("path_handling", FieldKind::String)
         .default("\"v0\"")
-        .rules(&[FieldRule::OneOf(&["v0", "v1"])]),
-    Field::new("preserve_host", FieldKind::Boolean).required().default("false"),
-    Field::new("request_buffering", FieldKind::Boolean).required().default("true"),
-    Field::new("response_buffering", FieldKind::Boolean).required().default("true"),
-    Field::new(
+        .rules(&[FieldRule::OneOf(&["v0", "v1"])])
+        .describe("how the paths of the service and of the request are joined"),
+    PRESERVE_HOST = Field::new("preserve_host", FieldKind::Boolean).required().default("false")
+        .describe("whether the Host header of the client goes to the upstream"),
+    REQUEST_BUFFERING = Field::new("request_buffering", FieldKind::Boolean).required().default("true"),
+    RESPONSE_BUFFERING = Field::new("response_buffering", FieldKind::Boolean).required().default("true"),
+    SNIS = Field::new(
         "snis",
         FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(hosts::wildcard_host)])),
     ),
-    Field::new("sources", FieldKind::Set(ENDPOINTS)),
-    Field::new("destinations", FieldKind::Set(ENDPOINTS)),
-    Field::new("expression", FieldKind::String).of_expressions(),
-    Field::new("priority", FieldKind::Integer)
+    SOURCES = Field::new("sources", FieldKind::Set(ENDPOINT)),
+    DESTINATIONS = Field::new("destinations", FieldKind::Set(ENDPOINT)),
+    EXPRESSION = Field::new("expression", FieldKind::String).of_expressions()
+        .describe("the condition for requests, with the router flavour `expressions`"),
+    PRIORITY = Field::new("priority", FieldKind::Integer)
         .of_expressions()
         .rules(&[FieldRule::Between(0.0, HIGHEST_PRIORITY)]),
-    names::TAGS,
-    Field::new("service", FieldKind::Foreign("services")),
-    Field::new("created_at", FieldKind::Integer),
-    Field::new("updated_at", FieldKind::Integer),
-    Field::new("plugins", FieldKind::Entities(|| &plugin::ENTITY, "route")),
-    Field::new("filter_chains", FieldKind::Entities(|| &vault::FILTER_CHAIN, "route")),
-];
+    TAGS,
+    SERVICE = Field::new("service", FieldKind::Foreign(|| &service::ENTITY, OnDelete::Restrict))
+        .describe("the name or id of the service"),
+    CREATED_AT,
+    UPDATED_AT,
+    PLUGINS = Field::new("plugins", FieldKind::Entities(|| &plugin::ENTITY, plugin::ROUTE.name))
+        .describe("the plugins for every request of this route"),
+    FILTER_CHAINS = Field::new(
+        "filter_chains",
+        FieldKind::Entities(|| &filter_chain::ENTITY, filter_chain::ROUTE.name),
+    ),
+}
 
 /// A rule that picks requests for a Service.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "they are Kong's, each a setting of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of Kong's")]
 pub struct Route {
     /// Its id, given or derived from its name.
     pub id: Uuid,
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// The Service it leads to.
+    /// The Service that its requests go to.
     pub service: Option<ServiceIndex>,
     /// `http`, `https`, `grpc`, ...; at least one.
     pub protocols: Vec<String>,
@@ -115,7 +145,7 @@ pub struct Route {
     pub hosts: Vec<String>,
     /// Prefixes that begin with `/`, or regular expressions that begin with `~/`; empty means all.
     pub paths: Vec<String>,
-    /// Header names as written, each with the values of which one must be there; `~*` begins a regular expression.
+    /// Header names as written, each with the values of which a request needs one; `~*` begins a regular expression.
     pub headers: Vec<(String, Vec<String>)>,
     /// Names of TLS server name indication, wildcards as in hosts; empty means all.
     pub snis: Vec<String>,
@@ -123,86 +153,86 @@ pub struct Route {
     pub sources: Vec<StreamEndpoint>,
     /// Server addresses; empty means all.
     pub destinations: Vec<StreamEndpoint>,
-    /// What it asks of a request, in Kong's expressions language; then it has none of the fields above but
-    /// protocols.
+    /// The condition on requests, in Kong's expressions language; it replaces all fields above but the protocols.
     pub expression: Option<String>,
     /// Among routes that are expressions, higher wins; 0 to 2^46 - 1.
     pub priority: u64,
-    /// The status that sends clients from http to https: 426, 301, 302, 307 or 308.
+    /// The status of the answer to an http request where only https is allowed: 426, 301, 302, 307 or 308.
     pub https_redirect_status_code: u16,
     /// Among routes with regular expressions, higher wins.
     pub regex_priority: i64,
-    /// Whether the matched prefix is cut off before the request goes upstream.
+    /// Whether the matched prefix is removed from the path that the upstream receives.
     pub strip_path: bool,
-    /// How the Service's path and the request's are joined.
+    /// How the path of the Service and that of the request are joined.
     pub path_handling: PathHandling,
-    /// Whether the upstream sees the client's Host header.
+    /// Whether the upstream receives the Host header of the client.
     pub preserve_host: bool,
-    /// Whether a request body is held until it is complete.
+    /// Whether a request body is buffered until it is complete.
     pub request_buffering: bool,
-    /// Whether a response body is held back.
+    /// Whether a response body is buffered until it is complete.
     pub response_buffering: bool,
-    /// Unix time in seconds, if the file says so; breaks ties in the flavour `traditional`.
+    /// Unix time in seconds; breaks ties in the flavour `traditional`.
     pub created_at: Option<i64>,
-    /// The complete record, defaults filled in, as the Admin API shows it.
+    /// The complete record, with defaults, as the Admin API shows it.
     pub record: Value,
-    /// Where it stands in the file.
+    /// Its path in the file.
     pub at: NodePath,
 }
 
 impl Route {
-    /// The value of a checked record that leads to `service`.
+    /// The value of a checked record whose requests go to `service`.
     #[must_use]
     pub fn new(record: &Value, service: Option<ServiceIndex>, at: &NodePath) -> Self {
-        let headers = record.get("headers").into_iter().flat_map(Value::entries);
-        let values =
-            |value: &Value| value.items().iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let headers = record.get(HEADERS.name).into_iter().flat_map(Value::entries);
+        let values = |value: &Value| {
+            value.items().iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<String>>()
+        };
         Self {
             id: id(record),
-            name: text(record, "name"),
+            name: text(record, &NAME),
             service,
-            protocols: texts(record, "protocols"),
-            methods: texts(record, "methods"),
-            hosts: texts(record, "hosts"),
-            paths: texts(record, "paths"),
+            protocols: texts(record, &PROTOCOLS),
+            methods: texts(record, &METHODS),
+            hosts: texts(record, &HOSTS),
+            paths: texts(record, &PATHS),
             headers: headers.map(|(name, value)| (name.to_owned(), values(value))).collect(),
-            snis: texts(record, "snis"),
-            sources: endpoints(record, "sources"),
-            destinations: endpoints(record, "destinations"),
-            expression: text(record, "expression"),
-            priority: whole(record, "priority"),
-            https_redirect_status_code: whole(record, "https_redirect_status_code"),
-            regex_priority: whole(record, "regex_priority"),
-            strip_path: truth(record, "strip_path"),
-            path_handling: match record.get("path_handling").and_then(Value::as_str) {
+            snis: texts(record, &SNIS),
+            sources: endpoints(record, &SOURCES),
+            destinations: endpoints(record, &DESTINATIONS),
+            expression: text(record, &EXPRESSION),
+            priority: integer(record, &PRIORITY),
+            https_redirect_status_code: integer(record, &HTTPS_REDIRECT_STATUS_CODE),
+            regex_priority: integer(record, &REGEX_PRIORITY),
+            strip_path: boolean(record, &STRIP_PATH),
+            path_handling: match record.get(PATH_HANDLING.name).and_then(Value::as_str) {
                 Some("v1") => PathHandling::V1,
                 _ => PathHandling::V0,
             },
-            preserve_host: truth(record, "preserve_host"),
-            request_buffering: truth(record, "request_buffering"),
-            response_buffering: truth(record, "response_buffering"),
-            created_at: record.get("created_at").and_then(Value::as_i64),
+            preserve_host: boolean(record, &PRESERVE_HOST),
+            request_buffering: boolean(record, &REQUEST_BUFFERING),
+            response_buffering: boolean(record, &RESPONSE_BUFFERING),
+            created_at: record.get(CREATED_AT.name).and_then(Value::as_i64),
             record: record.clone(),
             at: at.clone(),
         }
     }
 }
 
-/// Only an expression has a priority; its default is not one for all routes.
-fn complete(record: &mut Mapping) {
-    let given = |field| record.get(field).is_some_and(|it| !it.is_null());
-    if given("expression") && !given("priority") {
-        record.insert("priority", 0_i64);
+/// Gives an expression the default priority; Routes that are no expressions have none.
+fn complete_priority(record: &mut Mapping) {
+    let is_set = |field: &Field| record.get(field.name).is_some_and(|value| !value.is_null());
+    if is_set(&EXPRESSION) && !is_set(&PRIORITY) {
+        record.insert(PRIORITY.name, 0_i64);
     }
 }
 
-fn endpoints(record: &Value, key: &str) -> Vec<StreamEndpoint> {
-    let items = record.get(key).map(Value::items).unwrap_or_default();
-    let one = |item: &Value| StreamEndpoint {
-        ip: item.get("ip").and_then(Value::as_str).and_then(IpNetwork::parse),
-        port: item.get("port").and_then(Value::as_i64).and_then(|it| u16::try_from(it).ok()),
+fn endpoints(record: &Value, field: &Field) -> Vec<StreamEndpoint> {
+    let items = record.get(field.name).map(Value::items).unwrap_or_default();
+    let endpoint = |item: &Value| StreamEndpoint {
+        ip: item.get(IP.name).and_then(Value::as_str).and_then(IpNetwork::parse),
+        port: item.get(PORT.name).and_then(Value::as_i64).and_then(|port| u16::try_from(port).ok()),
     };
-    items.iter().map(one).collect()
+    items.iter().map(endpoint).collect()
 }
 
 /// One entry of `sources` or `destinations`: an address, a port, or both.
@@ -214,12 +244,12 @@ pub struct StreamEndpoint {
     pub port: Option<u16>,
 }
 
-/// How the Service's path and the request's are joined. (Kong: Route object, `path_handling`.)
+/// How the path of the Service and that of the request are joined. (Kong: Route object, `path_handling`.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum PathHandling {
     /// With exactly one slash between them.
     #[default]
     V0,
-    /// Put together as they are; only in the flavour `traditional`.
+    /// Concatenated as they are; only in the flavour `traditional`.
     V1,
 }

@@ -1,24 +1,24 @@
-//! Regular expressions in paths: what Kong's own check says of one that is none.
+//! Check of the regular expressions in paths, with Kong's messages.
 //!
-//! Kong tries PCRE first, then the engine of its router. What is an expression for the first and not for the second
-//! (look-around, backreferences) is the router's to complain about.
+//! Kong tries PCRE first, then the engine of its router. The router reports what only PCRE accepts (look-around,
+//! backreferences).
 
 use regex_syntax::ast::{ErrorKind, parse::Parser};
 
-/// Whether PCRE would take this for an expression.
+/// Checks that PCRE would accept an expression.
 ///
 /// # Errors
 /// Kong's message.
-pub(super) fn compiles(expression: &str) -> Result<(), String> {
+pub(super) fn check_regex(expression: &str) -> Result<(), String> {
     let Err(error) = Parser::new().parse(expression) else { return Ok(()) };
     let rest = expression.get(error.span().start.offset..).unwrap_or_default();
     let Some(reason) = reason(error.kind(), rest) else { return Ok(()) };
-    // What was left open is noticed at the end, and an escape once it is read; all else where it stands.
-    let open = matches!(
+    // PCRE reports an unclosed class or group at the end, an escape after it, and all else where it stands.
+    let is_after = matches!(
         error.kind(),
         ErrorKind::ClassUnclosed | ErrorKind::GroupUnclosed | ErrorKind::EscapeUnrecognized
     );
-    let place = if open || rest.is_empty() {
+    let place = if is_after || rest.is_empty() {
         format!("in \"{expression}\"")
     } else {
         format!("in \"{expression}\" at \"{rest}\"")
@@ -26,7 +26,7 @@ pub(super) fn compiles(expression: &str) -> Result<(), String> {
     Err(format!("invalid regex: '{expression}' (PCRE returned: pcre2_compile() failed: {reason} {place})"))
 }
 
-/// PCRE2's words for what goes wrong before `rest`; none for what it does not mind.
+/// PCRE2's message for an error before `rest`; `None` for what PCRE2 accepts.
 fn reason(kind: &ErrorKind, rest: &str) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::ClassUnclosed => "missing terminating ] for character class",
@@ -39,7 +39,7 @@ fn reason(kind: &ErrorKind, rest: &str) -> Option<&'static str> {
         }
         ErrorKind::GroupNameInvalid => "syntax error in subpattern name (missing terminator?)",
         ErrorKind::EscapeUnrecognized
-            if rest.chars().nth(1).is_some_and(|it| UNKNOWN_ESCAPES.contains(it)) =>
+            if rest.chars().nth(1).is_some_and(|letter| UNKNOWN_ESCAPES.contains(letter)) =>
         {
             "unrecognized character follows \\"
         }
@@ -53,7 +53,7 @@ fn reason(kind: &ErrorKind, rest: &str) -> Option<&'static str> {
     })
 }
 
-/// The letters that mean nothing to PCRE2 after a backslash. (pcre2pattern, "Backslash".)
+/// The letters that PCRE2 does not accept after a backslash. (pcre2pattern, "Backslash".)
 const UNKNOWN_ESCAPES: &str = "FIiJjLlMmOqTUuYy";
 
 #[cfg(test)]
@@ -75,10 +75,10 @@ mod tests {
         ] {
             let message =
                 format!("invalid regex: '{expression}' (PCRE returned: pcre2_compile() failed: {expected})");
-            assert_eq!(compiles(expression), Err(message));
+            assert_eq!(check_regex(expression), Err(message));
         }
         for expression in ["/\\Qa\\E", "/a(?=b)", r"/(a)\1", "/a++", r"/\d+/(?<id>x)"] {
-            assert_eq!(compiles(expression), Ok(()), "{expression}");
+            assert_eq!(check_regex(expression), Ok(()), "{expression}");
         }
     }
 }

@@ -40,15 +40,15 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("error_code", FieldKind::Number).default("429").rules(&[setting_checks::STATUS_CODE]),
     Field::new("error_message", FieldKind::String).default("\"API rate limit exceeded\""),
     Field::new("sync_rate", FieldKind::Number).required().default("-1"),
-    Field::new("redis_host", FieldKind::String).stands_for(&["redis", "host"]),
-    Field::new("redis_port", FieldKind::Integer).stands_for(&["redis", "port"]),
-    Field::new("redis_username", FieldKind::String).stands_for(&["redis", "username"]),
-    Field::new("redis_password", FieldKind::Text).stands_for(&["redis", "password"]),
-    Field::new("redis_database", FieldKind::Integer).stands_for(&["redis", "database"]),
-    Field::new("redis_timeout", FieldKind::Number).stands_for(&["redis", "timeout"]),
-    Field::new("redis_ssl", FieldKind::Boolean).stands_for(&["redis", "ssl"]),
-    Field::new("redis_ssl_verify", FieldKind::Boolean).stands_for(&["redis", "ssl_verify"]),
-    Field::new("redis_server_name", FieldKind::String).stands_for(&["redis", "server_name"]),
+    Field::new("redis_host", FieldKind::String).alias_of(&["redis", "host"]),
+    Field::new("redis_port", FieldKind::Integer).alias_of(&["redis", "port"]),
+    Field::new("redis_username", FieldKind::String).alias_of(&["redis", "username"]),
+    Field::new("redis_password", FieldKind::Text).alias_of(&["redis", "password"]),
+    Field::new("redis_database", FieldKind::Integer).alias_of(&["redis", "database"]),
+    Field::new("redis_timeout", FieldKind::Number).alias_of(&["redis", "timeout"]),
+    Field::new("redis_ssl", FieldKind::Boolean).alias_of(&["redis", "ssl"]),
+    Field::new("redis_ssl_verify", FieldKind::Boolean).alias_of(&["redis", "ssl_verify"]),
+    Field::new("redis_server_name", FieldKind::String).alias_of(&["redis", "server_name"]),
 ];
 
 const REDIS: &[Field] = &[
@@ -99,7 +99,7 @@ fn needs_redis_host(config: &Value) -> Option<EntityFault> {
     let is_redis = config.get("policy").and_then(Value::as_str) == Some("redis");
     (is_redis && host.is_null()).then(|| {
         EntityFault::field("redis.host", "required field missing")
-            .besides("failed conditional validation given value of field 'config.policy'")
+            .with_entity_message("failed conditional validation given value of field 'config.policy'")
             .help("the policy `redis` counts on a server: name it, as in `redis: {host: redis.example.com}`")
     })
 }
@@ -108,6 +108,6 @@ fn needs_field(config: &Value, subject: &str, field: &'static str) -> Option<Ent
     let text = |key| config.get(key).and_then(Value::as_str);
     (text("limit_by") == Some(subject) && text(field).is_none()).then(|| {
         let message = "failed conditional validation given value of field 'config.limit_by'";
-        EntityFault::field(field, "required field missing").besides(message)
+        EntityFault::field(field, "required field missing").with_entity_message(message)
     })
 }

@@ -3,12 +3,13 @@
 //! It is of draft 7, which the language servers of editors support best. Rules that are code (`Holds`, checks across
 //! fields) are left to `mynah check`: the schema accepts every valid document, and some that are not.
 
-mod descriptions;
-
 use serde_json::{Map, Value as Json, json};
 
 use crate::{
-    document::Mapping,
+    entity::{
+        document::{COMMENT, IGNORE},
+        plugin, route, service,
+    },
     schema::{EntitySchema, Field, FieldKind, FieldRule, PluginSchemas},
 };
 
@@ -52,9 +53,6 @@ fn config_name(plugin: &str) -> String {
     format!("config-{plugin}")
 }
 
-/// Collection, shorthand field, and the field that the shorthand makes optional.
-const SHORTHAND: (&str, &str, &str) = ("services", "url", "host");
-
 /// Top-level keys of files of decK that the gateway does not use.
 const DECK_KEYS: &[&str] = &[
     "_info",
@@ -84,24 +82,22 @@ struct SchemaGenerator<'a> {
 
 impl SchemaGenerator<'_> {
     fn entity_schema(&mut self, entity: &'static EntitySchema) -> Json {
-        // Fields with values that the entity generates itself are optional.
-        let generated =
-            entity.prepare.and_then(|prepare| prepare(&Mapping::default()).ok()).unwrap_or_default();
-        let (collection, shorthand, replaced) = SHORTHAND;
-        let has_shorthand = entity.collection == collection;
-        let mut optional: Vec<&str> = generated.keys().collect();
-        if has_shorthand {
-            optional.push(replaced);
-        }
+        // Generated fields are optional, and so is the field that a shorthand replaces.
+        let generated = entity.fields.iter().filter(|field| field.is_generated);
+        let mut optional: Vec<&str> = generated.map(|field| field.name).collect();
+        optional.extend(entity.shorthand.map(|shorthand| shorthand.instead_of.name));
         let mut schema = self.record_schema(entity.collection, entity.fields, &optional);
-        if let (true, Some(Json::Object(properties))) = (has_shorthand, schema.get_mut("properties")) {
+        if let (Some(shorthand), Some(Json::Object(properties))) =
+            (entity.shorthand, schema.get_mut("properties"))
+        {
             let description = "shorthand for protocol, host, port and path";
             let url = json!({ "type": ["string", "null"], "format": "uri", "description": description });
-            properties.insert(shorthand.to_owned(), url);
-            let either = json!([{ "required": [shorthand] }, { "required": [replaced] }]);
+            properties.insert(shorthand.name.to_owned(), url);
+            let either =
+                json!([{ "required": [shorthand.name] }, { "required": [shorthand.instead_of.name] }]);
             schema.insert("anyOf".to_owned(), either);
         }
-        if entity.fields.iter().any(|field| matches!(field.kind, FieldKind::Config)) {
+        if entity.configures_plugins() {
             self.add_plugin_configs(&mut schema);
         }
         schema.into()
@@ -115,16 +111,17 @@ impl SchemaGenerator<'_> {
                 settings.fields.iter().any(|field| field.required && field.default.is_none())
             });
             let mut then = json!({
-                "properties": { "config": { "$ref": format!("#/definitions/{}", config_name(name)) } },
+                "properties": { plugin::CONFIG.name: { "$ref": format!("#/definitions/{}", config_name(name)) } },
             });
             if needs_config {
-                then["required"] = json!(["config"]);
+                then["required"] = json!([plugin::CONFIG.name]);
             }
-            json!({ "if": { "properties": { "name": { "const": name } }, "required": ["name"] }, "then": then })
+            let key = plugin::NAME.name;
+            json!({ "if": { "properties": { key: { "const": name } }, "required": [key] }, "then": then })
         });
         schema.insert("allOf".to_owned(), choices.collect::<Vec<_>>().into());
         if let Some(properties) = schema.get_mut("properties") {
-            properties["name"]["enum"] = names.clone().into();
+            properties[plugin::NAME.name]["enum"] = names.clone().into();
             properties["_config"] =
                 json!({ "type": "string", "description": "used by decK only: the name of shared settings" });
         }
@@ -141,18 +138,17 @@ impl SchemaGenerator<'_> {
         let mut properties = Map::new();
         for field in fields {
             let mut schema = self.field_schema(owner, field);
-            let description = field.description.or_else(|| descriptions::find(owner, field.name));
-            if let (Some(text), Json::Object(members)) = (description, &mut schema) {
+            if let (Some(text), Json::Object(members)) = (field.description, &mut schema) {
                 members.insert("description".to_owned(), text.into());
             }
             properties.insert(field.name.to_owned(), schema);
         }
-        properties.entry("_comment").or_insert_with(|| json!({ "type": ["string", "null"] }));
-        properties.entry("_ignore").or_insert_with(|| json!({ "type": ["array", "null"] }));
+        properties.entry(COMMENT.name).or_insert_with(|| json!({ "type": ["string", "null"] }));
+        properties.entry(IGNORE.name).or_insert_with(|| json!({ "type": ["array", "null"] }));
         let is_required = |field: &&Field| {
             field.required
                 && field.default.is_none()
-                && !matches!(field.kind, FieldKind::Foreign(_) | FieldKind::Record(_) | FieldKind::Config)
+                && !matches!(field.kind, FieldKind::Foreign(..) | FieldKind::Record(_) | FieldKind::Config)
                 && !optional.contains(&field.name)
         };
         let required: Vec<&str> = fields.iter().filter(is_required).map(|field| field.name).collect();
@@ -172,7 +168,7 @@ impl SchemaGenerator<'_> {
         for rule in field.rules {
             add_rule(rule, members);
         }
-        if matches!(owner, "services" | "routes" | "plugins") {
+        if PROTOCOL_OWNERS.iter().any(|entity| entity.collection == owner) {
             allow_web_socket(members);
         }
         allow_variables(field.kind, members);
@@ -202,7 +198,7 @@ impl SchemaGenerator<'_> {
             }
             FieldKind::Record(fields) => self.record_schema(owner, fields, &[]).into(),
             FieldKind::Entities(entity, parent) => self.entities_schema(entity(), parent),
-            FieldKind::Foreign(_) => json!({
+            FieldKind::Foreign(..) => json!({
                 "type": ["string", "object"],
                 "properties": { "id": { "type": "string" } },
                 "required": ["id"],
@@ -217,14 +213,11 @@ impl SchemaGenerator<'_> {
     /// The schema of a list of entities. They have to name their owner, except by the field `parent`, which
     /// nesting implies.
     fn entities_schema(&mut self, entity: &'static EntitySchema, parent: &str) -> Json {
-        if !self.entities.iter().any(|known| known.collection == entity.collection) {
+        if !self.entities.contains(&entity) {
             self.entities.push(entity);
         }
         let one = json!({ "$ref": format!("#/definitions/{}", entity.collection) });
-        let owners = entity
-            .fields
-            .iter()
-            .filter(|field| field.required && matches!(field.kind, FieldKind::Foreign(_)));
+        let owners = entity.references().map(|(field, _)| field).filter(|field| field.required);
         let owners: Vec<&str> = owners.filter(|field| field.name != parent).map(|field| field.name).collect();
         if owners.is_empty() {
             return json!({ "type": "array", "items": one });
@@ -246,6 +239,9 @@ fn add_rule(rule: &FieldRule, schema: &mut Map<String, Json>) {
         FieldRule::Holds(_) | FieldRule::Across(_) => (),
     }
 }
+
+/// The kinds of entities that name protocols of requests.
+const PROTOCOL_OWNERS: [&EntitySchema; 3] = [&service::ENTITY, &route::ENTITY, &plugin::ENTITY];
 
 /// Allows `ws` and `wss` where `http` and `https` are allowed.
 fn allow_web_socket(schema: &mut Map<String, Json>) {

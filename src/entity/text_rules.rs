@@ -1,21 +1,12 @@
-//! Rules that several entities share: names, tags, paths. Messages are Kong's.
+//! Rules of texts that several entities share: names, tags, paths. Messages are Kong's.
 
-use crate::{
-    document::Value,
-    schema::{Field, FieldKind, FieldRule},
-};
+use crate::document::Value;
 
 /// The protocols that a Service or Route may have, in the order of Kong's messages.
 pub(super) const PROTOCOLS: &[&str] =
     &["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"];
 
-/// The labels of an entity.
-pub(super) const TAGS: Field = Field::new(
-    "tags",
-    FieldKind::Set(&Field::item(FieldKind::String).required().rules(&[FieldRule::Holds(tag)])),
-);
-
-/// Letters, digits, `. - _ ~` and whatever is beyond ASCII.
+/// The name of an entity: letters, digits, `. - _ ~`, and every character outside ASCII.
 pub(super) fn name(value: &Value) -> Result<(), String> {
     let name = value.as_str().unwrap_or_default();
     if name.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric() || ".-_~".contains(c)) {
@@ -26,7 +17,8 @@ pub(super) fn name(value: &Value) -> Result<(), String> {
     ))
 }
 
-fn tag(value: &Value) -> Result<(), String> {
+/// A tag: printable ASCII without `,` and `/`, and every character outside ASCII.
+pub(super) fn tag(value: &Value) -> Result<(), String> {
     let tag = value.as_str().unwrap_or_default();
     if tag.chars().all(|c| !c.is_ascii() || (matches!(c, ' '..='~') && c != ',' && c != '/')) {
         return Ok(());
@@ -39,7 +31,9 @@ fn tag(value: &Value) -> Result<(), String> {
 /// The name of a header.
 pub(super) fn header_name(value: &Value) -> Result<(), String> {
     let name = value.as_str().unwrap_or_default();
-    if !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_') {
+    if !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    {
         return Ok(());
     }
     Err(format!("bad header name '{name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"))
@@ -48,7 +42,7 @@ pub(super) fn header_name(value: &Value) -> Result<(), String> {
 /// The name of a cookie: a token. (RFC 6265, section 4.1.1.)
 pub(super) fn cookie_name(value: &Value) -> Result<(), String> {
     let name = value.as_str().unwrap_or_default();
-    if name.bytes().all(|it| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it)) {
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)) {
         return Ok(());
     }
     Err(format!("bad cookie name '{name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"))
@@ -95,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_paths() {
+    fn names_and_paths_have_kongs_rules() {
         check(name, "Stock-Service_1.~ü", Ok(()));
         let message =
             "invalid value 'a b': the only accepted ascii characters are alphanumerics or ., -, _, and ~";
