@@ -177,6 +177,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
         "tokio",
         &[
             "src/body/buffers.rs",
+            "src/body/stall_timer.rs",
             "src/budget/",
             "src/dns/",
             "src/upstream/",

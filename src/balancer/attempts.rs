@@ -21,7 +21,7 @@ use crate::{
     body::{Body, BodyError},
     dns::DnsResolver,
     entity::Algorithm,
-    upstream::{self, FailureCause, Peers, TryOutcome, UpstreamOrigin},
+    upstream::{self, AttemptOutcome, FailureCause, Peers, UpstreamOrigin},
 };
 
 /// Attempts of one request.
@@ -53,7 +53,7 @@ impl<'a> Attempts<'a> {
     ) -> Self {
         let (current, failed, in_flight, keeps_host) = (None, Vec::new(), None, preserved_host.is_some());
         let origin = match preserved_host {
-            Some(host) if origin.is_tls() => Cow::Owned(origin.named(host)),
+            Some(host) if origin.is_tls() => Cow::Owned(origin.with_server_name_of(host)),
             _ => Cow::Borrowed(origin),
         };
         Self { balancer, resolver, origin, hash, keeps_host, current, failed, in_flight }
@@ -111,7 +111,7 @@ impl<'a> Attempts<'a> {
     }
 
     /// Records the latency of an attempt, if the algorithm measures it.
-    fn record_latency(peer: &TargetPeer, start: Option<Instant>, outcome: TryOutcome<'_>) {
+    fn record_latency(peer: &TargetPeer, start: Option<Instant>, outcome: AttemptOutcome<'_>) {
         if let Some(start) = start {
             match outcome {
                 Ok((_, latency)) => peer.state.latency.record(latency, clock()),
@@ -128,7 +128,7 @@ impl Peers for Attempts<'_> {
             self.in_flight = Some(InFlightGuard::new(&peer.state));
         }
         let next = upstream::Peer {
-            origin: self.origin.at(&peer.endpoint, self.keeps_host),
+            origin: self.origin.with_endpoint(&peer.endpoint, self.keeps_host),
             address: peer.endpoint.address,
             host: (!self.keeps_host).then(|| peer.host(self.origin.is_tls()).clone()),
         };
@@ -137,7 +137,7 @@ impl Peers for Attempts<'_> {
         Ok(next)
     }
 
-    fn ended(&mut self, outcome: TryOutcome<'_>) {
+    fn report_outcome(&mut self, outcome: AttemptOutcome<'_>) {
         let Some((peer, start)) = self.current.take() else { return };
         Self::record_latency(&peer, start, outcome);
         if let Some(checks) = &self.balancer.config.checks
@@ -152,14 +152,17 @@ impl Peers for Attempts<'_> {
         }
     }
 
-    fn width(&self) -> usize {
+    fn min_attempts(&self) -> usize {
         // For the targets of an Upstream, `retries` bounds the attempts; all addresses of one host count as one attempt.
         if self.balancer.config.upstream.is_some() { 1 } else { self.balancer.ring.load().peers.len() }
     }
 }
 
 /// The health event of the outcome of an attempt, if it concerns the peer.
-fn health_event(outcome: TryOutcome<'_>, limits: &crate::entity::HealthThresholds) -> Option<HealthEvent> {
+fn health_event(
+    outcome: AttemptOutcome<'_>,
+    limits: &crate::entity::HealthThresholds,
+) -> Option<HealthEvent> {
     match outcome {
         Ok((status, _)) => HealthEvent::of_status(status.as_u16(), limits),
         Err(FailureCause::ConnectTimeout | FailureCause::WriteTimeout | FailureCause::ReadTimeout) => {

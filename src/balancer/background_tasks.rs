@@ -86,7 +86,7 @@ async fn close_idle(balancer: Arc<Balancer>, pool: ConnectionPool) {
         let unhealthy: Vec<SocketAddr> =
             ring.peers.iter().filter(|peer| !peer.is_healthy()).map(|peer| peer.endpoint.address).collect();
         if !unhealthy.is_empty() {
-            pool.close_idle(|origin| unhealthy.iter().any(|address| origin.is_at(*address)));
+            pool.close_idle(|origin| unhealthy.iter().any(|address| origin.has_address(*address)));
         }
     }
 }

@@ -1,27 +1,23 @@
-//! Bodies in memory: read whole or read ahead, in a budget of bytes that all requests share.
+//! Bodies in memory, read whole or ahead, within a budget of bytes that all requests share.
 
-use std::{
-    collections::VecDeque,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Body as _, Frame};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Body, BodyError};
 use crate::budget::{MemoryBudget, Reservation};
 
-/// The first room of a body, in bytes.
-const FIRST_ROOM: usize = 4 << 10;
+/// The first capacity of a buffer, in bytes.
+const INITIAL_CAPACITY: usize = 4 << 10;
 
-/// A body that is held may take as long as a client may pause, and a second more for each of these bytes.
-const SLOWEST: usize = 16 << 10;
+/// The lowest rate of a body that is read into memory, in bytes per second: the body may take as long as the client may
+/// pause, and a second more for each of these bytes. Else a client could hold memory for ever by sending single bytes.
+const MIN_RATE: usize = 16 << 10;
 
-/// Reads bodies into memory. Clones share their budget.
+/// Reader of bodies into memory. Clones share the budget.
 #[derive(Clone, Debug)]
 pub struct BodyBuffers {
     memory: MemoryBudget,
@@ -29,26 +25,26 @@ pub struct BodyBuffers {
 }
 
 impl BodyBuffers {
-    /// Buffers of `most` bytes for all requests together, for clients that may pause for this long.
+    /// Buffers of at most `limit` bytes for all requests together; a client may pause for `pause`.
     #[must_use]
-    pub fn new(most: usize, pause: Duration) -> Self {
-        Self { memory: MemoryBudget::new(most), pause }
+    pub fn new(limit: usize, pause: Duration) -> Self {
+        Self { memory: MemoryBudget::new(limit), pause }
     }
 
-    /// The budget: what is held of it, and what was refused.
+    /// The budget that bodies count in.
     #[must_use]
     pub const fn memory(&self) -> &MemoryBudget {
         &self.memory
     }
 
-    /// Reads a body to its end, but no more than `most` bytes. They count in the budget until the last handle to them
-    /// is dropped.
+    /// Reads a body of at most `limit` bytes to its end. The bytes count in the budget until the last handle to them is
+    /// dropped.
     ///
     /// # Errors
-    /// If the body is larger, breaks off or comes too slowly, or if the budget has no room for it.
-    pub async fn read_whole(&self, mut body: Body, most: u64) -> Result<Bytes, BodyError> {
+    /// If the body is longer, fails or is too slow, or if the budget is exhausted.
+    pub async fn read_whole(&self, mut body: Body, limit: u64) -> Result<Bytes, BodyError> {
         let size = body.size_hint();
-        if size.lower() > most {
+        if size.lower() > limit {
             return Err(BodyError::TooLarge);
         }
         match body {
@@ -56,103 +52,103 @@ impl BodyBuffers {
             Body::Full(bytes) => return Ok(bytes),
             Body::Incoming(_) | Body::Boxed(_) => {}
         }
-        let largest = size.upper().map_or(most, |upper| upper.min(most));
-        let mut held = self.held(usize::try_from(largest).unwrap_or(usize::MAX));
+        let largest = size.upper().map_or(limit, |upper| upper.min(limit));
+        let mut buffer = self.new_buffer(usize::try_from(largest).unwrap_or(usize::MAX));
         let began = Instant::now();
-        while let Some(frame) = self.frame(&mut body, began, held.bytes.len()).await {
+        while let Some(frame) = self.next_frame(&mut body, began, buffer.len()).await {
             let Ok(data) = frame?.into_data() else { continue };
-            if (held.bytes.len() as u64).saturating_add(data.len() as u64) > most {
+            if (buffer.len() as u64).saturating_add(data.len() as u64) > limit {
                 return Err(BodyError::TooLarge);
             }
-            held.append(&data)?;
+            buffer.append(&data)?;
         }
-        Ok(held.into_bytes())
+        Ok(buffer.into_bytes())
     }
 
-    /// Reads a body that has at most `most` bytes into memory: then its length is known, and it can be sent again. A
-    /// larger one, and one for which the budget has no room, is passed on as it comes.
+    /// Reads a body of at most `limit` bytes into memory, so that its length is known and it can be sent again. A longer
+    /// body, and any body while the budget is exhausted, is passed on as it arrives.
     ///
-    /// A body of one piece stays in the buffer of its connection and does not count.
+    /// A body of one frame stays in the buffer of its connection and does not count in the budget.
     ///
     /// # Errors
-    /// If the body breaks off, or comes too slowly.
-    pub async fn read_ahead(&self, mut body: Body, most: usize) -> Result<Body, BodyError> {
-        let fits = |size: u64| usize::try_from(size).is_ok_and(|size| size <= most);
-        if body.replay().is_some() || !fits(body.size_hint().lower()) {
+    /// If the body fails or is too slow.
+    pub async fn read_ahead(&self, mut body: Body, limit: usize) -> Result<Body, BodyError> {
+        let fits = |size: u64| usize::try_from(size).is_ok_and(|size| size <= limit);
+        if body.try_clone().is_some() || !fits(body.size_hint().lower()) {
             return Ok(body);
         }
         let began = Instant::now();
-        let mut ahead = Ahead::Nothing;
-        while let Some(frame) = self.frame(&mut body, began, ahead.len()).await {
+        let mut ahead = ReadAhead::Empty;
+        while let Some(frame) = self.next_frame(&mut body, began, ahead.len()).await {
             let data = match frame?.into_data() {
                 Ok(data) => data,
-                Err(trailers) => return Ok(ahead.followed_by(Some(trailers), body)),
+                Err(trailers) => return Ok(ahead.into_body(Some(trailers), body)),
             };
-            if ahead.len() + data.len() > most {
-                return Ok(ahead.followed_by(Some(Frame::data(data)), body));
+            if ahead.len() + data.len() > limit {
+                return Ok(ahead.into_body(Some(Frame::data(data)), body));
             }
-            let (all, surplus) = ahead.with(data, || self.held(most));
-            ahead = all;
+            let (longer, surplus) = ahead.push(data, || self.new_buffer(limit));
+            ahead = longer;
             if let Some(surplus) = surplus {
-                return Ok(ahead.followed_by(Some(Frame::data(surplus)), body));
+                return Ok(ahead.into_body(Some(Frame::data(surplus)), body));
             }
         }
         Ok(Body::full(ahead.into_bytes()))
     }
 
-    /// The same bytes, which count in the budget until the last handle to them is dropped.
+    /// Counts bytes in the budget until the last handle to them is dropped.
     ///
     /// # Errors
-    /// If the budget has no room for them.
+    /// If the budget is exhausted.
     pub fn hold(&self, bytes: Vec<u8>) -> Result<Bytes, BodyError> {
-        let counted = self.memory.reserve(bytes.capacity()).map_err(|_| BodyError::NoRoom)?;
-        Ok(Held { bytes, most: 0, counted }.into_bytes())
+        let reservation = self.memory.reserve(bytes.capacity()).map_err(|_| BodyError::NoRoom)?;
+        Ok(BudgetedBuffer { bytes, limit: 0, reservation }.into_bytes())
     }
 
-    /// Room for a body that grows to at most `most` bytes.
+    /// An empty buffer for a body that grows to at most `limit` bytes.
     #[must_use]
-    pub fn held(&self, most: usize) -> Held {
-        Held { bytes: Vec::new(), most, counted: self.memory.reservation() }
+    pub fn new_buffer(&self, limit: usize) -> BudgetedBuffer {
+        BudgetedBuffer { bytes: Vec::new(), limit, reservation: self.memory.reservation() }
     }
 
-    /// The next frame, unless the body, of which so many bytes were read, is too slow.
-    async fn frame(
+    /// Reads the next frame; fails if the body, of which `read` bytes have been read since `began`, is too slow.
+    async fn next_frame(
         &self,
         body: &mut Body,
         began: Instant,
         read: usize,
     ) -> Option<Result<Frame<Bytes>, BodyError>> {
-        let more = Duration::from_secs((read / SLOWEST) as u64);
-        timeout_at(began + self.pause + more, body.frame())
+        let transfer = Duration::from_secs((read / MIN_RATE) as u64);
+        timeout_at(began + self.pause + transfer, body.frame())
             .await
             .unwrap_or(Some(Err(BodyError::ClientTimeout)))
     }
 }
 
 impl Default for BodyBuffers {
-    /// 256 MiB, and a minute.
+    /// 256 MiB, and pauses of a minute.
     fn default() -> Self {
         Self::new(256 << 20, Duration::from_mins(1))
     }
 }
 
-/// Bytes that are held; they count in the budget until this, and all that was made of it, is dropped.
+/// Growing buffer whose bytes count in the budget until the buffer and all handles made of it are dropped.
 #[derive(Debug)]
-pub struct Held {
+pub struct BudgetedBuffer {
     bytes: Vec<u8>,
-    /// More will not be needed.
-    most: usize,
-    counted: Reservation,
+    /// The largest capacity that can be needed.
+    limit: usize,
+    reservation: Reservation,
 }
 
-impl Held {
-    /// How many bytes there are.
+impl BudgetedBuffer {
+    /// Number of bytes.
     #[must_use]
     pub const fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether there are none.
+    /// Whether the buffer is empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
@@ -161,137 +157,107 @@ impl Held {
     /// Appends bytes.
     ///
     /// # Errors
-    /// If the budget has no room for them.
+    /// If the budget is exhausted.
     pub fn append(&mut self, data: &[u8]) -> Result<(), BodyError> {
         let needed = self.bytes.len() + data.len();
         let before = self.bytes.capacity();
         if needed > before {
-            let room = before.saturating_mul(2).max(FIRST_ROOM).min(self.most).max(needed);
-            let more = |room: usize| room.saturating_sub(before);
-            let less = (before + before / 8 + FIRST_ROOM).max(needed).min(room);
-            // Where twice the room is too much, a little more may not be.
-            let room = match self.counted.grow(more(room)) {
-                Ok(()) => room,
-                Err(_) => self.counted.grow(more(less)).map(|()| less).map_err(|_| BodyError::NoRoom)?,
+            let doubled = before.saturating_mul(2).max(INITIAL_CAPACITY).min(self.limit).max(needed);
+            let smaller = (before + before / 8 + INITIAL_CAPACITY).max(needed).min(doubled);
+            let mut reserve = |capacity: usize| self.reservation.grow(capacity.saturating_sub(before));
+            // Where the budget has no room for twice the capacity, it may have some for a smaller one.
+            let capacity = match reserve(doubled) {
+                Ok(()) => doubled,
+                Err(_) => reserve(smaller).map(|()| smaller).map_err(|_| BodyError::NoRoom)?,
             };
-            // While the bytes move there are two rooms, but of one body for each thread.
-            self.bytes.reserve_exact(room - self.bytes.len());
+            // While the bytes are moved both allocations exist; that is one body for each thread, and not counted.
+            self.bytes.reserve_exact(capacity - self.bytes.len());
         }
         self.bytes.extend_from_slice(data);
         Ok(())
     }
 
-    /// A handle to them.
+    /// Makes a handle to the bytes.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {
         if self.is_empty() { Bytes::new() } else { Bytes::from_owner(self) }
     }
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for BudgetedBuffer {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// What has been read of a body: in one piece, as each frame by itself would take more room than a small piece.
-enum Ahead {
-    Nothing,
-    /// One piece, in the buffer of its connection.
-    Piece(Bytes),
-    /// Several pieces.
-    Copied(Held),
+/// Beginning of a body that has been read ahead. Several frames are copied into one buffer, as a handle for each frame
+/// would take more memory than a small frame.
+enum ReadAhead {
+    Empty,
+    /// One frame, in the buffer of its connection.
+    Single(Bytes),
+    /// Several frames.
+    Copied(BudgetedBuffer),
 }
 
-impl Ahead {
+impl ReadAhead {
     fn len(&self) -> usize {
         match self {
-            Self::Nothing => 0,
-            Self::Piece(piece) => piece.len(),
-            Self::Copied(held) => held.len(),
+            Self::Empty => 0,
+            Self::Single(data) => data.len(),
+            Self::Copied(buffer) => buffer.len(),
         }
     }
 
-    /// The same and another piece; that piece comes back if there is no room for it.
-    fn with(self, piece: Bytes, room: impl FnOnce() -> Held) -> (Self, Option<Bytes>) {
-        let mut held = match self {
-            Self::Nothing => return (Self::Piece(piece), None),
-            Self::Piece(first) => {
-                let mut held = room();
-                if held.append(&first).is_err() {
-                    return (Self::Piece(first), Some(piece));
+    /// Appends data; returns it if the budget has no room for it.
+    fn push(self, data: Bytes, new_buffer: impl FnOnce() -> BudgetedBuffer) -> (Self, Option<Bytes>) {
+        let mut buffer = match self {
+            Self::Empty => return (Self::Single(data), None),
+            Self::Single(first) => {
+                let mut buffer = new_buffer();
+                if buffer.append(&first).is_err() {
+                    return (Self::Single(first), Some(data));
                 }
-                held
+                buffer
             }
-            Self::Copied(held) => held,
+            Self::Copied(buffer) => buffer,
         };
-        let surplus = held.append(&piece).is_err().then_some(piece);
-        (Self::Copied(held), surplus)
+        let surplus = buffer.append(&data).is_err().then_some(data);
+        (Self::Copied(buffer), surplus)
     }
 
     fn into_bytes(self) -> Bytes {
         match self {
-            Self::Nothing => Bytes::new(),
-            Self::Piece(piece) => piece,
-            Self::Copied(held) => held.into_bytes(),
+            Self::Empty => Bytes::new(),
+            Self::Single(data) => data,
+            Self::Copied(buffer) => buffer.into_bytes(),
         }
     }
 
-    /// The whole body again.
-    fn followed_by(self, next: Option<Frame<Bytes>>, rest: Body) -> Body {
+    /// The whole body again: what was read ahead, the frame that was read after it, and the rest.
+    fn into_body(self, next: Option<Frame<Bytes>>, rest: Body) -> Body {
         let bytes = self.into_bytes();
         let read = (!bytes.is_empty()).then(|| Frame::data(bytes));
-        Body::boxed(PrefixedBody { ahead: [read, next].into_iter().flatten().collect(), rest })
-    }
-}
-
-/// At most two frames that have been read ahead, and what comes after them.
-struct PrefixedBody {
-    ahead: VecDeque<Frame<Bytes>>,
-    rest: Body,
-}
-
-impl http_body::Body for PrefixedBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.ahead.pop_front() {
-            Some(frame) => Poll::Ready(Some(Ok(frame))),
-            None => Pin::new(&mut self.rest).poll_frame(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.ahead.is_empty() && self.rest.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let pieces = self.ahead.iter().filter_map(Frame::data_ref);
-        let ahead: u64 = pieces.map(|data| data.len() as u64).sum();
-        let rest = self.rest.size_hint();
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower().saturating_add(ahead));
-        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(ahead)) {
-            hint.set_upper(upper);
-        }
-        hint
+        Body::prefixed([read, next].into_iter().flatten().collect(), rest)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        collections::VecDeque,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
     use http::HeaderMap;
 
     use super::*;
 
-    /// A body that comes in these pieces, and ends with trailers if they are told.
-    struct Pieces(VecDeque<Frame<Bytes>>);
+    /// A body of these frames.
+    struct FrameSequence(VecDeque<Frame<Bytes>>);
 
-    impl hyper::body::Body for Pieces {
+    impl hyper::body::Body for FrameSequence {
         type Data = Bytes;
         type Error = BodyError;
 
@@ -303,16 +269,17 @@ mod tests {
         }
     }
 
-    /// Checks what is known of the length of a body, read ahead up to 5 bytes, and that nothing of it is lost.
+    /// Checks the known length of a body that is read ahead up to 5 bytes, and that its content is complete.
     #[track_caller]
     fn check(pieces: &[&'static str], trailers: bool, expected: Option<u64>) {
         let mut frames: VecDeque<_> =
-            pieces.iter().map(|it| Frame::data(Bytes::from_static(it.as_bytes()))).collect();
+            pieces.iter().map(|piece| Frame::data(Bytes::from_static(piece.as_bytes()))).collect();
         frames.extend(trailers.then(|| Frame::trailers(HeaderMap::new())));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let (length, repeatable, collected) = runtime.block_on(async {
-            let body = BodyBuffers::default().read_ahead(Body::boxed(Pieces(frames)), 5).await.unwrap();
-            let (length, repeatable) = (body.size_hint().exact(), body.replay().is_some());
+            let body =
+                BodyBuffers::default().read_ahead(Body::boxed(FrameSequence(frames)), 5).await.unwrap();
+            let (length, repeatable) = (body.size_hint().exact(), body.try_clone().is_some());
             (length, repeatable, body.collect().await.unwrap())
         });
         assert_eq!(length, expected);
@@ -322,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_body_has_a_length_after_all() {
+    fn a_small_body_that_is_read_ahead_has_a_length() {
         check(&[], false, Some(0));
         check(&["abc"], false, Some(3));
         check(&["abc", "de"], false, Some(5));
@@ -331,18 +298,18 @@ mod tests {
     }
 
     #[test]
-    fn trailers_are_not_lost() {
+    fn trailers_follow_a_body_that_is_read_ahead() {
         check(&["abc"], true, None);
     }
 
-    /// A body that comes in pieces of one byte, one each `pause`.
-    struct Trickle {
+    /// A body of frames of one byte, with a `pause` before each.
+    struct SlowBody {
         left: usize,
         pause: Duration,
         next: Option<Pin<Box<tokio::time::Sleep>>>,
     }
 
-    impl hyper::body::Body for Trickle {
+    impl hyper::body::Body for SlowBody {
         type Data = Bytes;
         type Error = BodyError;
 
@@ -364,8 +331,8 @@ mod tests {
         }
     }
 
-    fn trickle(bytes: usize, pause: Duration) -> Body {
-        Body::boxed(Trickle { left: bytes, pause, next: None })
+    fn slow_body(bytes: usize, pause: Duration) -> Body {
+        Body::boxed(SlowBody { left: bytes, pause, next: None })
     }
 
     const MINUTE: Duration = Duration::from_mins(1);
@@ -373,61 +340,65 @@ mod tests {
     #[tokio::test]
     async fn bodies_share_one_budget_until_they_are_dropped() {
         let buffers = BodyBuffers::new(80_000, MINUTE);
-        let first = buffers.read_whole(trickle(40_000, Duration::ZERO), 50_000).await.unwrap();
+        let first = buffers.read_whole(slow_body(40_000, Duration::ZERO), 50_000).await.unwrap();
         let held = buffers.memory().held();
         assert!((40_000..=50_000).contains(&held), "{held}");
-        let second = buffers.clone().read_whole(trickle(40_000, Duration::ZERO), 50_000).await;
+        let second = buffers.clone().read_whole(slow_body(40_000, Duration::ZERO), 50_000).await;
         assert!(matches!(second, Err(BodyError::NoRoom)));
-        assert_eq!(buffers.memory().held(), held, "what was read of it is released");
+        assert_eq!(buffers.memory().held(), held, "a failed read releases its bytes");
         let part = first.slice(..10);
         drop(first);
-        assert_eq!(buffers.memory().held(), held, "a part of it is still there");
+        assert_eq!(buffers.memory().held(), held, "a slice holds all of them");
         drop(part);
         assert_eq!(buffers.memory().held(), 0);
-        let again = buffers.read_whole(trickle(40_000, Duration::ZERO), 50_000).await.unwrap();
+        let again = buffers.read_whole(slow_body(40_000, Duration::ZERO), 50_000).await.unwrap();
         assert_eq!(again.len(), 40_000);
     }
 
     #[tokio::test]
-    async fn a_body_is_no_larger_than_it_may_be() {
+    async fn a_body_over_the_limit_is_refused() {
         let buffers = BodyBuffers::new(100_000, MINUTE);
         for (bytes, fits) in [(0, true), (10, true), (11, false)] {
-            let read = buffers.read_whole(trickle(bytes, Duration::ZERO), 10).await;
+            let read = buffers.read_whole(slow_body(bytes, Duration::ZERO), 10).await;
             assert_eq!(read.is_ok(), fits, "{bytes}");
         }
         assert!(matches!(buffers.read_whole(Body::full("12345678901"), 10).await, Err(BodyError::TooLarge)));
-        let limited = trickle(11, Duration::ZERO).limited(10);
+        let limited = slow_body(11, Duration::ZERO).limited(10);
         assert!(matches!(buffers.read_whole(limited, 100).await, Err(BodyError::OverLimit)));
         assert_eq!(buffers.memory().held(), 0);
     }
 
     #[tokio::test]
-    async fn what_is_read_ahead_takes_no_more_room_than_its_bytes() {
-        const MOST: usize = 10_000;
+    async fn a_body_that_is_read_ahead_takes_no_more_memory_than_its_bytes() {
+        const LIMIT: usize = 10_000;
         let buffers = BodyBuffers::new(1 << 20, MINUTE);
-        for (bytes, known) in [(MOST, true), (MOST + 1, false)] {
-            let body = buffers.read_ahead(trickle(bytes, Duration::ZERO), MOST).await.unwrap();
+        for (bytes, known) in [(LIMIT, true), (LIMIT + 1, false)] {
+            let body = buffers.read_ahead(slow_body(bytes, Duration::ZERO), LIMIT).await.unwrap();
             assert_eq!(body.size_hint().exact().is_some(), known);
-            assert!(buffers.memory().held() <= MOST, "{}", buffers.memory().held());
+            assert!(buffers.memory().held() <= LIMIT, "{}", buffers.memory().held());
             assert_eq!(body.collect().await.unwrap().to_bytes().len(), bytes);
             assert_eq!(buffers.memory().held(), 0);
         }
         let none = BodyBuffers::new(100, MINUTE);
-        let body = none.read_ahead(trickle(MOST, Duration::ZERO), MOST).await.unwrap();
-        assert_eq!(body.size_hint().exact(), None, "it passes as it comes where there is no room");
-        assert_eq!(body.collect().await.unwrap().to_bytes().len(), MOST);
+        let body = none.read_ahead(slow_body(LIMIT, Duration::ZERO), LIMIT).await.unwrap();
+        assert_eq!(
+            body.size_hint().exact(),
+            None,
+            "a body passes as it arrives while the budget is exhausted"
+        );
+        assert_eq!(body.collect().await.unwrap().to_bytes().len(), LIMIT);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_trickles_does_not_hold_its_room_for_ever() {
+    async fn a_slow_client_does_not_hold_memory_for_ever() {
         let buffers = BodyBuffers::new(1 << 20, MINUTE);
         for (bytes, pause, in_time) in [(10, 1, true), (59, 1, true), (62, 1, false), (10_000, 30, false)] {
             let began = Instant::now();
-            let body = trickle(bytes, Duration::from_secs(pause));
+            let body = slow_body(bytes, Duration::from_secs(pause));
             let read = buffers.read_whole(body, 1 << 20).await;
             assert_eq!(read.is_ok(), in_time, "{bytes} bytes, one each {pause} s");
             assert!(began.elapsed() <= MINUTE);
-            let body = trickle(bytes, Duration::from_secs(pause));
+            let body = slow_body(bytes, Duration::from_secs(pause));
             assert_eq!(buffers.read_ahead(body, 1 << 16).await.is_ok(), in_time);
         }
     }

@@ -1,21 +1,29 @@
-//! BYTES: the one body type of the gateway, for requests and responses on both sides.
+//! Body type of the gateway, for requests and responses on both sides.
 //!
-//! Most bodies are empty, or a prebuilt block that is cloned by handle; those two cost no allocation. A body that
-//! passes through is hyper's own, or anything else in a box.
+//! Most bodies are empty, or a prebuilt block that is cloned by handle; neither allocates. A body that passes through is
+//! hyper's own, or any other one in a box.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `buffers` | [`BodyBuffers`]: bodies in memory, within a shared budget |
+//! | `bounded`, `counted`, `prefixed` | wrappers of a body: with a limit, with a counter, after frames that were read |
+//! | `stall_timer` | [`StallTimer`]: timeout of the pause between two frames |
 
+mod bounded;
 mod buffers;
-mod limited;
+mod counted;
+mod prefixed;
+mod stall_timer;
 
-pub use buffers::{BodyBuffers, Held};
+pub use buffers::{BodyBuffers, BudgetedBuffer};
+pub use stall_timer::StallTimer;
 
 use std::{
+    collections::VecDeque,
     error::Error,
     fmt,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::AtomicU64},
     task::{Context, Poll},
 };
 
@@ -33,32 +41,32 @@ pub enum Body {
     Empty,
     /// One block, sent once; never empty when made by [`Body::full`].
     Full(Bytes),
-    /// What the peer of a connection sends, as it arrives.
+    /// Content that the peer of a connection sends, as it arrives.
     Incoming(Incoming),
     /// Any other source of frames.
     Boxed(BoxBody<Bytes, BodyError>),
 }
 
-/// An extension of a response that is never sent: its connection is cut in its place. (HTTP/2: its stream.)
+/// Response extension: the server closes the connection in place of sending the response. (HTTP/2: resets the stream.)
 #[derive(Clone, Copy, Debug)]
 pub struct StreamReset;
 
-/// Why a body ended before its end.
+/// Why a body is incomplete.
 #[derive(Debug)]
 pub enum BodyError {
-    /// The connection that brought it broke, or its framing was wrong.
+    /// The connection broke, or the framing was invalid.
     Connection(Box<dyn Error + Send + Sync>),
     /// Nothing arrived for as long as the Service's `read_timeout`.
     ReadTimeout,
-    /// It has more bytes than a client may send. (Kong: `client_max_body_size`.)
+    /// The body is longer than a client may send. (Kong: `client_max_body_size`.)
     TooLarge,
-    /// It has more bytes than a plugin lets pass. (Kong: Request Size Limiting plugin.)
+    /// The body is longer than a plugin allows. (Kong: Request Size Limiting plugin.)
     OverLimit,
-    /// The bodies that are held leave no room for it.
+    /// The memory budget of bodies is exhausted.
     NoRoom,
-    /// The client paused for longer than it may. (nginx: `client_body_timeout`.)
+    /// The client paused for too long. (nginx: `client_body_timeout`.)
     ClientTimeout,
-    /// Another source failed.
+    /// Another source of the body failed.
     Source(Box<dyn Error + Send + Sync>),
 }
 
@@ -77,20 +85,26 @@ impl Body {
         Self::Boxed(body.boxed())
     }
 
-    /// The same body; its bytes are added to `count` as they are read.
+    /// Wraps the body so that its bytes are added to `count` as they are read.
     #[must_use]
     pub fn counted(self, count: Arc<AtomicU64>) -> Self {
-        Self::boxed(CountedBody { body: self, count })
+        Self::boxed(counted::CountedBody { body: self, count })
     }
 
-    /// The same body, which fails with [`BodyError::OverLimit`] once it has more bytes than this.
+    /// Wraps the body so that it fails with [`BodyError::OverLimit`] after `limit` bytes.
     #[must_use]
-    pub fn limited(self, most: u64) -> Self {
-        Self::boxed(limited::Limited::new(self, most))
+    pub fn limited(self, limit: u64) -> Self {
+        Self::boxed(bounded::BoundedBody::new(self, limit))
     }
 
-    /// A second body with the same content, if it can be had without reading this one.
-    pub fn replay(&self) -> Option<Self> {
+    /// The body that consists of these frames, read from it before, and of the rest.
+    #[must_use]
+    pub fn prefixed(frames: VecDeque<Frame<Bytes>>, rest: Self) -> Self {
+        Self::boxed(prefixed::PrefixedBody { frames, rest })
+    }
+
+    /// A second body with the same content, if the content is in memory.
+    pub fn try_clone(&self) -> Option<Self> {
         match self {
             Self::Empty => Some(Self::Empty),
             Self::Full(bytes) => Some(Self::Full(bytes.clone())),
@@ -100,7 +114,7 @@ impl Body {
 }
 
 impl From<Incoming> for Body {
-    /// [`Body::Empty`] if nothing will come.
+    /// [`Body::Empty`] if the stream has ended.
     fn from(body: Incoming) -> Self {
         if http_body::Body::is_end_stream(&body) { Self::Empty } else { Self::Incoming(body) }
     }
@@ -152,12 +166,12 @@ impl http_body::Body for Body {
 }
 
 impl BodyError {
-    /// A connection that broke, or brought what nobody can read.
+    /// An error of the connection: it broke, or its framing was invalid.
     pub fn connection(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Connection(error.into())
     }
 
-    /// The status of the answer to a request whose body broke off in this way.
+    /// The status of the answer to a request whose body failed in this way.
     pub fn status(&self) -> StatusCode {
         match self {
             Self::TooLarge | Self::OverLimit => StatusCode::PAYLOAD_TOO_LARGE,
@@ -166,10 +180,8 @@ impl BodyError {
             Self::Connection(_) | Self::ReadTimeout | Self::Source(_) => StatusCode::BAD_REQUEST,
         }
     }
-}
 
-impl BodyError {
-    /// The message of that answer, where it is not the status's default one.
+    /// The message of that answer, where it is not the default message of the status.
     #[must_use]
     pub fn message(&self) -> Option<&'static str> {
         match self {
@@ -183,7 +195,7 @@ impl BodyError {
         }
     }
 
-    /// After how many seconds the request may be sent again, if it may.
+    /// Seconds after which the client may repeat the request, for the Retry-After field.
     #[must_use]
     pub fn retry_after(&self) -> Option<u32> {
         matches!(self, Self::NoRoom).then_some(1)
@@ -196,7 +208,7 @@ impl fmt::Display for BodyError {
             Self::ReadTimeout => out.write_str("the body stalled for longer than read_timeout"),
             Self::TooLarge => out.write_str("the body is larger than client_max_body_size"),
             Self::OverLimit => out.write_str("the body is larger than request-size-limiting allows"),
-            Self::NoRoom => out.write_str("the bodies that are held leave no room (max_body_memory)"),
+            Self::NoRoom => out.write_str("the memory budget of bodies is exhausted (max_body_memory)"),
             Self::ClientTimeout => out.write_str("the client paused for longer than client_body_timeout"),
             Self::Connection(error) | Self::Source(error) => write!(out, "the body was cut off: {error}"),
         }
@@ -212,45 +224,13 @@ impl Error for BodyError {
     }
 }
 
-/// A body whose bytes are counted.
-struct CountedBody {
-    body: Body,
-    count: Arc<AtomicU64>,
-}
-
-impl http_body::Body for CountedBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        if let Poll::Ready(Some(Ok(frame))) = &polled
-            && let Some(data) = frame.data_ref()
-        {
-            self.count.fetch_add(data.len() as u64, Relaxed);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http_body::Body as _;
 
     use super::*;
 
-    /// Checks the declared size, and that reading gives the content and ends.
+    /// Checks the declared size, and that reading yields the content and ends.
     #[track_caller]
     fn check(mut body: Body, expected: &'static [u8]) {
         assert_eq!(body.size_hint().exact(), Some(expected.len() as u64));
@@ -266,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn declares_its_size_and_gives_its_content_once() {
+    fn a_body_declares_its_size_and_yields_its_content_once() {
         let inner = |text: &'static str| {
             http_body_util::Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {})
         };
@@ -278,9 +258,9 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_in_memory_can_be_sent_again() {
-        check(Body::full("abc").replay().unwrap(), b"abc");
-        check(Body::Empty.replay().unwrap(), b"");
-        assert!(Body::boxed(Body::full("abc")).replay().is_none());
+    fn only_a_body_in_memory_can_be_cloned() {
+        check(Body::full("abc").try_clone().unwrap(), b"abc");
+        check(Body::Empty.try_clone().unwrap(), b"");
+        assert!(Body::boxed(Body::full("abc")).try_clone().is_none());
     }
 }

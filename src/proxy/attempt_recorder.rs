@@ -8,7 +8,7 @@ use std::{
 use super::{UpstreamTiming, log_values::milliseconds};
 use crate::{
     plugin::{UpstreamAttempt, UpstreamRecord},
-    upstream::{self, FailureCause, Peer, Peers, SendFailure, TryOutcome},
+    upstream::{self, AttemptOutcome, FailureCause, Peer, Peers, SendFailure},
 };
 
 /// Peers, with a record of each attempt on one of them.
@@ -38,7 +38,8 @@ impl<'a, P> AttemptRecorder<'a, P> {
             sent.gateway_latency = milliseconds(timing.proxy_latency);
             sent.upstream_latency = milliseconds(timing.upstream_latency);
             sent.status = result.as_ref().ok().map(|answer| answer.response.status());
-            let connections = result.as_ref().map_or_else(|failure| failure.tries, |answer| answer.tries);
+            let connections =
+                result.as_ref().map_or_else(|failure| failure.attempts, |answer| answer.attempts);
             // Each attempt before the last one has opened a connection, so the last one used an idle connection if
             // fewer connections were opened than attempts made.
             let reused = sent.attempts.len() > connections as usize;
@@ -66,17 +67,17 @@ impl<P: Peers> Peers for AttemptRecorder<'_, P> {
         Ok(peer)
     }
 
-    fn ended(&mut self, outcome: TryOutcome<'_>) {
+    fn report_outcome(&mut self, outcome: AttemptOutcome<'_>) {
         if let (Some(sent), Err(cause)) = (self.sent, outcome)
             && let Some(last) = lock(sent).attempts.last_mut()
         {
             last.failure_status = Some(cause.status());
         }
-        self.peers.ended(outcome);
+        self.peers.report_outcome(outcome);
     }
 
-    fn width(&self) -> usize {
-        self.peers.width()
+    fn min_attempts(&self) -> usize {
+        self.peers.min_attempts()
     }
 }
 

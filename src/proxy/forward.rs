@@ -98,7 +98,8 @@ impl Proxy {
             AttemptRecorder::new(peers, exchange.upstream_record.as_deref(), head.target.as_str());
         let sent = Instant::now();
         let result = self.pool.send_over(&mut attempts, &destination.limits, &head, body).await;
-        let answered = result.as_ref().map_or_else(|_| Instant::now(), |answer| answer.came.into_std());
+        let answered =
+            result.as_ref().map_or_else(|_| Instant::now(), |answer| answer.received_at.into_std());
         let timing = UpstreamTiming {
             proxy_latency: sent.duration_since(exchange.started),
             upstream_latency: answered.duration_since(sent),
@@ -125,7 +126,7 @@ impl Proxy {
                 proxied.upstream_status = Some(response.status());
                 proxied.version = response.version();
                 if let Some((client, upstream)) =
-                    upgrade.filter(|_| head.upgrades() && is_accepted).zip(answer.switched)
+                    upgrade.filter(|_| head.upgrades() && is_accepted).zip(answer.upgraded)
                 {
                     proxied.upgrade = true;
                     tunnel::open(client, upstream, destination.limits.read, route_context.connection);

@@ -9,10 +9,9 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep, sleep};
 
 use super::headers::{DeniedTrailers, strip_trailers};
-use crate::body::{Body, BodyError};
+use crate::body::{Body, BodyError, StallTimer};
 
 /// Limits of a request body.
 #[derive(Clone, Copy, Debug)]
@@ -28,11 +27,7 @@ struct LimitedBody {
     incoming: Incoming,
     /// Bytes that may still come.
     remaining: Option<u64>,
-    max_pause: Duration,
-    /// Timer of the current pause; created for the first pause, and used again.
-    pause_timer: Option<Pin<Box<Sleep>>>,
-    /// Whether `pause_timer` runs.
-    is_paused: bool,
+    pause_timer: StallTimer,
 }
 
 /// Body without the trailers that one request denies.
@@ -46,13 +41,8 @@ impl BodyLimits {
     pub(super) fn apply(self, body: Body) -> Body {
         let Body::Incoming(incoming) = body else { return body };
         let Self { max_bytes, max_pause } = self;
-        Body::boxed(LimitedBody {
-            incoming,
-            remaining: max_bytes,
-            max_pause,
-            pause_timer: None,
-            is_paused: false,
-        })
+        let pause_timer = StallTimer::new(max_pause);
+        Body::boxed(LimitedBody { incoming, remaining: max_bytes, pause_timer })
     }
 }
 
@@ -68,16 +58,6 @@ pub(super) fn without_trailers(body: Body, denied: impl FnOnce() -> Option<Denie
 }
 
 impl LimitedBody {
-    /// Polls the timer of the current pause; ready with an error when the pause is too long.
-    fn poll_pause(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let timer = self.pause_timer.get_or_insert_with(|| Box::pin(sleep(self.max_pause)));
-        if !self.is_paused {
-            self.is_paused = true;
-            timer.as_mut().reset(Instant::now() + self.max_pause);
-        }
-        timer.as_mut().poll(context).map(|()| Some(Err(BodyError::ClientTimeout)))
-    }
-
     /// Counts data, and removes fields that may not stand in trailers.
     fn check_frame(&mut self, frame: Frame<Bytes>) -> Option<Result<Frame<Bytes>, BodyError>> {
         if let (Some(remaining), Some(data)) = (&mut self.remaining, frame.data_ref()) {
@@ -105,9 +85,9 @@ impl hyper::body::Body for LimitedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Poll::Ready(polled) = Pin::new(&mut self.incoming).poll_frame(context) else {
-            return self.poll_pause(context);
+            return self.pause_timer.poll_expired(context).map(|()| Some(Err(BodyError::ClientTimeout)));
         };
-        self.is_paused = false;
+        self.pause_timer.stop();
         Poll::Ready(match polled {
             Some(Ok(frame)) => self.check_frame(frame),
             Some(Err(error)) => Some(Err(BodyError::connection(error))),

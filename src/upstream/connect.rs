@@ -1,4 +1,4 @@
-//! Making a connection: address, TCP, TLS, HTTP.
+//! Opening of a connection: address, TCP, TLS, HTTP.
 
 use std::{
     io,
@@ -17,14 +17,14 @@ use super::{
 /// A new connection.
 #[derive(Debug)]
 pub(super) enum NewConnection {
-    /// One request at a time.
+    /// HTTP/1.1: one request at a time.
     Http1(http1::Http1Connection),
-    /// Many.
+    /// HTTP/2: many requests at a time.
     Http2(http2::Http2Connection),
 }
 
-/// All addresses of an origin, in the resolver's order.
-pub(super) async fn addresses(
+/// Resolves the host of an origin to its addresses, in the order of the system resolver.
+pub(super) async fn resolve(
     origin: &UpstreamOrigin,
     limit: Duration,
 ) -> Result<Vec<SocketAddr>, FailureCause> {
@@ -42,7 +42,7 @@ pub(super) async fn addresses(
     Ok(found)
 }
 
-/// Connects to one address; TCP and TLS together take no longer than `limit`.
+/// Connects to one address. `limit` bounds TCP and TLS together.
 pub(super) async fn connect(
     address: SocketAddr,
     origin: &UpstreamOrigin,

@@ -1,4 +1,4 @@
-//! Why an upstream gave no answer, and what the client is told instead.
+//! Errors of requests to upstreams, and the answers that clients get.
 
 use std::{error::Error, fmt, io};
 
@@ -7,39 +7,39 @@ use http::StatusCode;
 use super::tls;
 use crate::body::BodyError;
 
-/// A request that got no answer.
+/// A request without a response.
 #[derive(Debug)]
 pub struct SendFailure {
-    /// What went wrong in the last try.
+    /// The error of the last attempt.
     pub cause: FailureCause,
-    /// How many connections were asked for; 0 if there was no address to connect to.
-    pub tries: u32,
+    /// Number of connections that were opened, or failed to open; 0 if there was no address.
+    pub attempts: u32,
 }
 
-/// What went wrong.
+/// Cause of a failure.
 #[derive(Debug)]
 pub enum FailureCause {
     /// The host name has no address.
     NameResolution(io::Error),
-    /// There is no peer that works, or none at all.
+    /// There is no healthy peer, or no peer at all.
     NoPeer,
-    /// The connection was refused or could not be made.
+    /// The connection was refused, or could not be opened.
     Connect(io::Error),
-    /// There was no connection within the Service's `connect_timeout`.
+    /// The connection was not open within the Service's `connect_timeout`.
     ConnectTimeout,
     /// The TLS handshake failed.
     Tls(io::Error),
-    /// The request could not be written for as long as `write_timeout`.
+    /// The upstream accepted no data for `write_timeout`.
     WriteTimeout,
-    /// The request was written, and no response came within `read_timeout`.
+    /// The request was written, and no response was received within `read_timeout`.
     ReadTimeout,
     /// The connection was closed or reset before a response.
     Closed(Box<dyn Error + Send + Sync>),
-    /// The response was not HTTP, or more of it than is allowed.
+    /// The response was not valid HTTP, or exceeded a limit.
     Invalid(Box<dyn Error + Send + Sync>),
-    /// The upstream switched protocols and was not asked to.
-    UnaskedUpgrade,
-    /// The body of the request broke off: the client is to blame.
+    /// The upstream switched protocols without an Upgrade field in the request.
+    UnexpectedUpgrade,
+    /// The body of the request failed: an error of the client.
     RequestBody(Box<dyn Error + Send + Sync>),
 }
 
@@ -50,19 +50,21 @@ impl FailureCause {
             Self::NameResolution(_) | Self::NoPeer => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout | Self::WriteTimeout | Self::ReadTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestBody(_) => self.body_error().map_or(StatusCode::BAD_REQUEST, BodyError::status),
-            Self::Connect(_) | Self::Tls(_) | Self::Closed(_) | Self::Invalid(_) | Self::UnaskedUpgrade => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::Connect(_)
+            | Self::Tls(_)
+            | Self::Closed(_)
+            | Self::Invalid(_)
+            | Self::UnexpectedUpgrade => StatusCode::BAD_GATEWAY,
         }
     }
 
-    /// Why the body of the request broke off, if that is what went wrong.
+    /// The error of the request body, if that is the cause.
     fn body_error(&self) -> Option<&BodyError> {
         let Self::RequestBody(error) = self else { return None };
         error.downcast_ref().or_else(|| error.source()?.downcast_ref())
     }
 
-    /// The message of that answer, where it is not the status's default one.
+    /// The message of that answer, where it is not the default message of the status.
     pub fn message(&self) -> Option<&'static str> {
         match self {
             Self::NameResolution(_) => Some("name resolution failed"),
@@ -72,13 +74,13 @@ impl FailureCause {
         }
     }
 
-    /// Whether an upstream was looked for at all; if not, the answer carries no upstream latency.
+    /// Whether an upstream was contacted; if not, the answer carries no upstream latency.
     pub fn reached_upstream(&self) -> bool {
         !matches!(self, Self::NameResolution(_) | Self::NoPeer)
     }
 
-    /// Sorts what hyper reports about an exchange.
-    pub(super) fn of_exchange(error: hyper::Error) -> Self {
+    /// Classifies an error that hyper reports about an exchange.
+    pub(super) fn from_hyper(error: hyper::Error) -> Self {
         if error.is_parse() {
             Self::Invalid(error.into())
         } else if error.is_user() && !error.is_canceled() {
@@ -88,7 +90,7 @@ impl FailureCause {
         }
     }
 
-    /// A response that breaks the rules.
+    /// An invalid response.
     pub(super) fn invalid(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Invalid(error.into())
     }
@@ -96,7 +98,7 @@ impl FailureCause {
 
 impl fmt::Display for SendFailure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} (connections tried: {})", self.cause, self.tries)
+        write!(out, "{} (connections tried: {})", self.cause, self.attempts)
     }
 }
 
@@ -104,15 +106,19 @@ impl fmt::Display for FailureCause {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NameResolution(error) => write!(out, "name resolution failed: {error}"),
-            Self::NoPeer => out.write_str("no target of the upstream works"),
+            Self::NoPeer => out.write_str("no target of the upstream is healthy"),
             Self::Connect(error) => write!(out, "connect failed: {error}"),
             Self::ConnectTimeout => out.write_str("no connection within connect_timeout"),
             Self::Tls(error) => write!(out, "TLS handshake failed: {}", tls::reason(error)),
-            Self::WriteTimeout => out.write_str("the upstream took no data for longer than write_timeout"),
+            Self::WriteTimeout => {
+                out.write_str("the upstream accepted no data for longer than write_timeout")
+            }
             Self::ReadTimeout => out.write_str("no response within read_timeout"),
             Self::Closed(error) => write!(out, "the upstream closed the connection: {error}"),
             Self::Invalid(error) => write!(out, "the upstream sent an invalid response: {error}"),
-            Self::UnaskedUpgrade => out.write_str("the upstream switched protocols unasked"),
+            Self::UnexpectedUpgrade => {
+                out.write_str("the upstream switched protocols without an Upgrade field in the request")
+            }
             Self::RequestBody(error) => write!(out, "the request body broke off: {error}"),
         }
     }

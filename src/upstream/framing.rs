@@ -1,8 +1,8 @@
-//! The framing of a response: what its head says about its body, understood once. (RFC 9112, section 6.3)
+//! Framing of a response: the length of its body, by its head. (RFC 9112, section 6.3)
 //!
-//! An upstream's framing fields end here. Of Transfer-Encoding nothing is left; Content-Length is left only where it
-//! is one plain number and the response has, or would have, a body of that length. What can be read in two ways is
-//! refused: a client, or a cache before it, might read it in the other way.
+//! The framing fields of an upstream are not passed on as they are. Transfer-Encoding is removed; Content-Length is kept
+//! only where it is one plain number and the response has, or would have, a body of that length. Ambiguous framing is
+//! refused, as a client, or a cache in front of it, might interpret it differently (response splitting).
 
 use std::{error::Error, fmt};
 
@@ -11,85 +11,89 @@ use http::{
     header::{CONTENT_LENGTH, TRANSFER_ENCODING},
 };
 
-/// The framing fields of a head, as they are met.
+/// Framing fields of a head, in the order in which they are read.
 #[derive(Debug, Default)]
 pub(super) struct FramingFields {
     chunked: bool,
     length: Option<u64>,
 }
 
-/// The body of a response, as its head announces it.
+/// Framing of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Framing {
     pub(super) length: ResponseFraming,
-    /// Whether the Content-Length is one that a client may see.
+    /// Whether Content-Length is passed to the client.
     pub(super) keeps_length: bool,
-    /// Whether bytes may follow that belong to no response: a body is announced where there is none.
+    /// Whether bytes that belong to no response may follow: the head announces a body where none is allowed.
     pub(super) is_suspect: bool,
 }
 
-/// How the end of a body is known.
+/// End of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ResponseFraming {
     Known(u64),
     Chunked,
-    /// It ends with the connection.
+    /// The body ends with the connection.
     UntilClose,
 }
 
-/// Framing that can be read in several ways, or in none.
+/// Framing that is ambiguous or malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InvalidFraming {
     ContentLength,
     ContentLengthTwice,
     TransferEncoding,
-    Old,
-    Both,
+    TransferEncodingInHttp10,
+    ContentLengthAndTransferEncoding,
 }
 
 impl FramingFields {
-    /// Those of a head whose fields are in a map.
-    pub(super) fn of(headers: &HeaderMap, version: Version) -> Result<Self, InvalidFraming> {
+    /// Reads the framing fields of a map.
+    pub(super) fn from_headers(headers: &HeaderMap, version: Version) -> Result<Self, InvalidFraming> {
         let mut fields = Self::default();
         for value in headers.get_all(TRANSFER_ENCODING) {
-            fields.add_coding(value, version)?;
+            fields.add_transfer_encoding(value, version)?;
         }
         for value in headers.get_all(CONTENT_LENGTH) {
-            fields.add_length(value)?;
+            fields.add_content_length(value)?;
         }
         Ok(fields)
     }
 
-    /// Takes a Content-Length.
-    pub(super) fn add_length(&mut self, value: &HeaderValue) -> Result<(), InvalidFraming> {
-        let length = plain_number(value.as_bytes()).ok_or(InvalidFraming::ContentLength)?;
+    /// Adds a Content-Length.
+    pub(super) fn add_content_length(&mut self, value: &HeaderValue) -> Result<(), InvalidFraming> {
+        let length = parse_canonical_decimal(value.as_bytes()).ok_or(InvalidFraming::ContentLength)?;
         match self.length.replace(length) {
             Some(_) => Err(InvalidFraming::ContentLengthTwice),
-            None if self.chunked => Err(InvalidFraming::Both),
+            None if self.chunked => Err(InvalidFraming::ContentLengthAndTransferEncoding),
             None => Ok(()),
         }
     }
 
-    /// Takes a Transfer-Encoding. Other codings than `chunked` were not asked for, as no TE goes to an upstream.
-    pub(super) fn add_coding(&mut self, value: &HeaderValue, version: Version) -> Result<(), InvalidFraming> {
+    /// Adds a Transfer-Encoding. Only `chunked` is allowed, as the gateway sends no TE with another coding.
+    pub(super) fn add_transfer_encoding(
+        &mut self,
+        value: &HeaderValue,
+        version: Version,
+    ) -> Result<(), InvalidFraming> {
         if version == Version::HTTP_10 {
-            return Err(InvalidFraming::Old);
+            return Err(InvalidFraming::TransferEncodingInHttp10);
         }
         if self.chunked || !value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked") {
             return Err(InvalidFraming::TransferEncoding);
         }
         self.chunked = true;
-        if self.length.is_some() { Err(InvalidFraming::Both) } else { Ok(()) }
+        if self.length.is_some() { Err(InvalidFraming::ContentLengthAndTransferEncoding) } else { Ok(()) }
     }
 
-    /// The body of a response to `method`.
+    /// The framing of a response to `method`.
     pub(super) fn framing(&self, status: StatusCode, method: &Method) -> Framing {
         let Self { chunked, length } = *self;
         let never_has_body = status.is_informational() || status == StatusCode::NO_CONTENT;
         if never_has_body || status == StatusCode::NOT_MODIFIED || *method == Method::HEAD {
             // A length without a body is what the body of a GET would have. (RFC 9110, section 8.6)
             let is_suspect = match (never_has_body, *method == Method::HEAD) {
-                (true, _) => chunked || length.is_some_and(|it| it > 0),
+                (true, _) => chunked || length.is_some_and(|length| length > 0),
                 (false, true) => false,
                 (false, false) => chunked,
             };
@@ -104,17 +108,16 @@ impl FramingFields {
     }
 }
 
-/// A number of digits alone, as it is usually written: nothing before, between or after them, and no zeros in front,
-/// which some readers take for octal.
-fn plain_number(digits: &[u8]) -> Option<u64> {
+/// Reads a number of digits alone, without leading zeros, which some parsers take for octal.
+fn parse_canonical_decimal(digits: &[u8]) -> Option<u64> {
     match digits {
         [b'0', _, ..] => None,
-        _ => decimal(digits),
+        _ => parse_decimal(digits),
     }
 }
 
-/// A number of digits alone.
-pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+/// Reads a number of digits alone.
+pub(super) fn parse_decimal(digits: &[u8]) -> Option<u64> {
     let add = |number: u64, digit: &u8| {
         let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
         number.checked_mul(10)?.checked_add(digit)
@@ -128,8 +131,10 @@ impl fmt::Display for InvalidFraming {
             Self::ContentLength => "the Content-Length is invalid",
             Self::ContentLengthTwice => "there are several Content-Length fields",
             Self::TransferEncoding => "the Transfer-Encoding is not chunked alone",
-            Self::Old => "HTTP/1.0 has no Transfer-Encoding",
-            Self::Both => "there are both a Content-Length and a Transfer-Encoding",
+            Self::TransferEncodingInHttp10 => "HTTP/1.0 has no Transfer-Encoding",
+            Self::ContentLengthAndTransferEncoding => {
+                "there are both a Content-Length and a Transfer-Encoding"
+            }
         })
     }
 }
@@ -144,21 +149,25 @@ mod tests {
         fields.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
     }
 
-    /// Checks why framing fields are refused, in whatever order they stand.
+    /// Checks why framing fields are refused, in a map and in the given order.
     #[track_caller]
     fn check_invalid(sent: &[(&'static str, &'static str)], expected: InvalidFraming) {
-        assert_eq!(FramingFields::of(&fields(sent), Version::HTTP_11).unwrap_err(), expected, "{sent:?}");
+        assert_eq!(
+            FramingFields::from_headers(&fields(sent), Version::HTTP_11).unwrap_err(),
+            expected,
+            "{sent:?}"
+        );
         let mut in_order = FramingFields::default();
         let taken = sent.iter().try_for_each(|(name, value)| match *name {
-            "content-length" => in_order.add_length(&HeaderValue::from_static(value)),
-            _ => in_order.add_coding(&HeaderValue::from_static(value), Version::HTTP_11),
+            "content-length" => in_order.add_content_length(&HeaderValue::from_static(value)),
+            _ => in_order.add_transfer_encoding(&HeaderValue::from_static(value), Version::HTTP_11),
         });
         assert!(taken.is_err(), "{sent:?}");
     }
 
     #[test]
-    fn what_can_be_read_in_two_ways_is_refused() {
-        use InvalidFraming as It;
+    fn ambiguous_framing_is_refused() {
+        use InvalidFraming as Invalid;
         const CL: &str = "content-length";
         const TE: &str = "transfer-encoding";
         for value in [
@@ -180,12 +189,15 @@ mod tests {
             "18446744073709551616",
             "99999999999999999999999",
         ] {
-            check_invalid(&[(CL, value)], It::ContentLength);
+            check_invalid(&[(CL, value)], Invalid::ContentLength);
             let mut length = FramingFields::default();
-            assert_eq!(length.add_length(&HeaderValue::from_static(value)), Err(It::ContentLength));
+            assert_eq!(
+                length.add_content_length(&HeaderValue::from_static(value)),
+                Err(Invalid::ContentLength)
+            );
         }
-        check_invalid(&[(CL, "4"), (CL, "4")], It::ContentLengthTwice);
-        check_invalid(&[(CL, "4"), (CL, "5")], It::ContentLengthTwice);
+        check_invalid(&[(CL, "4"), (CL, "4")], Invalid::ContentLengthTwice);
+        check_invalid(&[(CL, "4"), (CL, "5")], Invalid::ContentLengthTwice);
         for value in [
             "",
             "gzip",
@@ -202,20 +214,20 @@ mod tests {
             "chunke",
             "trailers",
         ] {
-            check_invalid(&[(TE, value)], It::TransferEncoding);
+            check_invalid(&[(TE, value)], Invalid::TransferEncoding);
         }
-        check_invalid(&[(TE, "chunked"), (TE, "chunked")], It::TransferEncoding);
-        check_invalid(&[(TE, "gzip"), (TE, "chunked")], It::TransferEncoding);
+        check_invalid(&[(TE, "chunked"), (TE, "chunked")], Invalid::TransferEncoding);
+        check_invalid(&[(TE, "gzip"), (TE, "chunked")], Invalid::TransferEncoding);
         for length in ["0", "4", "40"] {
-            check_invalid(&[(TE, "chunked"), (CL, length)], It::Both);
-            check_invalid(&[(CL, length), (TE, "chunked")], It::Both);
+            check_invalid(&[(TE, "chunked"), (CL, length)], Invalid::ContentLengthAndTransferEncoding);
+            check_invalid(&[(CL, length), (TE, "chunked")], Invalid::ContentLengthAndTransferEncoding);
         }
-        check_invalid(&[(TE, "chunked"), (CL, "x")], It::ContentLength);
-        let old = FramingFields::of(&fields(&[(TE, "chunked")]), Version::HTTP_10);
-        assert_eq!(old.unwrap_err(), It::Old);
+        check_invalid(&[(TE, "chunked"), (CL, "x")], Invalid::ContentLength);
+        let in_http10 = FramingFields::from_headers(&fields(&[(TE, "chunked")]), Version::HTTP_10);
+        assert_eq!(in_http10.unwrap_err(), Invalid::TransferEncodingInHttp10);
     }
 
-    /// Checks what is understood of the framing of a response.
+    /// Checks the framing of a response.
     #[track_caller]
     fn check(
         method: &str,
@@ -223,14 +235,14 @@ mod tests {
         sent: &[(&'static str, &'static str)],
         expected: (ResponseFraming, bool, bool),
     ) {
-        let found = FramingFields::of(&fields(sent), Version::HTTP_11).unwrap();
+        let found = FramingFields::from_headers(&fields(sent), Version::HTTP_11).unwrap();
         let status = StatusCode::from_u16(status).unwrap();
         let Framing { length, keeps_length, is_suspect } = found.framing(status, &method.parse().unwrap());
         assert_eq!((length, keeps_length, is_suspect), expected, "{method} {status} {sent:?}");
     }
 
     #[test]
-    fn the_method_and_the_status_say_whether_there_is_a_body() {
+    fn method_and_status_decide_whether_there_is_a_body() {
         let four = [("content-length", "4")];
         let chunked = [("transfer-encoding", "Chunked")];
         check("GET", 200, &four, (ResponseFraming::Known(4), true, false));

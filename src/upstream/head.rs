@@ -1,14 +1,14 @@
-//! What a request says to an upstream, and how much an upstream may say before a body.
+//! Head of a request to an upstream, and the limit of the head of a response.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, header::HOST, header::UPGRADE, request::Parts,
     uri::PathAndQuery,
 };
 
-/// The longest head of a response, in bytes.
+/// The largest head of a response, in bytes.
 pub(super) const MAX_HEAD: usize = 64 * 1024;
 
-/// The head of a request. It is read anew for every try, as each peer may want another Host.
+/// Head of a request. Each attempt reads it again, as each peer may need another Host.
 pub trait RequestHead: Sync {
     /// The method.
     fn method(&self) -> &Method;
@@ -16,11 +16,11 @@ pub trait RequestHead: Sync {
     /// The target, in origin form.
     fn target(&self) -> &str;
 
-    /// Whether it asks for another protocol.
+    /// Whether the request asks for another protocol. (RFC 9110, section 7.8)
     fn upgrades(&self) -> bool;
 
-    /// Gives all fields, one after the other: names in lower case, and values that hold no end of a line.
-    /// `host` stands in place of Host. Content-Length is an announcement that the body is held against.
+    /// Calls `give` with each field: names in lower case, and values without line ends. `host` replaces Host. The body is
+    /// checked against Content-Length.
     fn write_headers(&self, host: Option<&HeaderValue>, give: &mut impl FnMut(&str, &[u8]));
 }
 
@@ -46,11 +46,11 @@ impl RequestHead for Parts {
     }
 }
 
-/// A head for one peer.
+/// Head of a request to one peer.
 #[derive(Debug)]
 pub(super) struct HeadForPeer<'a, H> {
     pub(super) head: &'a H,
-    /// The Host that the peer sees; none leaves the request's.
+    /// Host field for the peer; `None` keeps that of the request.
     pub(super) host: Option<&'a HeaderValue>,
 }
 

@@ -1,22 +1,23 @@
-//! OUT: keeps connections to upstreams, and sends requests over them.
+//! Client of upstreams: connection pool, HTTP/1.1 and HTTP/2, TLS, retries and timeouts.
 //!
-//! [`ConnectionPool::send`] takes an idle connection or makes one, writes the request and waits for the head of the response.
-//! It has three rules of a gateway: timeouts belong to a Service; a request that met a connection closed meanwhile is
-//! sent again if, and only if, that is safe; and a client that leaves takes its upstream connection with it.
+//! [`ConnectionPool::send`] takes an idle connection or opens one, writes the request and waits for the head of the
+//! response. Three rules are those of a gateway: timeouts belong to a Service; a request on a reused connection that turns
+//! out to be closed is sent again if, and only if, that is safe; and a client that disconnects closes its upstream
+//! connection.
 //!
-//! | part | what it is for |
+//! | file | what it holds |
 //! |---|---|
-//! | [`pool`] | connections to all origins and their loan |
-//! | [`connect`] | address, TCP, TLS |
-//! | [`stream`] | the bytes of a connection |
-//! | [`http1`] | one request and its response on a connection |
-//! | [`http2`] | connections that many requests share |
-//! | [`tls`] | what is asked of certificates, and shown |
-//! | [`head`] | what a request says |
-//! | [`framing`] | what a response says about its body |
-//! | [`peers`] | where the tries of a request go |
-//! | [`send`] | tries, and when one may be repeated |
-//! | [`error`] | what can go wrong |
+//! | [`pool`] | connections to all origins, and leases of them |
+//! | [`connect`] | opening a connection: address, TCP, TLS |
+//! | [`stream`] | bytes of a connection |
+//! | [`http1`] | HTTP/1.1: one request at a time on a connection |
+//! | [`http2`] | HTTP/2: connections that many requests share |
+//! | [`tls`] | TLS settings: trusted authorities, client certificate |
+//! | [`head`] | head of a request |
+//! | [`framing`] | length of the body of a response |
+//! | [`peers`] | peers that a request may go to |
+//! | [`send`] | attempts, and when a request is repeated |
+//! | [`error`] | errors, and their answers |
 
 mod connect;
 mod error;
@@ -34,7 +35,7 @@ mod tls;
 
 pub use error::{FailureCause, SendFailure};
 pub use head::RequestHead;
-pub use peers::{Endpoint, Peer, Peers, TryOutcome};
+pub use peers::{AttemptOutcome, Endpoint, Peer, Peers};
 pub use pool::ConnectionPool;
 pub use stream::UpgradedStream;
 pub use tls::{TlsSettings, Trust};
@@ -46,7 +47,7 @@ use tokio::time::Instant;
 
 use crate::body::Body;
 
-/// Where requests go. Equal origins share connections.
+/// Host, port and protocol of an upstream. Requests to equal origins share connections.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UpstreamOrigin {
     host: Arc<str>,
@@ -54,7 +55,7 @@ pub struct UpstreamOrigin {
     protocol: UpstreamProtocol,
 }
 
-/// How an origin is spoken to.
+/// Protocol of an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum UpstreamProtocol {
     Http,
@@ -63,23 +64,23 @@ enum UpstreamProtocol {
     Https(OriginTls),
 }
 
-/// How TLS is spoken with an origin.
+/// TLS towards an origin.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct OriginTls {
-    /// Sent as SNI; none for an address.
+    /// Sent as SNI; `None` for an address.
     server_name: Option<ServerName<'static>>,
     settings: Arc<TlsSettings>,
     http2: bool,
 }
 
 impl UpstreamOrigin {
-    /// An origin in plain text. `host` is a name, or an address without brackets.
+    /// An origin without TLS. `host` is a name, or an address without brackets.
     pub fn http(host: impl Into<Arc<str>>, port: u16) -> Self {
         Self { host: host.into(), port, protocol: UpstreamProtocol::Http }
     }
 
-    /// An origin in TLS. `server_name` is the host part of the Host field that the upstream gets: it is sent as SNI
-    /// (unless it is no DNS name) and, with settings that verify, has to be in the certificate.
+    /// An origin with TLS. `server_name` is the host part of the Host field that the upstream receives: it is sent as SNI
+    /// (if it is a DNS name) and, with settings that verify, has to be in the certificate.
     pub fn https(
         host: impl Into<Arc<str>>,
         port: u16,
@@ -91,7 +92,7 @@ impl UpstreamOrigin {
         Self { host: host.into(), port, protocol: UpstreamProtocol::Https(tls) }
     }
 
-    /// The same in HTTP/2: its requests share connections. (Kong: Services of protocol `grpc` and `grpcs`.)
+    /// Changes the protocol to HTTP/2, in which requests share connections. (Kong: Services of protocol `grpc` and `grpcs`.)
     #[must_use]
     pub fn over_http2(mut self) -> Self {
         match &mut self.protocol {
@@ -101,7 +102,7 @@ impl UpstreamOrigin {
         self
     }
 
-    /// Whether requests share connections.
+    /// Whether the protocol is HTTP/2, in which requests share connections.
     const fn is_http2(&self) -> bool {
         match &self.protocol {
             UpstreamProtocol::Http => false,
@@ -110,25 +111,25 @@ impl UpstreamOrigin {
         }
     }
 
-    /// The name or address that is connected to.
+    /// The name or address to connect to.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port that is connected to.
+    /// The port to connect to.
     pub fn port(&self) -> u16 {
         self.port
     }
 }
 
-/// How long connections are kept. The defaults are Kong's (`upstream_keepalive_*`).
+/// Limits of idle connections. The defaults are Kong's (`upstream_keepalive_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolSettings {
-    /// The most idle connections to one origin that a worker keeps; 0 keeps none.
+    /// The largest number of idle connections to one origin, per worker; 0 keeps none.
     pub idle_per_origin: usize,
-    /// How long an idle connection is kept.
+    /// The time after which an idle connection is closed.
     pub idle_timeout: Duration,
-    /// How many requests one connection serves.
+    /// The number of requests after which a connection is closed.
     pub max_requests: u32,
 }
 
@@ -138,16 +139,16 @@ impl Default for PoolSettings {
     }
 }
 
-/// A Service's patience. (Kong: Service `connect_timeout`, `write_timeout`, `read_timeout`, `retries`.)
+/// Timeouts and retries of a Service. (Kong: Service `connect_timeout`, `write_timeout`, `read_timeout`, `retries`.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamTimeouts {
-    /// For one connection, TLS included.
+    /// To open one connection, including TLS.
     pub connect: Duration,
     /// Between two writes of a request.
     pub write: Duration,
     /// For the head of a response after the request is written, and between two reads of its body.
     pub read: Duration,
-    /// How many further connections are tried if one fails.
+    /// Number of further connections to open if one fails.
     pub retries: u32,
 }
 
@@ -158,15 +159,15 @@ impl Default for UpstreamTimeouts {
     }
 }
 
-/// What an upstream answered.
+/// Response of an upstream.
 #[derive(Debug)]
 pub struct UpstreamAnswer {
-    /// The response as it came.
+    /// The response as received.
     pub response: http::Response<Body>,
-    /// The upstream's end of the connection, if the response is a 101.
-    pub switched: Option<UpgradedStream>,
-    /// How many connections were asked for; 0 if the first idle one did.
-    pub tries: u32,
-    /// When the head of the response came.
-    pub came: Instant,
+    /// The connection in the new protocol, if the response is a 101.
+    pub upgraded: Option<UpgradedStream>,
+    /// Number of connections that were opened, or failed to open; 0 if an idle one was used.
+    pub attempts: u32,
+    /// When the head of the response was received.
+    pub received_at: Instant,
 }

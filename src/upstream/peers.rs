@@ -1,4 +1,4 @@
-//! Where the tries of one request go.
+//! Peers that the attempts of one request go to.
 
 use std::{
     future::Future,
@@ -11,51 +11,52 @@ use std::{
 use http::{HeaderValue, StatusCode};
 use rustls::pki_types::ServerName;
 
-use super::{FailureCause, UpstreamOrigin, UpstreamProtocol, connect::addresses};
+use super::{FailureCause, UpstreamOrigin, UpstreamProtocol, connect::resolve};
 use crate::uri::Authority;
 
-/// One place that a request may go to.
+/// A peer that a request may go to.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Whom to speak to, and how; connections are kept by this.
+    /// Origin of the peer, under which its connections are kept.
     pub origin: UpstreamOrigin,
-    /// What to connect to.
+    /// Address to connect to.
     pub address: SocketAddr,
-    /// The Host that it sees; none leaves the request's.
+    /// Host field for the peer; `None` keeps that of the request.
     pub host: Option<HeaderValue>,
 }
 
-/// How a try ended: with the head of a response after some time, or not.
-pub type TryOutcome<'a> = Result<(StatusCode, Duration), &'a FailureCause>;
+/// Outcome of an attempt: the status of the response and the time until its head was received, or the failure.
+pub type AttemptOutcome<'a> = Result<(StatusCode, Duration), &'a FailureCause>;
 
-/// Says where the tries of one request go, and hears how they end.
+/// Source of the peers for one request, which receives the outcome of each attempt.
 pub trait Peers: Send {
-    /// Where the next try goes.
+    /// The peer for the next attempt.
     ///
     /// # Errors
-    /// There is no place to go to; no further try is made.
+    /// If there is no peer; no further attempt is made.
     fn next(&mut self) -> impl Future<Output = Result<Peer, FailureCause>> + Send;
 
-    /// Hears how the try at the last peer ended. An idle connection that turns out to be dead is no try.
-    fn ended(&mut self, outcome: TryOutcome<'_>);
+    /// Reports the outcome of the attempt at the last peer. An idle connection that turns out to be closed is not an
+    /// attempt.
+    fn report_outcome(&mut self, outcome: AttemptOutcome<'_>);
 
-    /// How many peers a request tries at least, whatever its `retries`: the addresses of one host.
-    fn width(&self) -> usize {
+    /// The least number of attempts, whatever the `retries` of the Service: one for each address of a host.
+    fn min_attempts(&self) -> usize {
         1
     }
 }
 
-/// A place in the form that an [`UpstreamOrigin`] is made of without work: prepared once, used by every request.
+/// Address of a peer, prepared once so that each request makes an [`UpstreamOrigin`] of it without an allocation.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// What to connect to.
+    /// Address to connect to.
     pub address: SocketAddr,
     host: Arc<str>,
     server_name: Option<ServerName<'static>>,
 }
 
 impl Endpoint {
-    /// The place at this address, whose TLS handshakes ask for `server_name` (unless it is no DNS name).
+    /// The endpoint at this address. `server_name` is sent as SNI (if it is a DNS name).
     #[must_use]
     pub fn new(address: SocketAddr, server_name: &str) -> Self {
         Self {
@@ -67,21 +68,21 @@ impl Endpoint {
 }
 
 impl UpstreamOrigin {
-    /// The same manners towards another place; handshakes ask for the name of that place, unless `keep_name`.
+    /// The same protocol and settings for an endpoint, and its server name unless `keep_name`.
     #[must_use]
-    pub fn at(&self, place: &Endpoint, keep_name: bool) -> Self {
+    pub fn with_endpoint(&self, endpoint: &Endpoint, keep_name: bool) -> Self {
         let mut protocol = self.protocol.clone();
         if let UpstreamProtocol::Https(tls) = &mut protocol
             && !keep_name
         {
-            tls.server_name.clone_from(&place.server_name);
+            tls.server_name.clone_from(&endpoint.server_name);
         }
-        Self { host: place.host.clone(), port: place.address.port(), protocol }
+        Self { host: endpoint.host.clone(), port: endpoint.address.port(), protocol }
     }
 
-    /// The same, but handshakes ask for what this Host field names.
+    /// The same origin with the server name of a Host field.
     #[must_use]
-    pub fn named(&self, host: &HeaderValue) -> Self {
+    pub fn with_server_name_of(&self, host: &HeaderValue) -> Self {
         let mut origin = self.clone();
         if let UpstreamProtocol::Https(tls) = &mut origin.protocol {
             let name = Authority::parse(host.as_bytes()).map(|authority| authority.bare_host().to_owned());
@@ -90,47 +91,47 @@ impl UpstreamOrigin {
         origin
     }
 
-    /// Whether it is spoken to over TLS.
+    /// Whether the origin uses TLS.
     #[must_use]
     pub const fn is_tls(&self) -> bool {
         matches!(self.protocol, UpstreamProtocol::Https(_))
     }
 
-    /// Whether it is at this address.
+    /// Whether the host of the origin is this address.
     #[must_use]
-    pub fn is_at(&self, address: SocketAddr) -> bool {
-        self.port == address.port() && self.host.parse::<IpAddr>().is_ok_and(|it| it == address.ip())
+    pub fn has_address(&self, address: SocketAddr) -> bool {
+        self.port == address.port() && self.host.parse::<IpAddr>().is_ok_and(|host| host == address.ip())
     }
 }
 
-/// The addresses of one origin, in the system resolver's order, one after the other.
+/// The addresses of one origin as peers, in the order of the system resolver.
 pub(super) struct OriginAddresses<'a> {
     origin: &'a UpstreamOrigin,
     limit: Duration,
-    all: Vec<SocketAddr>,
-    turn: usize,
+    addresses: Vec<SocketAddr>,
+    next: usize,
 }
 
 impl<'a> OriginAddresses<'a> {
     pub(super) fn new(origin: &'a UpstreamOrigin, limit: Duration) -> Self {
-        Self { origin, limit, all: Vec::new(), turn: 0 }
+        Self { origin, limit, addresses: Vec::new(), next: 0 }
     }
 }
 
 impl Peers for OriginAddresses<'_> {
     async fn next(&mut self) -> Result<Peer, FailureCause> {
-        if self.all.is_empty() {
-            self.all = addresses(self.origin, self.limit).await?;
+        if self.addresses.is_empty() {
+            self.addresses = resolve(self.origin, self.limit).await?;
         }
-        let address = self.all.get(self.turn % self.all.len().max(1));
+        let address = self.addresses.get(self.next % self.addresses.len().max(1));
         let address = *address.ok_or_else(|| FailureCause::NameResolution(io::ErrorKind::NotFound.into()))?;
-        self.turn += 1;
+        self.next += 1;
         Ok(Peer { origin: self.origin.clone(), address, host: None })
     }
 
-    fn ended(&mut self, _: TryOutcome<'_>) {}
+    fn report_outcome(&mut self, _: AttemptOutcome<'_>) {}
 
-    fn width(&self) -> usize {
-        self.all.len().max(1)
+    fn min_attempts(&self) -> usize {
+        self.addresses.len().max(1)
     }
 }

@@ -1,4 +1,4 @@
-//! Connections to all origins, and the loan of one of them.
+//! Connection pool of all origins, and leases of its connections.
 
 use std::{
     sync::{Arc, Once, Weak},
@@ -10,16 +10,16 @@ use tokio::time::Instant;
 use super::{PoolSettings, UpstreamOrigin, connect::NewConnection, http1, http2};
 use crate::supervise::supervise;
 
-/// How often is looked for connections that have been closed or idle for too long, at least.
-const SWEEP: Duration = Duration::from_secs(1);
+/// The longest interval at which connections that are closed, or idle for too long, are removed.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Connections to upstreams. A clone is another handle to the same connections.
+/// Connections to upstreams. Clones share the connections.
 #[derive(Clone, Debug)]
 pub struct ConnectionPool {
     pub(super) shared: Arc<PoolState>,
 }
 
-/// What the handles of a pool share.
+/// State that the handles of a pool share.
 #[derive(Debug)]
 pub(super) struct PoolState {
     settings: PoolSettings,
@@ -31,9 +31,9 @@ pub(super) struct PoolState {
 /// A connection for one exchange.
 #[derive(Debug)]
 pub(super) enum ConnectionLease {
-    /// Nobody else has it. Dropping the link closes it.
-    Own(http1::Http1Connection, http1::PoolSlot),
-    /// A place on one that others use, too.
+    /// A connection for this exchange alone. Dropping it closes the connection.
+    Exclusive(http1::Http1Connection, http1::PoolSlot),
+    /// A stream of a connection that other exchanges use, too.
     Shared(http2::StreamPermit),
 }
 
@@ -50,39 +50,43 @@ impl ConnectionPool {
         }
     }
 
-    /// How many connections are idle.
+    /// Number of idle connections.
     pub fn idle(&self) -> usize {
         self.shared.http1.idle() + self.shared.http2.idle()
     }
 
-    /// Closes the idle connections to all origins of this kind.
-    pub fn close_idle(&self, of: impl Fn(&UpstreamOrigin) -> bool) {
-        self.shared.http1.forget(&of);
-        self.shared.http2.forget(of);
+    /// Closes the idle connections to all origins that `matches` accepts.
+    pub fn close_idle(&self, matches: impl Fn(&UpstreamOrigin) -> bool) {
+        self.shared.http1.remove_origins(&matches);
+        self.shared.http2.remove_origins(matches);
     }
 
-    /// Takes an idle connection to an origin, the most recently used first, or a place on one that is shared.
-    pub(super) fn take(&self, origin: &UpstreamOrigin, now: Instant) -> Option<ConnectionLease> {
+    /// Takes the most recently used idle connection to an origin, or a stream of a shared one.
+    pub(super) fn lease_idle(&self, origin: &UpstreamOrigin, now: Instant) -> Option<ConnectionLease> {
         if origin.is_http2() {
             self.shared.http2.take(origin).map(ConnectionLease::Shared)
         } else {
-            self.shared.http1.take(origin, now).map(|link| self.own(link, origin))
+            self.shared.http1.take(origin, now).map(|connection| self.exclusive_lease(connection, origin))
         }
     }
 
-    /// Lends a new connection.
-    pub(super) fn lend(&self, origin: &UpstreamOrigin, connection: NewConnection) -> ConnectionLease {
-        self.shared.sweep_from_now();
+    /// Leases a new connection.
+    pub(super) fn lease_new(&self, origin: &UpstreamOrigin, connection: NewConnection) -> ConnectionLease {
+        self.shared.start_sweeping();
         match connection {
-            NewConnection::Http1(link) => self.own(link, origin),
+            NewConnection::Http1(connection) => self.exclusive_lease(connection, origin),
             NewConnection::Http2(connection) => {
                 ConnectionLease::Shared(self.shared.http2.share(origin, connection))
             }
         }
     }
 
-    fn own(&self, link: http1::Http1Connection, origin: &UpstreamOrigin) -> ConnectionLease {
-        ConnectionLease::Own(link, http1::PoolSlot::new(origin, &self.shared.http1))
+    fn exclusive_lease(
+        &self,
+        connection: http1::Http1Connection,
+        origin: &UpstreamOrigin,
+    ) -> ConnectionLease {
+        ConnectionLease::Exclusive(connection, http1::PoolSlot::new(origin, &self.shared.http1))
     }
 }
 
@@ -93,24 +97,24 @@ impl Default for ConnectionPool {
 }
 
 impl PoolState {
-    fn sweep_from_now(self: &Arc<Self>) {
+    fn start_sweeping(self: &Arc<Self>) {
         self.sweeping.call_once(|| {
             let pool = Arc::downgrade(self);
             drop(tokio::spawn(supervise("idle connections", move || sweep_forever(pool.clone()))));
         });
     }
 
-    /// Closes connections that have been idle for too long at `now`, or that the upstream closed.
+    /// Closes connections that are idle for too long at `now`, or that the upstream has closed.
     pub(super) fn sweep(&self, now: Instant) {
         self.http1.sweep(now);
         self.http2.sweep(now);
     }
 }
 
-/// Sweeps for as long as a handle of the pool exists.
+/// Sweeps until the last handle of the pool is dropped.
 async fn sweep_forever(pool: Weak<PoolState>) {
     while let Some(period) = pool.upgrade().map(|shared| shared.settings.idle_timeout / 4) {
-        tokio::time::sleep(period.clamp(Duration::from_millis(10), SWEEP)).await;
+        tokio::time::sleep(period.clamp(Duration::from_millis(10), SWEEP_INTERVAL)).await;
         if let Some(shared) = pool.upgrade() {
             shared.sweep(Instant::now());
         }

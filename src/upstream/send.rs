@@ -1,16 +1,17 @@
-//! Tries: over which connection a request goes, and when it may go again.
+//! Attempts to send a request, and rules for repeating it.
 //!
-//! | what failed | is repeated |
+//! | failure | is repeated |
 //! |---|---|
-//! | making a connection | up to `retries` times, and until every address of a host was tried once |
+//! | opening a connection | up to `retries` times, and until every address of a host was tried once |
 //! | an exchange of which nothing was written | on a new connection |
-//! | one that an upstream of HTTP/2 says it did not look at | the same, if no more than 64 KiB of the body have gone |
+//! | a request that an HTTP/2 upstream reports as unprocessed | the same, if at most 64 KiB of the body were sent |
 //! | an idle connection, before a response | on a new connection, if the method is idempotent and the body is in memory |
 //! | a new connection, before a response | the same, up to `retries` times |
-//! | a timeout of an exchange | never: the upstream may be at work on it |
+//! | a timeout of an exchange | never: the upstream may be processing the request |
 //! | an invalid response | never |
 //!
-//! Every try but one on a dead idle connection goes where [`Peers`] say, which hear how it ended.
+//! An attempt on a reused connection that turns out to be closed is repeated on a new one to the same peer; every other
+//! attempt goes to the next peer of [`Peers`], which receives its outcome.
 
 use std::{
     future::{Future, poll_fn},
@@ -36,10 +37,10 @@ use super::{
 use crate::body::Body;
 
 impl ConnectionPool {
-    /// Sends a request to one origin; as [`ConnectionPool::send_over`], over all its addresses.
+    /// Sends a request to one origin, over all its addresses, as [`ConnectionPool::send_over`] does.
     ///
     /// # Errors
-    /// A [`SendFailure`] says why no response came, and with which status to tell the client.
+    /// A [`SendFailure`] with the cause, and the status for the client, if no response was received.
     pub async fn send(
         &self,
         origin: &UpstreamOrigin,
@@ -52,11 +53,12 @@ impl ConnectionPool {
 
     /// Sends a request to one of several peers and waits for the head of the response.
     ///
-    /// Host has to be among the fields. The framing is made here. The body of the answer fails when the upstream's
-    /// body breaks off or stalls; dropping it early, or dropping this future, closes the connection.
+    /// The fields have to include Host. The framing of the request is decided here. The body of the response fails when
+    /// the upstream's body is incomplete or stalls; dropping it before its end, or dropping this future, closes the
+    /// connection.
     ///
     /// # Errors
-    /// A [`SendFailure`] says why no response came, and with which status to tell the client.
+    /// A [`SendFailure`] with the cause, and the status for the client, if no response was received.
     pub async fn send_over<P: Peers, H: RequestHead>(
         &self,
         peers: &mut P,
@@ -64,53 +66,55 @@ impl ConnectionPool {
         head: &H,
         mut body: Body,
     ) -> Result<UpstreamAnswer, SendFailure> {
-        let mut tries = ConnectionAttempts { pool: self, peers, limits, count: 0, again: None };
+        let mut attempts = ConnectionAttempts { pool: self, peers, limits, count: 0, retry: None };
         loop {
             let began = Instant::now();
-            let found = tries.connection(began).await.map_err(|cause| tries.failure(cause))?;
-            let handed_over = if found.reused { began } else { Instant::now() };
-            let spare = body.replay();
-            let said = HeadForPeer { head, host: found.peer.host.as_ref() };
-            let sent = exchange(found.lease, &found.peer.origin, (&said, body), limits, handed_over).await;
+            let checkout = attempts.acquire(began).await.map_err(|cause| attempts.failure(cause))?;
+            let handed_over = if checkout.reused { began } else { Instant::now() };
+            let spare = body.try_clone();
+            let request = (&HeadForPeer { head, host: checkout.peer.host.as_ref() }, body);
+            let sent = exchange(checkout.lease, &checkout.peer.origin, request, limits, handed_over).await;
             let SendError { cause, unsent } = match sent {
-                Ok((response, switched)) => {
-                    let came = Instant::now();
-                    tries.peers.ended(Ok((response.status(), came.duration_since(handed_over))));
-                    return Ok(UpstreamAnswer { response, switched, tries: tries.count, came });
+                Ok((response, upgraded)) => {
+                    let received_at = Instant::now();
+                    let time = received_at.duration_since(handed_over);
+                    attempts.peers.report_outcome(Ok((response.status(), time)));
+                    return Ok(UpstreamAnswer { response, upgraded, attempts: attempts.count, received_at });
                 }
-                Err(lost) => lost,
+                Err(error) => error,
             };
-            let repeatable = matches!(cause, FailureCause::Closed(_)) && (found.reused || tries.left());
-            let again = match unsent {
+            let is_repeatable =
+                matches!(cause, FailureCause::Closed(_)) && (checkout.reused || attempts.has_more());
+            let repeated = match unsent {
                 UnsentPart::Body(body) => Some(body),
                 UnsentPart::Head => spare,
                 UnsentPart::Nothing => spare.filter(|_| head.method().is_idempotent()),
             };
-            match again {
-                Some(again) if repeatable => body = again,
+            match repeated {
+                Some(repeated) if is_repeatable => body = repeated,
                 _ => {
-                    tries.peers.ended(Err(&cause));
-                    return Err(tries.failure(cause));
+                    attempts.peers.report_outcome(Err(&cause));
+                    return Err(attempts.failure(cause));
                 }
             }
-            if found.reused {
-                // The peer may be well: it closed a connection that nobody used.
-                tries.again = Some(found.peer);
+            if checkout.reused {
+                // The peer may be healthy: it closed a connection that was idle.
+                attempts.retry = Some(checkout.peer);
             } else {
-                tries.peers.ended(Err(&cause));
+                attempts.peers.report_outcome(Err(&cause));
             }
         }
     }
 }
 
-/// The connections that were asked for.
+/// Connections for the attempts of one request.
 struct ConnectionAttempts<'a, P> {
     pool: &'a ConnectionPool,
     peers: &'a mut P,
     limits: &'a UpstreamTimeouts,
     count: u32,
-    /// The peer whose idle connection was dead: it gets a new one.
-    again: Option<Peer>,
+    /// The peer whose idle connection was closed, and to which a new one is opened.
+    retry: Option<Peer>,
 }
 
 /// A connection for one exchange.
@@ -121,29 +125,29 @@ struct Checkout {
 }
 
 impl<P: Peers> ConnectionAttempts<'_, P> {
-    /// Takes or makes a connection, to one peer after the other.
-    async fn connection(&mut self, now: Instant) -> Result<Checkout, FailureCause> {
+    /// Takes an idle connection or opens one, to one peer after the other.
+    async fn acquire(&mut self, now: Instant) -> Result<Checkout, FailureCause> {
         loop {
-            let peer = match self.again.take() {
+            let peer = match self.retry.take() {
                 Some(peer) => peer,
                 None => {
-                    let peer = in_time(self.peers.next(), self.limits.connect).await?;
-                    if let Some(lease) = self.pool.take(&peer.origin, now) {
+                    let peer = next_peer_within(self.peers.next(), self.limits.connect).await?;
+                    if let Some(lease) = self.pool.lease_idle(&peer.origin, now) {
                         return Ok(Checkout { peer, lease, reused: true });
                     }
                     peer
                 }
             };
             self.count += 1;
-            // In a box: most requests need no new connection, and none of the room that making one takes.
+            // Boxed, as most requests open no connection and should not carry the size of this future.
             match Box::pin(connect(peer.address, &peer.origin, self.limits.connect)).await {
                 Ok(connection) => {
-                    let lease = self.pool.lend(&peer.origin, connection);
+                    let lease = self.pool.lease_new(&peer.origin, connection);
                     return Ok(Checkout { peer, lease, reused: false });
                 }
                 Err(cause) => {
-                    self.peers.ended(Err(&cause));
-                    if !self.left() {
+                    self.peers.report_outcome(Err(&cause));
+                    if !self.has_more() {
                         return Err(cause);
                     }
                 }
@@ -151,17 +155,18 @@ impl<P: Peers> ConnectionAttempts<'_, P> {
         }
     }
 
-    fn left(&self) -> bool {
-        self.count <= self.limits.retries || (self.count as usize) < self.peers.width()
+    /// Whether another connection may be opened.
+    fn has_more(&self) -> bool {
+        self.count <= self.limits.retries || (self.count as usize) < self.peers.min_attempts()
     }
 
     fn failure(&self, cause: FailureCause) -> SendFailure {
-        SendFailure { cause, tries: self.count }
+        SendFailure { cause, attempts: self.count }
     }
 }
 
-/// Waits for a peer, but no longer than this. Mostly it is known at once, and no timer is needed.
-async fn in_time(
+/// Waits for a peer, at most for `limit`. Most often it is known at once, and no timer is made.
+async fn next_peer_within(
     next: impl Future<Output = Result<Peer, FailureCause>>,
     limit: Duration,
 ) -> Result<Peer, FailureCause> {
@@ -169,25 +174,25 @@ async fn in_time(
     match poll_fn(|context| Poll::Ready(next.as_mut().poll(context))).await {
         Poll::Ready(peer) => peer,
         Poll::Pending => {
-            let late = |_| Err(FailureCause::NameResolution(ErrorKind::TimedOut.into()));
-            timeout(limit, next).await.unwrap_or_else(late)
+            let timed_out = |_| Err(FailureCause::NameResolution(ErrorKind::TimedOut.into()));
+            timeout(limit, next).await.unwrap_or_else(timed_out)
         }
     }
 }
 
-/// An exchange that gave no response.
+/// An exchange without a response.
 struct SendError {
     cause: FailureCause,
     unsent: UnsentPart,
 }
 
-/// What of a request was not written.
+/// Part of a request that was not written.
 enum UnsentPart {
-    /// Nothing of it was; its body is still there.
+    /// All of it, and its body is still available.
     Body(Body),
-    /// Nothing of it was, but some of the body may have been taken.
+    /// All of it, but some of the body may have been read.
     Head,
-    /// Some of it was: it may be repeated if it is idempotent. (RFC 9110, section 9.2.2)
+    /// Some of it was written: it may be repeated if the method is idempotent. (RFC 9110, section 9.2.2)
     Nothing,
 }
 
@@ -201,31 +206,31 @@ impl From<FailureCause> for SendError {
 async fn exchange<H: RequestHead>(
     lease: ConnectionLease,
     origin: &UpstreamOrigin,
-    (said, body): (&HeadForPeer<'_, H>, Body),
+    (head, body): (&HeadForPeer<'_, H>, Body),
     limits: &UpstreamTimeouts,
     now: Instant,
 ) -> Result<(Response<Body>, Option<UpgradedStream>), SendError> {
     match lease {
-        ConnectionLease::Own(link, home) => {
-            let answered =
-                http1::send(link, home, (said, body), limits, now).await.map_err(|lost| SendError {
-                    cause: lost.cause,
-                    unsent: if lost.unsent { UnsentPart::Head } else { UnsentPart::Nothing },
-                })?;
-            match answered {
+        ConnectionLease::Exclusive(connection, slot) => {
+            let sent = http1::send(connection, slot, (head, body), limits, now).await;
+            let result = sent.map_err(|error| SendError {
+                cause: error.cause,
+                unsent: if error.unsent { UnsentPart::Head } else { UnsentPart::Nothing },
+            })?;
+            match result {
                 ExchangeResult::Response(response) => Ok((response, None)),
-                ExchangeResult::Switched(..) if !said.head.upgrades() => {
-                    Err(FailureCause::UnaskedUpgrade.into())
+                ExchangeResult::Upgraded(..) if !head.head.upgrades() => {
+                    Err(FailureCause::UnexpectedUpgrade.into())
                 }
-                ExchangeResult::Switched(response, switched) => Ok((response, Some(switched))),
+                ExchangeResult::Upgraded(response, stream) => Ok((response, Some(stream))),
             }
         }
         ConnectionLease::Shared(stream) => {
-            // In a box: few requests go this way, and it takes more room.
-            let sent = Box::pin(http2::send(stream, origin, (said, body), limits)).await;
-            let response = sent.map_err(|lost| SendError {
-                cause: lost.cause,
-                unsent: lost.unsent.map_or(UnsentPart::Nothing, UnsentPart::Body),
+            // Boxed, as few requests use HTTP/2, and its future is larger.
+            let sent = Box::pin(http2::send(stream, origin, (head, body), limits)).await;
+            let response = sent.map_err(|error| SendError {
+                cause: error.cause,
+                unsent: error.unsent.map_or(UnsentPart::Nothing, UnsentPart::Body),
             })?;
             Ok((response, None))
         }

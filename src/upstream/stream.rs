@@ -1,4 +1,4 @@
-//! The bytes of a connection to an upstream: in plain text, or in TLS.
+//! Byte stream of a connection to an upstream, with or without TLS.
 
 use std::{
     io::{self, IoSlice},
@@ -13,23 +13,23 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-/// A connection to an upstream, before anything is said over it.
+/// A connection to an upstream.
 #[derive(Debug)]
 pub(super) enum UpstreamStream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// The upstream's end of a connection that speaks another protocol from now on.
+/// A connection to an upstream that has switched to another protocol.
 #[derive(Debug)]
 pub struct UpgradedStream {
-    /// What the upstream has said in it already.
-    ahead: Bytes,
+    /// Bytes of the new protocol that were read together with the response.
+    buffered: Bytes,
     stream: UpstreamStream,
 }
 
 impl UpstreamStream {
-    /// Whether the other end has neither closed it nor said anything, as far as is known without asking the system.
+    /// Whether the upstream has neither closed the connection nor sent anything, as far as the runtime has been notified.
     pub(super) fn is_quiet(&mut self) -> bool {
         let mut byte = [0; 1];
         match self {
@@ -37,7 +37,7 @@ impl UpstreamStream {
                 stream.try_read(&mut byte).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
             }
             Self::Tls(stream) => {
-                // It may have to take in what is said about the session alone.
+                // Session tickets and the like are processed here, and are not data.
                 let mut context = Context::from_waker(Waker::noop());
                 Pin::new(stream).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
             }
@@ -46,8 +46,8 @@ impl UpstreamStream {
 }
 
 impl UpgradedStream {
-    pub(super) const fn new(ahead: Bytes, stream: UpstreamStream) -> Self {
-        Self { ahead, stream }
+    pub(super) const fn new(buffered: Bytes, stream: UpstreamStream) -> Self {
+        Self { buffered, stream }
     }
 }
 
@@ -112,12 +112,12 @@ impl AsyncRead for UpgradedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
+        if self.buffered.is_empty() {
             return Pin::new(&mut self.stream).poll_read(context, buffer);
         }
-        let length = self.ahead.len().min(buffer.remaining());
-        buffer.put_slice(&self.ahead[..length]);
-        self.ahead.advance(length);
+        let length = self.buffered.len().min(buffer.remaining());
+        buffer.put_slice(&self.buffered[..length]);
+        self.buffered.advance(length);
         Poll::Ready(Ok(()))
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame};
 
 use crate::{
-    body::{Body, BodyBuffers, BodyError, Held},
+    body::{Body, BodyBuffers, BodyError, BudgetedBuffer},
     plugin::{transform_rules::TransformRules, whole_body},
 };
 
@@ -31,7 +31,7 @@ pub(super) fn transform(body: Body, rules: Arc<Json>, buffers: &BodyBuffers) -> 
         }
         Body::Incoming(_) | Body::Boxed(_) => {}
     }
-    let (buffered, buffers) = (buffers.held(MAX_BODY_BYTES), buffers.clone());
+    let (buffered, buffers) = (buffers.new_buffer(MAX_BODY_BYTES), buffers.clone());
     Body::boxed(TransformedBody { body, rules, buffers, buffered: Some(buffered), next: VecDeque::new() })
 }
 
@@ -47,7 +47,7 @@ struct TransformedBody {
     rules: Arc<Json>,
     buffers: BodyBuffers,
     /// The data so far; `None` once it was changed.
-    buffered: Option<Held>,
+    buffered: Option<BudgetedBuffer>,
     /// Frames to send before the rest of the body.
     next: VecDeque<Frame<Bytes>>,
 }
@@ -82,7 +82,7 @@ impl HttpBody for TransformedBody {
 impl TransformedBody {
     /// Changes the buffered data and sends it.
     fn send_changed(&mut self, last: Option<Frame<Bytes>>) -> Result<(), BodyError> {
-        let buffered = self.buffered.take().map(Held::into_bytes).unwrap_or_default();
+        let buffered = self.buffered.take().map(BudgetedBuffer::into_bytes).unwrap_or_default();
         let changed = apply(buffered, &self.rules, &self.buffers)?;
         let data = (!changed.is_empty()).then(|| Frame::data(changed));
         self.next = data.into_iter().chain(last).collect();
@@ -91,7 +91,7 @@ impl TransformedBody {
 
     /// Sends the buffered data unchanged, as the body is too large.
     fn send_unchanged(&mut self, data: Bytes) {
-        let buffered = self.buffered.take().map(Held::into_bytes);
+        let buffered = self.buffered.take().map(BudgetedBuffer::into_bytes);
         self.next = buffered.into_iter().chain([data]).map(Frame::data).collect();
     }
 }

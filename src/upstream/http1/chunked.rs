@@ -1,23 +1,23 @@
-//! Bodies in chunks, as they come in. (RFC 9112, section 7.1)
+//! Decoder of chunked bodies. (RFC 9112, section 7.1)
 
 use bytes::{Buf, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::InvalidResponse;
 
-/// The most bytes of all chunk extensions and leading zeros of a body, and of its trailers.
+/// Limit of all chunk extensions and leading zeros of a body, and limit of its trailers, in bytes.
 const MAX_EXTRA: usize = 16 * 1024;
 
-/// The most trailer fields.
+/// The largest number of trailer fields.
 const MAX_TRAILERS: usize = 100;
 
-/// How far a body has been read.
+/// State of the decoding of a body.
 #[derive(Debug, Default)]
 pub(super) struct ChunkedDecoder {
     state: ChunkState,
-    /// The size of the chunk, or what is left of it.
+    /// Size of the chunk, or the rest of it.
     size: u64,
-    /// How many bytes of extensions, blanks and leading zeros there were.
+    /// Number of bytes of extensions, blanks and leading zeros.
     extra: usize,
     trailers: Vec<u8>,
 }
@@ -28,7 +28,7 @@ enum ChunkState {
     #[default]
     Start,
     Size,
-    /// After a blank: no digit may come any more.
+    /// After a blank: no digit may follow.
     Blank,
     Extension,
     SizeEnd,
@@ -39,7 +39,7 @@ enum ChunkState {
     Done,
 }
 
-/// What has been read.
+/// A part of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ChunkPart {
     Data(Bytes),
@@ -48,12 +48,12 @@ pub(super) enum ChunkPart {
 }
 
 impl ChunkedDecoder {
-    /// Whether the last byte was read.
+    /// Whether the body is complete.
     pub(super) fn is_done(&self) -> bool {
         self.state == ChunkState::Done
     }
 
-    /// Takes the next part from the front of what was read; none if more has to be read.
+    /// Takes the next part from the front of the bytes that were read; `None` if more has to be read.
     pub(super) fn take(&mut self, read: &mut Bytes) -> Result<Option<ChunkPart>, InvalidResponse> {
         loop {
             match self.state {
@@ -74,18 +74,18 @@ impl ChunkedDecoder {
                 state => {
                     let Some(byte) = read.first().copied() else { return Ok(None) };
                     read.advance(1);
-                    self.state = self.step(state, byte)?;
+                    self.state = self.next_state(state, byte)?;
                 }
             }
         }
     }
 
-    /// What comes after one byte of what is around the data.
-    fn step(&mut self, state: ChunkState, byte: u8) -> Result<ChunkState, InvalidResponse> {
+    /// The state after one byte outside of data and trailers.
+    fn next_state(&mut self, state: ChunkState, byte: u8) -> Result<ChunkState, InvalidResponse> {
         Ok(match (state, byte) {
             (ChunkState::Start | ChunkState::Size, digit) if digit.is_ascii_hexdigit() => {
                 let digit = char::from(digit).to_digit(16).unwrap_or_default();
-                let size = self.size.checked_mul(16).and_then(|it| it.checked_add(u64::from(digit)));
+                let size = self.size.checked_mul(16).and_then(|size| size.checked_add(u64::from(digit)));
                 self.size = size.ok_or(InvalidResponse::Chunk)?;
                 if self.size == 0 { self.count_extra(ChunkState::Size)? } else { ChunkState::Size }
             }
@@ -108,11 +108,11 @@ impl ChunkedDecoder {
         if self.extra > MAX_EXTRA { Err(InvalidResponse::Chunk) } else { Ok(state) }
     }
 
-    /// Reads lines up to the empty one.
+    /// Reads trailers up to the empty line.
     fn trailers(&mut self, read: &mut Bytes) -> Result<Option<ChunkPart>, InvalidResponse> {
         while let Some(byte) = read.first().copied() {
             read.advance(1);
-            // The parser of fields takes a bare line feed for the end of a line, and two of them for the last one.
+            // httparse accepts a bare line feed as the end of a line, and two of them as the end of the fields.
             if byte == b'\n' && self.trailers.last() != Some(&b'\r') {
                 return Err(InvalidResponse::Trailers);
             }
@@ -123,7 +123,7 @@ impl ChunkedDecoder {
             }
             if self.trailers.ends_with(b"\r\n\r\n") {
                 self.state = ChunkState::Done;
-                return fields(&self.trailers).map(|it| Some(ChunkPart::Trailers(it)));
+                return parse_trailers(&self.trailers).map(|trailers| Some(ChunkPart::Trailers(trailers)));
             }
             if self.trailers.len() > MAX_EXTRA {
                 return Err(InvalidResponse::Trailers);
@@ -133,9 +133,9 @@ impl ChunkedDecoder {
     }
 }
 
-fn fields(text: &[u8]) -> Result<HeaderMap, InvalidResponse> {
-    let mut room = [httparse::EMPTY_HEADER; MAX_TRAILERS];
-    let Ok(httparse::Status::Complete((end, found))) = httparse::parse_headers(text, &mut room) else {
+fn parse_trailers(text: &[u8]) -> Result<HeaderMap, InvalidResponse> {
+    let mut slots = [httparse::EMPTY_HEADER; MAX_TRAILERS];
+    let Ok(httparse::Status::Complete((end, found))) = httparse::parse_headers(text, &mut slots) else {
         return Err(InvalidResponse::Trailers);
     };
     if end != text.len() {
@@ -156,27 +156,27 @@ mod tests {
 
     use super::*;
 
-    /// What is read of a body that comes in pieces of this size: its data, its trailers, and what comes after it.
+    /// Decodes a body that arrives in pieces of this size: its data, its trailers, and the bytes that follow.
     fn read(text: &[u8], piece: usize) -> Result<(Vec<u8>, HeaderMap, Vec<u8>), InvalidResponse> {
         let (mut chunked, mut data, mut trailers) = (ChunkedDecoder::default(), Vec::new(), HeaderMap::new());
         let mut rest = Bytes::copy_from_slice(text);
         loop {
-            let mut came = rest.split_to(piece.min(rest.len()));
-            assert!(!came.is_empty(), "there is no end in {text:?}");
-            while let Some(part) = chunked.take(&mut came)? {
+            let mut piece_bytes = rest.split_to(piece.min(rest.len()));
+            assert!(!piece_bytes.is_empty(), "there is no end in {text:?}");
+            while let Some(part) = chunked.take(&mut piece_bytes)? {
                 match part {
                     ChunkPart::Data(bytes) => data.extend_from_slice(&bytes),
                     ChunkPart::Trailers(fields) => trailers = fields,
                     ChunkPart::End => {}
                 }
                 if chunked.is_done() {
-                    return Ok((data, trailers, [came, rest].concat()));
+                    return Ok((data, trailers, [piece_bytes, rest].concat()));
                 }
             }
         }
     }
 
-    /// Checks that a body is read so, however it comes.
+    /// Checks the decoding of a body, in pieces of every size.
     #[track_caller]
     fn check(text: &str, data: &str, trailers: &[(&'static str, &str)], rest: &str) {
         let fields: HeaderMap =
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn chunks_are_put_together() {
+    fn chunks_are_joined() {
         check("2\r\nok\r\n0\r\n\r\n", "ok", &[], "");
         check("1\r\no\r\n00A\r\n0123456789\r\n0\r\n\r\nHTTP", "o0123456789", &[], "HTTP");
         check("2;a=\"b\"\r\nok\r\n0 \r\n\r\n", "ok", &[], "");
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_as_it_must_be_is_refused() {
+    fn malformed_chunks_are_refused() {
         for text in [
             "\r\n",
             "g\r\n",
@@ -239,7 +239,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_a_body_is_cut_it_is_the_same(
+        fn the_result_does_not_depend_on_how_a_body_is_split(
             chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..8),
             piece in 1_usize..60,
         ) {
@@ -256,7 +256,7 @@ mod tests {
         }
 
         #[test]
-        fn however_any_bytes_are_cut_they_are_the_same(
+        fn the_result_does_not_depend_on_how_any_bytes_are_split(
             words in prop::collection::vec(
                 prop::sample::select(vec![
                     "0", "2", "A", "\r\n", "\r", "\n", ";a", " ", "ok", "x: 1", "0\r\n", "\r\n\r\n", "HTTP/1.1 200 OK\r\n",
@@ -265,21 +265,21 @@ mod tests {
             ),
             piece in 1_usize..20,
         ) {
-            // Data, trailers and rest, or an error, or neither: all that came before an error came in any case.
+            // Data, bytes that follow, and an error: data before an error is returned in any case.
             let taken = |piece: usize| {
                 let text = words.concat();
                 let (mut chunked, mut data, mut left) = (ChunkedDecoder::default(), Vec::new(), Vec::new());
-                for came in text.as_bytes().chunks(piece) {
-                    let mut came = Bytes::copy_from_slice(came);
+                for piece_bytes in text.as_bytes().chunks(piece) {
+                    let mut piece_bytes = Bytes::copy_from_slice(piece_bytes);
                     while !chunked.is_done() {
-                        match chunked.take(&mut came) {
+                        match chunked.take(&mut piece_bytes) {
                             Ok(Some(ChunkPart::Data(bytes))) => data.extend_from_slice(&bytes),
                             Ok(Some(_)) => {}
                             Ok(None) => break,
                             Err(error) => return (data, left, Some(error)),
                         }
                     }
-                    left.extend_from_slice(&came);
+                    left.extend_from_slice(&piece_bytes);
                 }
                 (data, left, None)
             };
@@ -287,7 +287,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(text in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn the_decoder_never_panics(text in prop::collection::vec(any::<u8>(), 0..200)) {
             let (mut chunked, mut read) = (ChunkedDecoder::default(), Bytes::from(text));
             while let Ok(Some(part)) = chunked.take(&mut read) {
                 if part == ChunkPart::End || chunked.is_done() {

@@ -1,8 +1,8 @@
-//! Idle connections, kept per origin.
+//! Pool of idle upstream connections, sharded, by origin.
 //!
-//! The shelf is cut into shards and a thread starts its search at its own, so that threads rarely meet. (Kong's pool
-//! is per worker, too.) Nobody waits for an idle connection: whether its upstream has closed it is seen when it is
-//! taken, and when the shelf is swept.
+//! Each thread begins its search at its own shard, so that threads rarely contend for a lock. (Kong's pool is per worker,
+//! too.) No task waits on an idle connection: that its upstream has closed it is noticed when it is taken, and when the
+//! pool is swept.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::connection::Http1Connection;
 use crate::upstream::{PoolSettings, UpstreamOrigin};
 
-/// How many parts the shelf has.
+/// Number of shards.
 const SHARDS: usize = 16;
 
 thread_local! {
@@ -39,15 +39,15 @@ type IdlePoolShard = HashMap<UpstreamOrigin, Vec<IdleConnection>>;
 
 #[derive(Debug)]
 struct IdleConnection {
-    link: Http1Connection,
+    connection: Http1Connection,
     since: Instant,
 }
 
-/// Where a connection goes after an exchange.
+/// Place in the pool that a connection returns to after its exchange.
 #[derive(Debug)]
 pub(in crate::upstream) struct PoolSlot {
     origin: UpstreamOrigin,
-    shelf: Arc<IdlePool>,
+    pool: Arc<IdlePool>,
 }
 
 impl IdlePool {
@@ -55,38 +55,38 @@ impl IdlePool {
         Self { settings, shards: Default::default() }
     }
 
-    /// How many connections are idle.
+    /// Number of idle connections.
     pub(in crate::upstream) fn idle(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).values().map(Vec::len).sum::<usize>()).sum()
     }
 
-    /// Takes the connection to an origin that was used most recently.
+    /// Takes the most recently used connection to an origin.
     pub(in crate::upstream) fn take(&self, origin: &UpstreamOrigin, now: Instant) -> Option<Http1Connection> {
         let own = SHARD.with(|shard| *shard);
         let (before, after) = self.shards.split_at(own);
         after.iter().chain(before).find_map(|shard| {
             loop {
-                // What has gone stale is closed outside of the lock.
+                // A stale connection is closed after the lock is released.
                 let mut candidate = lock(shard).get_mut(origin)?.pop()?;
                 if self.is_fresh(&mut candidate, now) {
-                    return Some(candidate.link);
+                    return Some(candidate.connection);
                 }
             }
         })
     }
 
-    /// Closes the connections to all origins of this kind.
-    pub(in crate::upstream) fn forget(&self, of: impl Fn(&UpstreamOrigin) -> bool) {
+    /// Closes the connections to all origins that `matches` accepts.
+    pub(in crate::upstream) fn remove_origins(&self, matches: impl Fn(&UpstreamOrigin) -> bool) {
         for shard in &self.shards {
-            let closed: Vec<_> = lock(shard).extract_if(|origin, _| of(origin)).collect();
+            let closed: Vec<_> = lock(shard).extract_if(|origin, _| matches(origin)).collect();
             drop(closed);
         }
     }
 
-    /// Closes connections that have been idle for too long at `now`, or that the upstream closed.
+    /// Closes connections that are idle for too long at `now`, or that the upstream has closed.
     ///
-    /// To ask whether one is quiet reads from it, but asks the system only if the runtime has been told of an event
-    /// there: the lock is held for a look at each connection, and for a call only for those that are to be closed.
+    /// The check reads from each connection, but makes a system call only if the runtime was notified of an event on it.
+    /// So the lock is held for system calls only for connections that are to be closed.
     pub(in crate::upstream) fn sweep(&self, now: Instant) {
         for shard in &self.shards {
             let mut stale = Vec::new();
@@ -94,37 +94,37 @@ impl IdlePool {
                 stale.extend(idle.extract_if(.., |candidate| !self.is_fresh(candidate, now)));
                 !idle.is_empty()
             });
-            // Closing is a call to the system for each: it is done outside of the lock.
+            // Each close is a system call, made after the lock is released.
             drop(stale);
         }
     }
 
     fn is_fresh(&self, idle: &mut IdleConnection, now: Instant) -> bool {
-        now.saturating_duration_since(idle.since) < self.settings.idle_timeout && idle.link.is_quiet()
+        now.saturating_duration_since(idle.since) < self.settings.idle_timeout && idle.connection.is_quiet()
     }
 }
 
 impl PoolSlot {
-    pub(in crate::upstream) fn new(origin: &UpstreamOrigin, shelf: &Arc<IdlePool>) -> Self {
-        Self { origin: origin.clone(), shelf: Arc::clone(shelf) }
+    pub(in crate::upstream) fn new(origin: &UpstreamOrigin, pool: &Arc<IdlePool>) -> Self {
+        Self { origin: origin.clone(), pool: Arc::clone(pool) }
     }
 
-    /// The host and port that it leads to.
-    pub(super) fn place(&self) -> impl fmt::Display {
+    /// Host and port of the origin, for log lines.
+    pub(super) fn origin(&self) -> impl fmt::Display {
         format!("{}:{}", self.origin.host, self.origin.port)
     }
 
-    /// Takes a connection back, in place of the one unused for longest if there are too many.
-    pub(super) fn put(self, link: Http1Connection) {
-        let Self { origin, shelf } = self;
-        let settings = &shelf.settings;
-        if link.served >= settings.max_requests || settings.idle_per_origin == 0 {
+    /// Returns a connection to the pool; closes the least recently used one if there are too many.
+    pub(super) fn release(self, connection: Http1Connection) {
+        let Self { origin, pool } = self;
+        let settings = &pool.settings;
+        if connection.served >= settings.max_requests || settings.idle_per_origin == 0 {
             return;
         }
-        let idle = IdleConnection { link, since: Instant::now() };
+        let idle = IdleConnection { connection, since: Instant::now() };
         let own = SHARD.with(|shard| *shard);
         let surplus = {
-            let mut shard = lock(&shelf.shards[own]);
+            let mut shard = lock(&pool.shards[own]);
             let kept = shard.entry(origin).or_default();
             kept.push(idle);
             (kept.len() > settings.idle_per_origin).then(|| kept.remove(0))

@@ -1,7 +1,7 @@
-//! A timer that is asked often and rarely goes off.
+//! Timer that is polled often and rarely expires.
 //!
-//! Setting a timer costs more than looking at one, and nearly every deadline is met. So the timer of a connection is
-//! moved only when it would go off too late, or has gone off too early.
+//! Setting a timer costs more than reading its deadline, and nearly every deadline is met. So the timer of a connection is
+//! reset only when it would expire too late, or has expired too early.
 
 use std::{
     future::Future,
@@ -36,8 +36,8 @@ impl LazyTimer {
         Poll::Pending
     }
 
-    /// Forgets who has waited, who may be gone for long when it goes off.
-    pub(super) fn rest(&mut self) {
+    /// Drops the waker of the task that polled last, which may have ended long before the timer expires.
+    pub(super) fn clear_waker(&mut self) {
         if let Some(sleep) = &mut self.0 {
             let _ = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         }
@@ -51,16 +51,16 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_goes_off_at_the_deadline_it_was_asked_for_last() {
+    async fn the_timer_expires_at_the_last_deadline() {
         let began = Instant::now();
         let seconds = |number| began + Duration::from_secs(number);
-        let mut alarm = LazyTimer::new();
+        let mut timer = LazyTimer::new();
         for (ask, deadline) in [(10, 10), (20, 20), (25, 22), (30, 25)] {
-            // Somebody is content with a later one, and then asks for the earlier one again.
-            let early = poll_fn(|context| Poll::Ready(alarm.poll(seconds(ask), context))).await;
+            // It is polled with a later deadline, and then with an earlier one.
+            let early = poll_fn(|context| Poll::Ready(timer.poll(seconds(ask), context))).await;
             assert!(early.is_pending());
-            alarm.rest();
-            poll_fn(|context| alarm.poll(seconds(deadline), context)).await;
+            timer.clear_waker();
+            poll_fn(|context| timer.poll(seconds(deadline), context)).await;
             assert_eq!(Instant::now(), seconds(deadline));
         }
     }

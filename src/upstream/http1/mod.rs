@@ -1,17 +1,17 @@
-//! HTTP/1.1 with an upstream: one request and its response on one connection, driven by whoever waits for them.
+//! HTTP/1.1 client: one request and its response on one connection.
 //!
-//! There is no task behind a connection: the request's own task writes, reads and keeps the time, so that nothing is
-//! handed over, and a connection that waits for its next request is a socket and nothing else. What a client may get
-//! wrong is hyper's business; what an upstream may get wrong is refused here.
+//! A connection has no task of its own: the task of the request writes, reads and keeps the timeouts, so that nothing is
+//! passed between tasks, and an idle connection is a socket and nothing else. hyper checks the messages of clients; those
+//! of upstreams are checked here.
 //!
-//! | part | what it is for |
+//! | file | what it holds |
 //! |---|---|
-//! | [`request`] | the request on its way out |
-//! | [`response`] | the head of the response, and what it says about its body |
-//! | [`chunked`] | bodies in chunks |
+//! | [`request`] | writer of a request |
+//! | [`response`] | reader of the head of a response |
+//! | [`chunked`] | decoder of chunked bodies |
 //! | [`connection`] | a connection |
-//! | [`idle_pool`] | connections that wait for a request |
-//! | [`lazy_timer`] | timeouts |
+//! | [`idle_pool`] | pool of idle connections |
+//! | [`lazy_timer`] | timer for timeouts |
 
 mod chunked;
 mod connection;
@@ -37,8 +37,8 @@ use tokio::{io::AsyncReadExt, time::Instant};
 
 use self::{
     chunked::{ChunkPart, ChunkedDecoder},
-    request::{RequestWriter, WriteBlocked, WriteStage},
-    response::{Heads, ReceivedHead},
+    request::{RequestWriter, WriteError, WriteStage},
+    response::{HeadReader, ReceivedHead},
 };
 pub(super) use self::{
     connection::Http1Connection,
@@ -53,11 +53,11 @@ use super::{
 };
 use crate::body::{Body, BodyError};
 
-/// How much is read at a time, and how much once an upstream has more to say.
-const READ: usize = 8 * 1024;
-const READ_MOST: usize = 64 * 1024;
+/// The first and the largest size of a read, in bytes. The size doubles while an upstream fills the buffer.
+const MIN_READ: usize = 8 * 1024;
+const MAX_READ: usize = 64 * 1024;
 
-/// A response that is not HTTP, or more of it than is allowed.
+/// A response that is not valid HTTP, or exceeds a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InvalidResponse {
     Head(httparse::Error),
@@ -70,57 +70,57 @@ pub(super) enum InvalidResponse {
     Trailers,
 }
 
-/// What a request came to.
+/// Response to a request.
 #[derive(Debug)]
 pub(super) enum ExchangeResult {
     Response(Response<Body>),
     /// The upstream has switched protocols.
-    Switched(Response<Body>, UpgradedStream),
+    Upgraded(Response<Body>, UpgradedStream),
 }
 
-/// A request that got no response.
+/// A request without a response.
 #[derive(Debug)]
 pub(super) struct Http1SendError {
     pub(super) cause: FailureCause,
-    /// Whether not a byte of it was written.
+    /// Whether no byte of it was written.
     pub(super) unsent: bool,
 }
 
-/// A request on its way and the response to it.
+/// A request that is being written, and the response that is being read.
 #[derive(Debug)]
 struct Http1Exchange {
-    link: Http1Connection,
-    home: PoolSlot,
-    outgoing: RequestWriter,
-    /// What has been read and is not understood yet.
+    connection: Http1Connection,
+    slot: PoolSlot,
+    writer: RequestWriter,
+    /// Bytes that were read and are not parsed yet.
     read: Bytes,
-    /// Where more is read to.
-    room: BytesMut,
-    /// How much is read at a time.
-    appetite: usize,
-    patience: ExchangeTimeouts,
-    heads: Heads,
+    /// Buffer for the next read.
+    buffer: BytesMut,
+    /// Size of a read, in bytes.
+    read_size: usize,
+    timeouts: ExchangeTimeouts,
+    heads: HeadReader,
 }
 
-/// How long is waited for an upstream.
+/// Timeouts of an exchange.
 #[derive(Clone, Copy, Debug)]
 struct ExchangeTimeouts {
     write: Duration,
     read: Duration,
 }
 
-/// The body of a response on its way in. Dropping it before its end closes the connection.
+/// Body of a response. Dropping it before its end closes the connection.
 #[derive(Debug)]
 struct Http1Download {
-    /// None once the body has ended.
+    /// `None` once the body has ended.
     exchange: Option<Http1Exchange>,
-    ahead: BodyDecoder,
+    decoder: BodyDecoder,
     keep_alive: bool,
-    /// Since when nothing has come.
-    waits_since: Option<Instant>,
+    /// Start of the current pause, if the last poll was pending.
+    idle_since: Option<Instant>,
 }
 
-/// What is still to come of a body.
+/// Decoder of the rest of a body.
 #[derive(Debug)]
 enum BodyDecoder {
     Length(u64),
@@ -128,117 +128,117 @@ enum BodyDecoder {
     UntilClose,
 }
 
-/// Sends a request over a connection that belongs to `home`, and waits for the head of the response. The connection
-/// goes home as soon as the response has been read, or is closed if it cannot be used again.
+/// Sends a request over a connection and waits for the head of the response. The connection returns to `slot` as soon as
+/// the response has been read, or is closed if it cannot be used again.
 pub(super) async fn send<H: RequestHead>(
-    link: Http1Connection,
-    home: PoolSlot,
-    (said, body): (&HeadForPeer<'_, H>, Body),
+    connection: Http1Connection,
+    slot: PoolSlot,
+    (head, body): (&HeadForPeer<'_, H>, Body),
     limits: &UpstreamTimeouts,
     now: Instant,
 ) -> Result<ExchangeResult, Http1SendError> {
     let mut exchange = Http1Exchange {
-        link,
-        home,
-        outgoing: RequestWriter::new(said, body, now),
+        connection,
+        slot,
+        writer: RequestWriter::new(head, body, now),
         read: Bytes::new(),
-        room: BytesMut::new(),
-        appetite: READ,
-        patience: ExchangeTimeouts { write: limits.write, read: limits.read },
-        heads: Heads::default(),
+        buffer: BytesMut::new(),
+        read_size: MIN_READ,
+        timeouts: ExchangeTimeouts { write: limits.write, read: limits.read },
+        heads: HeadReader::default(),
     };
-    match poll_fn(|context| exchange.poll_head(said.head.method(), context)).await {
-        Ok(head) => Ok(exchange.answer(head)),
-        Err(cause) => Err(Http1SendError { cause, unsent: exchange.outgoing.is_unsent() }),
+    match poll_fn(|context| exchange.poll_head(head.head.method(), context)).await {
+        Ok(received) => Ok(exchange.into_result(received)),
+        Err(cause) => Err(Http1SendError { cause, unsent: exchange.writer.is_unsent() }),
     }
 }
 
 impl Http1Exchange {
-    /// Writes the request, as far as the upstream takes it, and reads the head of its final response.
+    /// Writes as much of the request as the upstream accepts, and reads the head of the final response.
     fn poll_head(
         &mut self,
         method: &Method,
         context: &mut Context<'_>,
     ) -> Poll<Result<ReceivedHead, FailureCause>> {
-        // An upstream that takes no more may have said why.
-        let obstacle = match self.outgoing.poll(&mut self.link.stream, context) {
-            Poll::Ready(Err(WriteBlocked::Connection(error))) => Some(error),
-            Poll::Ready(Err(WriteBlocked::Body(error))) => {
+        // An upstream that accepts no more may have sent a response that explains it.
+        let write_error = match self.writer.poll(&mut self.connection.stream, context) {
+            Poll::Ready(Err(WriteError::Connection(error))) => Some(error),
+            Poll::Ready(Err(WriteError::Body(error))) => {
                 return Poll::Ready(Err(FailureCause::RequestBody(error.into())));
             }
             Poll::Ready(Ok(())) | Poll::Pending => None,
         };
         loop {
-            let (came, closed) = match self.poll_read(context) {
+            let (received, closed) = match self.poll_read(context) {
                 Poll::Ready(Ok(0)) => (0, Some(io::ErrorKind::UnexpectedEof.into())),
-                Poll::Ready(Ok(came)) => (came, None),
+                Poll::Ready(Ok(received)) => (received, None),
                 Poll::Ready(Err(error)) => (0, Some(error)),
-                Poll::Pending if obstacle.is_some() => (0, Some(io::ErrorKind::BrokenPipe.into())),
-                Poll::Pending => return self.poll_patience(context).map(Err),
+                Poll::Pending if write_error.is_some() => (0, Some(io::ErrorKind::BrokenPipe.into())),
+                Poll::Pending => return self.poll_timeout(context).map(Err),
             };
             if closed.is_some() {
-                self.keep_read();
+                self.restore_read();
             }
-            let head = self.heads.take(&mut self.read, came, method, closed.is_some());
+            let head = self.heads.take(&mut self.read, received, method, closed.is_some());
             if let Some(head) = head.map_err(FailureCause::invalid)? {
                 return Poll::Ready(Ok(head));
             }
             if let Some(closed) = closed {
-                return Poll::Ready(Err(FailureCause::Closed(obstacle.unwrap_or(closed).into())));
+                return Poll::Ready(Err(FailureCause::Closed(write_error.unwrap_or(closed).into())));
             }
         }
     }
 
-    /// Waits until whoever is to do something has had the time for it.
-    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<FailureCause> {
-        let (stage, since) = self.outgoing.pace();
+    /// Waits until the write or the read timeout has passed.
+    fn poll_timeout(&mut self, context: &mut Context<'_>) -> Poll<FailureCause> {
+        let (stage, since) = self.writer.progress();
         let (deadline, cause) = match stage {
-            WriteStage::Upstream => (since + self.patience.write, FailureCause::WriteTimeout),
-            WriteStage::Done => (since + self.patience.read, FailureCause::ReadTimeout),
-            // The client's pace is the server's concern.
+            WriteStage::Upstream => (since + self.timeouts.write, FailureCause::WriteTimeout),
+            WriteStage::Done => (since + self.timeouts.read, FailureCause::ReadTimeout),
+            // The server limits the pauses of the client.
             WriteStage::Client => return Poll::Pending,
         };
-        self.link.alarm.poll(deadline, context).map(|()| cause)
+        self.connection.timer.poll(deadline, context).map(|()| cause)
     }
 
-    /// Reads some more; 0 at the end of the connection.
+    /// Reads more bytes; returns their number, 0 at the end of the connection.
     fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if !self.read.is_empty() && self.room.is_empty() {
-            // What is incomplete has to be in one piece.
-            self.room = BytesMut::from(std::mem::take(&mut self.read));
+        if !self.read.is_empty() && self.buffer.is_empty() {
+            // An incomplete part has to be contiguous.
+            self.buffer = BytesMut::from(std::mem::take(&mut self.read));
         }
-        let known = self.room.len();
-        if self.room.capacity() - known < self.appetite / 2 {
-            self.room.reserve(self.appetite);
+        let known = self.buffer.len();
+        if self.buffer.capacity() - known < self.read_size / 2 {
+            self.buffer.reserve(self.read_size);
         }
-        let capacity = self.room.capacity();
-        let came = ready!(pin!(self.link.stream.read_buf(&mut self.room)).poll(context))?;
-        if self.room.len() == capacity {
-            self.appetite = READ_MOST.min(self.appetite * 2);
+        let capacity = self.buffer.capacity();
+        let received = ready!(pin!(self.connection.stream.read_buf(&mut self.buffer)).poll(context))?;
+        if self.buffer.len() == capacity {
+            self.read_size = MAX_READ.min(self.read_size * 2);
         }
-        self.read = self.room.split().freeze();
-        Poll::Ready(Ok(came))
+        self.read = self.buffer.split().freeze();
+        Poll::Ready(Ok(received))
     }
 
-    /// Takes what has been read back from where more was to be read to.
-    fn keep_read(&mut self) {
+    /// Moves unparsed bytes back from the buffer for the next read.
+    fn restore_read(&mut self) {
         if self.read.is_empty() {
-            self.read = self.room.split().freeze();
+            self.read = self.buffer.split().freeze();
         }
     }
 
-    /// Makes a response of what came.
-    fn answer(mut self, head: ReceivedHead) -> ExchangeResult {
+    /// Makes the response of its head.
+    fn into_result(mut self, head: ReceivedHead) -> ExchangeResult {
         let ReceivedHead { response, length, keep_alive } = head;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let switched = UpgradedStream::new(self.read, self.link.stream);
-            return ExchangeResult::Switched(response.map(|()| Body::Empty), switched);
+            let stream = UpgradedStream::new(self.read, self.connection.stream);
+            return ExchangeResult::Upgraded(response.map(|()| Body::Empty), stream);
         }
-        let ahead = match length {
+        let decoder = match length {
             ResponseFraming::Known(length) => match usize::try_from(length) {
                 Ok(length) if length <= self.read.len() => {
                     let body = Body::full(self.read.split_to(length));
-                    self.end(keep_alive);
+                    self.finish(keep_alive);
                     return ExchangeResult::Response(response.map(|()| body));
                 }
                 _ => BodyDecoder::Length(length),
@@ -246,63 +246,63 @@ impl Http1Exchange {
             ResponseFraming::Chunked => BodyDecoder::Chunked(ChunkedDecoder::default()),
             ResponseFraming::UntilClose => BodyDecoder::UntilClose,
         };
-        let body = Http1Download { exchange: Some(self), ahead, keep_alive, waits_since: None };
+        let body = Http1Download { exchange: Some(self), decoder, keep_alive, idle_since: None };
         ExchangeResult::Response(response.map(|()| Body::boxed(body)))
     }
 
-    /// Lets the connection go home, if it can be used again: nothing is left in it on either side.
-    fn end(mut self, keep_alive: bool) {
+    /// Returns the connection to the pool if it can be used again: both messages are complete, and nothing follows.
+    fn finish(mut self, keep_alive: bool) {
         if !self.read.is_empty() {
-            // They may be an answer to a request that was never made, and are not taken for one.
-            let (place, excess) = (self.home.place(), self.read.len());
+            // They may be a response to a request that was never sent, and must not answer the next one.
+            let (origin, excess) = (self.slot.origin(), self.read.len());
             tracing::warn!(
-                "upstream {place} sent {excess} bytes after the end of its response; the connection is closed"
+                "upstream {origin} sent {excess} bytes after the end of its response; the connection is closed"
             );
         }
-        if keep_alive && self.read.is_empty() && self.outgoing.is_done() {
-            self.link.alarm.rest();
-            self.link.served += 1;
-            self.home.put(self.link);
+        if keep_alive && self.read.is_empty() && self.writer.is_done() {
+            self.connection.timer.clear_waker();
+            self.connection.served += 1;
+            self.slot.release(self.connection);
         }
     }
 }
 
 impl Http1Download {
-    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
         let Some(exchange) = &mut self.exchange else { return Poll::Ready(Ok(None)) };
-        match exchange.outgoing.poll(&mut exchange.link.stream, context) {
-            Poll::Ready(Err(WriteBlocked::Body(error))) => return Poll::Ready(Err(error)),
-            // It has answered already; there is no need to take the rest.
-            Poll::Ready(Err(WriteBlocked::Connection(_))) => exchange.outgoing.give_up(),
+        match exchange.writer.poll(&mut exchange.connection.stream, context) {
+            Poll::Ready(Err(WriteError::Body(error))) => return Poll::Ready(Err(error)),
+            // The upstream has answered already, and need not read the rest.
+            Poll::Ready(Err(WriteError::Connection(_))) => exchange.writer.abandon(),
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
         loop {
-            if let Some(part) = self.ahead.take(&mut exchange.read).map_err(BodyError::connection)? {
-                self.waits_since = None;
+            if let Some(part) = self.decoder.take(&mut exchange.read).map_err(BodyError::connection)? {
+                self.idle_since = None;
                 return Poll::Ready(Ok(match part {
                     ChunkPart::Data(data) => Some(Frame::data(data)),
                     ChunkPart::Trailers(trailers) => Some(Frame::trailers(trailers)),
                     ChunkPart::End => None,
                 }));
             }
-            let Poll::Ready(came) = exchange.poll_read(context) else { break };
-            if came.map_err(BodyError::connection)? == 0 {
-                let whole = matches!(self.ahead, BodyDecoder::UntilClose);
-                let broken = || BodyError::connection(io::Error::from(io::ErrorKind::UnexpectedEof));
-                return Poll::Ready(if whole { Ok(None) } else { Err(broken()) });
+            let Poll::Ready(received) = exchange.poll_read(context) else { break };
+            if received.map_err(BodyError::connection)? == 0 {
+                let is_complete = matches!(self.decoder, BodyDecoder::UntilClose);
+                let incomplete = || BodyError::connection(io::Error::from(io::ErrorKind::UnexpectedEof));
+                return Poll::Ready(if is_complete { Ok(None) } else { Err(incomplete()) });
             }
         }
-        let since = *self.waits_since.get_or_insert_with(Instant::now);
+        let since = *self.idle_since.get_or_insert_with(Instant::now);
         exchange
-            .link
-            .alarm
-            .poll(since + exchange.patience.read, context)
+            .connection
+            .timer
+            .poll(since + exchange.timeouts.read, context)
             .map(|()| Err(BodyError::ReadTimeout))
     }
 }
 
 impl BodyDecoder {
-    /// Takes the next part from the front of what was read; none if more has to be read.
+    /// Takes the next part from the front of the bytes that were read; `None` if more has to be read.
     fn take(&mut self, read: &mut Bytes) -> Result<Option<ChunkPart>, InvalidResponse> {
         match self {
             Self::Chunked(chunked) => chunked.take(read),
@@ -317,7 +317,7 @@ impl BodyDecoder {
         }
     }
 
-    /// Whether nothing more is to come.
+    /// Whether the body is complete.
     fn is_done(&self) -> bool {
         match self {
             Self::Length(left) => *left == 0,
@@ -335,12 +335,12 @@ impl http_body::Body for Http1Download {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let part = ready!(self.poll_part(context));
-        let ended = matches!(part, Ok(None)) || self.ahead.is_done();
+        let part = ready!(self.poll_next(context));
+        let ended = matches!(part, Ok(None)) || self.decoder.is_done();
         if part.is_err() {
             self.exchange = None;
         } else if let Some(exchange) = self.exchange.take_if(|_| ended) {
-            exchange.end(self.keep_alive);
+            exchange.finish(self.keep_alive);
         }
         Poll::Ready(part.transpose())
     }
@@ -350,7 +350,7 @@ impl http_body::Body for Http1Download {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.ahead {
+        match self.decoder {
             BodyDecoder::Length(left) => SizeHint::with_exact(left),
             BodyDecoder::Chunked(_) | BodyDecoder::UntilClose => SizeHint::default(),
         }

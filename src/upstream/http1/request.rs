@@ -1,4 +1,4 @@
-//! A request on its way out: its head, then its body as it comes, in as few writes as can be.
+//! Writer of a request: its head, then its body as it arrives, in as few writes as possible.
 
 use std::{
     io::{self, IoSlice, Write},
@@ -20,72 +20,73 @@ use tokio::{io::AsyncWrite, time::Instant};
 use crate::{
     body::{Body, BodyError},
     upstream::{
-        framing::decimal,
+        framing::parse_decimal,
         head::{HeadForPeer, RequestHead},
         stream::UpstreamStream,
     },
 };
 
-/// What most heads have room in.
-const HEAD: usize = 1024;
+/// Initial capacity for a head, in bytes; most heads fit in it.
+const HEAD_CAPACITY: usize = 1024;
 
-/// A request on its way out.
+/// A request that is being written.
 #[derive(Debug)]
 pub(super) struct RequestWriter {
-    /// What comes before the piece: the head, the size of a chunk, trailers.
+    /// Bytes before the piece: the head, the size of a chunk, trailers.
     lead: Vec<u8>,
-    /// How much of that is written.
+    /// Number of those bytes that are written.
     written: usize,
+    /// Data of the body.
     piece: Bytes,
-    /// What comes after it.
+    /// Bytes after the piece.
     tail: &'static [u8],
     body: Body,
     framing: RequestFraming,
-    /// Trailers that the head announced: no other ones are sent.
+    /// Trailers that the head announces; no other ones are sent.
     trailers: Vec<HeaderName>,
     stage: WriteStage,
-    /// When something was written last.
-    step: Instant,
+    /// Time of the last write.
+    last_write: Instant,
     /// Whether any byte is written.
-    begun: bool,
-    given_up: bool,
+    has_begun: bool,
+    is_abandoned: bool,
 }
 
-/// How the end of a body is told.
+/// Framing of the body of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RequestFraming {
-    /// By its length; so much is left.
+    /// By length: the number of bytes that are left.
     Length(u64),
     Chunked,
-    /// All of it has come.
+    /// The body is complete.
     Ended,
 }
 
-/// What a request on its way waits for.
+/// What the writer waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriteStage {
-    /// The upstream is to take bytes.
+    /// The upstream, to accept bytes.
     Upstream,
-    /// The client is to send them.
+    /// The client, to send bytes.
     Client,
-    /// Nothing: all of it is written.
+    /// Nothing: the request is written.
     Done,
 }
 
-/// Why a request cannot be written.
+/// Error of writing a request.
 #[derive(Debug)]
-pub(super) enum WriteBlocked {
-    /// The body broke off.
+pub(super) enum WriteError {
+    /// The body failed.
     Body(BodyError),
-    /// The connection takes no more.
+    /// The connection failed.
     Connection(io::Error),
 }
 
 impl RequestWriter {
-    /// Prepares a request, to be written from now on.
-    pub(super) fn new<H: RequestHead>(said: &HeadForPeer<'_, H>, body: Body, now: Instant) -> Self {
-        let mut lead = Vec::with_capacity(HEAD);
-        let (framing, trailers) = write_head(&mut lead, said, &body);
+    /// Prepares a request; write timeouts count from `now`.
+    pub(super) fn new<H: RequestHead>(head: &HeadForPeer<'_, H>, body: Body, now: Instant) -> Self {
+        let mut lead = Vec::with_capacity(HEAD_CAPACITY);
+        let (framing, trailers) = write_head(&mut lead, head, &body);
         Self {
             lead,
             written: 0,
@@ -95,44 +96,44 @@ impl RequestWriter {
             framing,
             trailers,
             stage: WriteStage::Upstream,
-            step: now,
-            begun: false,
-            given_up: false,
+            last_write: now,
+            has_begun: false,
+            is_abandoned: false,
         }
     }
 
-    /// Whether all of it is written.
+    /// Whether the request is written completely.
     pub(super) fn is_done(&self) -> bool {
-        self.stage == WriteStage::Done && !self.given_up
+        self.stage == WriteStage::Done && !self.is_abandoned
     }
 
-    /// Whether not a byte of it is written.
+    /// Whether no byte of the request is written.
     pub(super) const fn is_unsent(&self) -> bool {
-        !self.begun
+        !self.has_begun
     }
 
-    /// Leaves out what is not written yet. It is never done, then: nothing else may follow on this connection.
-    pub(super) fn give_up(&mut self) {
-        (self.stage, self.given_up) = (WriteStage::Done, true);
+    /// Stops writing. The request never counts as done then: nothing else may follow on this connection.
+    pub(super) fn abandon(&mut self) {
+        (self.stage, self.is_abandoned) = (WriteStage::Done, true);
     }
 
-    /// What it waits for, and since when.
-    pub(super) const fn pace(&self) -> (WriteStage, Instant) {
-        (self.stage, self.step)
+    /// What the writer waits for, and the time of the last write.
+    pub(super) const fn progress(&self) -> (WriteStage, Instant) {
+        (self.stage, self.last_write)
     }
 
-    /// Writes what there is; ready when nothing more is to come.
+    /// Writes what is available; ready when the request is complete.
     pub(super) fn poll(
         &mut self,
         stream: &mut UpstreamStream,
         context: &mut Context<'_>,
-    ) -> Poll<Result<(), WriteBlocked>> {
+    ) -> Poll<Result<(), WriteError>> {
         while self.stage != WriteStage::Done {
-            let waits =
-                self.needs_piece() && self.poll_piece(context).map_err(WriteBlocked::Body)?.is_pending();
+            let waits_for_client =
+                self.needs_piece() && self.poll_piece(context).map_err(WriteError::Body)?.is_pending();
             self.stage = WriteStage::Upstream;
-            ready!(self.poll_write(stream, context)).map_err(WriteBlocked::Connection)?;
-            if waits {
+            ready!(self.poll_write(stream, context)).map_err(WriteError::Connection)?;
+            if waits_for_client {
                 self.stage = WriteStage::Client;
                 return Poll::Pending;
             }
@@ -147,18 +148,20 @@ impl RequestWriter {
         self.framing != RequestFraming::Ended && self.piece.is_empty() && self.tail.is_empty()
     }
 
-    /// Takes the next piece of the body.
+    /// Reads the next piece of the body.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
         let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else {
-            return Poll::Ready(self.end());
+            return Poll::Ready(self.finish());
         };
         Poll::Ready(match frame?.into_data() {
-            Ok(data) => self.put(data),
-            Err(frame) => frame.into_trailers().map_or(Ok(()), |trailers| self.end_with(&trailers)),
+            Ok(data) => self.push_data(data),
+            Err(frame) => {
+                frame.into_trailers().map_or(Ok(()), |trailers| self.finish_with_trailers(&trailers))
+            }
         })
     }
 
-    fn put(&mut self, mut data: Bytes) -> Result<(), BodyError> {
+    fn push_data(&mut self, mut data: Bytes) -> Result<(), BodyError> {
         match &mut self.framing {
             RequestFraming::Length(left) => {
                 data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
@@ -172,13 +175,13 @@ impl RequestWriter {
             RequestFraming::Chunked | RequestFraming::Ended => {}
         }
         self.piece = data;
-        if self.body.is_end_stream() { self.end() } else { Ok(()) }
+        if self.body.is_end_stream() { self.finish() } else { Ok(()) }
     }
 
-    fn end(&mut self) -> Result<(), BodyError> {
+    fn finish(&mut self) -> Result<(), BodyError> {
         match std::mem::replace(&mut self.framing, RequestFraming::Ended) {
             RequestFraming::Length(1..) => {
-                return Err(BodyError::Source("it is shorter than it says".into()));
+                return Err(BodyError::Source("it is shorter than its Content-Length".into()));
             }
             RequestFraming::Chunked if self.tail.is_empty() => self.tail = b"0\r\n\r\n",
             RequestFraming::Chunked => self.tail = b"\r\n0\r\n\r\n",
@@ -187,9 +190,9 @@ impl RequestWriter {
         Ok(())
     }
 
-    fn end_with(&mut self, trailers: &HeaderMap) -> Result<(), BodyError> {
+    fn finish_with_trailers(&mut self, trailers: &HeaderMap) -> Result<(), BodyError> {
         if self.framing != RequestFraming::Chunked {
-            return self.end();
+            return self.finish();
         }
         self.lead.extend_from_slice(b"0\r\n");
         for (name, value) in trailers.iter().filter(|(name, _)| self.trailers.contains(name)) {
@@ -216,10 +219,11 @@ impl RequestWriter {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            if self.begun {
-                self.step = Instant::now();
+            // The first write follows the preparation at once: a look at the clock is saved.
+            if self.has_begun {
+                self.last_write = Instant::now();
             }
-            self.begun = true;
+            self.has_begun = true;
             self.advance(written);
         }
     }
@@ -237,37 +241,37 @@ impl RequestWriter {
     }
 }
 
-/// Writes a head; says how the body is to be framed (RFC 9112, section 6), and which trailers may follow.
+/// Writes a head; returns the framing of the body (RFC 9112, section 6), and the trailers that may follow.
 fn write_head<H: RequestHead>(
-    into: &mut Vec<u8>,
-    said: &HeadForPeer<'_, H>,
+    out: &mut Vec<u8>,
+    head: &HeadForPeer<'_, H>,
     body: &Body,
 ) -> (RequestFraming, Vec<HeaderName>) {
-    into.extend_from_slice(said.head.method().as_str().as_bytes());
-    let target = said.head.target();
-    into.extend_from_slice(if target.starts_with(['/', '*']) { b" " } else { b" /" });
-    into.extend_from_slice(target.as_bytes());
-    into.extend_from_slice(b" HTTP/1.1\r\n");
+    out.extend_from_slice(head.head.method().as_str().as_bytes());
+    let target = head.head.target();
+    out.extend_from_slice(if target.starts_with(['/', '*']) { b" " } else { b" /" });
+    out.extend_from_slice(target.as_bytes());
+    out.extend_from_slice(b" HTTP/1.1\r\n");
     let (mut announced, mut trailers) = (None, Vec::new());
-    said.write_headers(&mut |name, value| match name {
-        "content-length" => announced = announced.or_else(|| decimal(value)),
+    head.write_headers(&mut |name, value| match name {
+        "content-length" => announced = announced.or_else(|| parse_decimal(value)),
         "transfer-encoding" => {}
         _ => {
             if name == "trailer" {
-                trailers.extend(names(value));
+                trailers.extend(announced_trailers(value));
             }
-            write_field(into, name, value);
+            write_field(out, name, value);
         }
     });
     let ended = body.is_end_stream();
     let length = if ended { announced.map(|_| 0) } else { body.size_hint().exact().or(announced) };
     if let Some(length) = length {
         // Writing into memory cannot fail.
-        let _ = write!(into, "content-length: {length}\r\n");
+        let _ = write!(out, "content-length: {length}\r\n");
     } else if !ended {
-        into.extend_from_slice(b"transfer-encoding: chunked\r\n");
+        out.extend_from_slice(b"transfer-encoding: chunked\r\n");
     }
-    into.extend_from_slice(b"\r\n");
+    out.extend_from_slice(b"\r\n");
     let framing = match length {
         _ if ended => RequestFraming::Ended,
         Some(length) => RequestFraming::Length(length),
@@ -276,18 +280,18 @@ fn write_head<H: RequestHead>(
     (framing, trailers)
 }
 
-fn write_field(into: &mut Vec<u8>, name: &str, value: &[u8]) {
-    into.reserve(name.len() + value.len() + 4);
-    into.extend_from_slice(name.as_bytes());
-    into.extend_from_slice(b": ");
-    into.extend_from_slice(value);
-    into.extend_from_slice(b"\r\n");
+fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.reserve(name.len() + value.len() + 4);
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
-/// The trailers that a head announces, but for those that say how a message is to be read.
-/// (RFC 9110, section 6.5.1)
-fn names(trailer: &[u8]) -> impl Iterator<Item = HeaderName> {
-    const NEVER: [HeaderName; 12] = [
+/// The trailers that a Trailer field announces, without those that are not allowed in trailers, as they decide how a
+/// message is framed, routed or processed. (RFC 9110, section 6.5.1)
+fn announced_trailers(trailer: &[u8]) -> impl Iterator<Item = HeaderName> {
+    const FORBIDDEN: [HeaderName; 12] = [
         AUTHORIZATION,
         CACHE_CONTROL,
         CONTENT_ENCODING,
@@ -304,7 +308,7 @@ fn names(trailer: &[u8]) -> impl Iterator<Item = HeaderName> {
     let names = trailer.split(|byte| *byte == b',');
     names
         .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .filter(|name| !NEVER.contains(name))
+        .filter(|name| !FORBIDDEN.contains(name))
 }
 
 #[cfg(test)]
@@ -316,10 +320,10 @@ mod tests {
 
     use super::*;
 
-    /// A body that comes in these frames, whose length nobody knows.
-    struct Pieces(VecDeque<Frame<Bytes>>);
+    /// A body of these frames, without a known length.
+    struct FrameSequence(VecDeque<Frame<Bytes>>);
 
-    impl http_body::Body for Pieces {
+    impl http_body::Body for FrameSequence {
         type Data = Bytes;
         type Error = BodyError;
 
@@ -341,10 +345,10 @@ mod tests {
         let fields: HeaderMap =
             trailers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         frames.extend((!fields.is_empty()).then(|| Frame::trailers(fields)));
-        Body::boxed(Pieces(frames))
+        Body::boxed(FrameSequence(frames))
     }
 
-    /// Checks what is written of a request to an upstream that takes all of it.
+    /// Checks the bytes that are written to an upstream that accepts all of them.
     #[track_caller]
     fn check(method: &str, fields: &[(&str, &str)], body: Body, expected: &str) {
         let mut request = Request::builder().method(method).uri("/x?y");
@@ -352,18 +356,18 @@ mod tests {
             request = request.header(*name, *value);
         }
         let (head, ()) = request.body(()).unwrap().into_parts();
-        let mut outgoing = RequestWriter::new(&HeadForPeer { head: &head, host: None }, body, Instant::now());
+        let mut writer = RequestWriter::new(&HeadForPeer { head: &head, host: None }, body, Instant::now());
         let mut context = Context::from_waker(std::task::Waker::noop());
         let mut text = Vec::new();
         loop {
-            if outgoing.needs_piece() {
-                assert!(outgoing.poll_piece(&mut context).is_ready());
+            if writer.needs_piece() {
+                assert!(writer.poll_piece(&mut context).is_ready());
             }
-            text.extend_from_slice(&outgoing.lead);
-            text.extend_from_slice(&outgoing.piece);
-            text.extend_from_slice(outgoing.tail);
-            outgoing.advance(outgoing.lead.len() + outgoing.piece.len() + outgoing.tail.len());
-            if outgoing.framing == RequestFraming::Ended {
+            text.extend_from_slice(&writer.lead);
+            text.extend_from_slice(&writer.piece);
+            text.extend_from_slice(writer.tail);
+            writer.advance(writer.lead.len() + writer.piece.len() + writer.tail.len());
+            if writer.framing == RequestFraming::Ended {
                 break;
             }
         }
@@ -387,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_go_if_they_were_announced() {
+    fn announced_trailers_are_sent() {
         let fields = [("trailer", "X-Sum, Host"), ("trailer", "x-other")];
         let sent = pieces(&["a"], &[("x-sum", "1"), ("host", "evil"), ("x-secret", "2")]);
         let expected = "POST /x?y HTTP/1.1\r\ntrailer: X-Sum, Host\r\ntrailer: x-other\r\n\
@@ -396,16 +400,16 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_shorter_than_it_says_is_no_body() {
+    fn a_body_that_is_shorter_than_its_content_length_is_an_error() {
         let (head, ()) = Request::post("/").header("content-length", "3").body(()).unwrap().into_parts();
-        let mut outgoing = RequestWriter::new(
+        let mut writer = RequestWriter::new(
             &HeadForPeer { head: &head, host: None },
             pieces(&["ab"], &[]),
             Instant::now(),
         );
         let mut context = Context::from_waker(std::task::Waker::noop());
-        assert!(matches!(outgoing.poll_piece(&mut context), Poll::Ready(Ok(()))));
-        outgoing.advance(outgoing.lead.len() + 2);
-        assert!(matches!(outgoing.poll_piece(&mut context), Poll::Ready(Err(_))));
+        assert!(matches!(writer.poll_piece(&mut context), Poll::Ready(Ok(()))));
+        writer.advance(writer.lead.len() + 2);
+        assert!(matches!(writer.poll_piece(&mut context), Poll::Ready(Err(_))));
     }
 }

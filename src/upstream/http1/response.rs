@@ -1,4 +1,4 @@
-//! The head of a response: what it says, how long its body is, and whether the connection can be used again.
+//! Reader of the head of a response: its fields, the framing of its body, and whether the connection is kept alive.
 
 use bytes::Bytes;
 use http::{
@@ -14,44 +14,45 @@ use crate::upstream::{
     head::MAX_HEAD,
 };
 
-/// The most fields of a response.
+/// The largest number of fields of a response.
 const MAX_FIELDS: usize = 100;
 
-/// The most interim responses before the final one; together they are no larger than a head. (RFC 9110, section 15.2)
+/// The largest number of interim responses before the final one; together they are limited to the size of a head.
+/// (RFC 9110, section 15.2)
 const MAX_INTERIM: u32 = 100;
 
-/// What every head begins with, after blank lines.
-const BEGIN: &[u8] = b"HTTP/1.";
+/// First bytes of every head, after blank lines.
+const PREFIX: &[u8] = b"HTTP/1.";
 
-type Room<'a> = [std::mem::MaybeUninit<httparse::Header<'a>>; MAX_FIELDS];
+type HeaderSlots<'a> = [std::mem::MaybeUninit<httparse::Header<'a>>; MAX_FIELDS];
 
-/// A head that has been understood.
+/// A parsed head.
 #[derive(Debug)]
 pub(super) struct ReceivedHead {
     pub(super) response: Response<()>,
     pub(super) length: ResponseFraming,
-    /// Whether the upstream takes another request afterwards.
+    /// Whether the upstream accepts another request afterwards.
     pub(super) keep_alive: bool,
 }
 
-/// The heads that come in answer to one request: interim ones, and the final one.
+/// Reader of the heads of the responses to one request: interim ones, and the final one.
 #[derive(Debug, Default)]
-pub(super) struct Heads {
+pub(super) struct HeadReader {
     interim: u32,
     interim_bytes: usize,
 }
 
-impl Heads {
-    /// Takes the final head from the front of what was read, of which the last `came` bytes are new; none if it is not
-    /// complete. Nothing more will be read if `is_all`.
+impl HeadReader {
+    /// Takes the final head from the front of the bytes that were read, of which the last `received` are new; `None` if it
+    /// is incomplete. `is_all` says that nothing more will be read.
     pub(super) fn take(
         &mut self,
         read: &mut Bytes,
-        came: usize,
+        received: usize,
         method: &Method,
         is_all: bool,
     ) -> Result<Option<ReceivedHead>, InvalidResponse> {
-        if !is_all && !is_due(read, came) {
+        if !is_all && !should_parse(read, received) {
             return Ok(None);
         }
         loop {
@@ -70,21 +71,21 @@ impl Heads {
     }
 }
 
-/// Whether it is time to look at a head of which the last `came` bytes are new: it begins, a line of it has ended, it
-/// turns out to be none, or it is too large. So a head that comes byte by byte is looked at once for each line.
-fn is_due(read: &[u8], came: usize) -> bool {
-    let known = read.len().saturating_sub(came);
+/// Whether to parse a head of which the last `received` bytes are new: these are its first bytes, complete a line, show
+/// that it is invalid, or exceed the limit. So a head that arrives byte by byte is parsed once for each line.
+fn should_parse(read: &[u8], received: usize) -> bool {
+    let known = read.len().saturating_sub(received);
     let new = &read[known..];
-    // Blank lines before a head are no lines of it.
-    let begun = || read.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+    // Blank lines before a head do not belong to it.
+    let has_begun = || read.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
     new.len() == read.len()
         || read.len() >= MAX_HEAD
-        || (new.contains(&b'\n') && begun())
-        || deviation(read).is_some_and(|at| at >= known)
+        || (new.contains(&b'\n') && has_begun())
+        || first_invalid_byte(read).is_some_and(|at| at >= known)
 }
 
-/// Where the first byte stands that no head has there.
-fn deviation(read: &[u8]) -> Option<usize> {
+/// Position of the first byte that no head has at this position.
+fn first_invalid_byte(read: &[u8]) -> Option<usize> {
     let mut begin = 0;
     loop {
         match &read[begin..] {
@@ -92,46 +93,46 @@ fn deviation(read: &[u8]) -> Option<usize> {
             [b'\r', b'\n', ..] => begin += 2,
             [b'\r', _, ..] => return Some(begin + 1),
             rest => {
-                let differs = rest.iter().zip(BEGIN).position(|(found, expected)| found != expected);
+                let differs = rest.iter().zip(PREFIX).position(|(found, expected)| found != expected);
                 return differs.filter(|_| rest != b"\r").map(|at| begin + at);
             }
         }
     }
 }
 
-/// Takes the head of a response to `method` from the front of what was read; none if it is not complete. Nothing more
-/// will be read if `is_all`.
+/// Takes the head of a response to `method` from the front of the bytes that were read; `None` if it is incomplete.
+/// `is_all` says that nothing more will be read.
 ///
-/// What comes out depends on the bytes alone and not on how they were cut: while more may come, only what stands in
-/// complete lines is judged, and only within the longest head that is allowed.
+/// The result depends on the bytes alone, and not on how they were split: while more may be read, only complete lines are
+/// judged, and only within the largest head that is allowed.
 fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<ReceivedHead>, InvalidResponse> {
     let window = &read[..read.len().min(MAX_HEAD)];
-    let mut room: Room<'_> = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut slots: HeaderSlots<'_> = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
-    let end = match ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, window, &mut room)
-    {
-        Ok(Status::Complete(end)) => end,
-        Ok(Status::Partial) if read.len() < MAX_HEAD => return Ok(None),
-        Ok(Status::Partial) => return Err(InvalidResponse::TooLarge),
-        Err(error) if is_all || read.len() >= MAX_HEAD || is_wrong(window) => {
-            return Err(InvalidResponse::Head(error));
-        }
-        Err(_) => return Ok(None),
-    };
+    let end =
+        match ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, window, &mut slots) {
+            Ok(Status::Complete(end)) => end,
+            Ok(Status::Partial) if read.len() < MAX_HEAD => return Ok(None),
+            Ok(Status::Partial) => return Err(InvalidResponse::TooLarge),
+            Err(error) if is_all || read.len() >= MAX_HEAD || has_invalid_line(window) => {
+                return Err(InvalidResponse::Head(error));
+            }
+            Err(_) => return Ok(None),
+        };
     let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let status =
         StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| InvalidResponse::Status)?;
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.version_mut() = version;
-    if let Some(reason) = parsed.reason.filter(|it| Some(*it) != status.canonical_reason())
+    if let Some(reason) = parsed.reason.filter(|reason| Some(*reason) != status.canonical_reason())
         && let Ok(reason) = ReasonPhrase::try_from(reason.as_bytes())
     {
         response.extensions_mut().insert(reason);
     }
-    let (mut ends, mut framing) = (KeepAlive::of(version), FramingFields::default());
+    let (mut keep_alive, mut framing) = (KeepAlive::new(version), FramingFields::default());
     let headers = response.headers_mut();
-    // A gateway adds some of its own.
+    // The gateway adds fields of its own.
     headers.reserve(parsed.headers.len() + 8);
     for field in &*parsed.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| InvalidResponse::Field)?;
@@ -139,11 +140,11 @@ fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Recei
             .map_err(|_| InvalidResponse::Field)?;
         match name {
             TRANSFER_ENCODING => {
-                framing.add_coding(&value, version)?;
+                framing.add_transfer_encoding(&value, version)?;
                 continue;
             }
-            CONTENT_LENGTH => framing.add_length(&value)?,
-            CONNECTION => ends.read(&value),
+            CONTENT_LENGTH => framing.add_content_length(&value)?,
+            CONNECTION => keep_alive.read(&value),
             _ => {}
         }
         headers.append(name, value);
@@ -153,38 +154,39 @@ fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Recei
         headers.remove(CONTENT_LENGTH);
     }
     *read = read.slice(end..);
-    let keep_alive = !ends.closes && !framing.is_suspect && framing.length != ResponseFraming::UntilClose;
+    let keep_alive =
+        !keep_alive.closes && !framing.is_suspect && framing.length != ResponseFraming::UntilClose;
     Ok(Some(ReceivedHead { response, length: framing.length, keep_alive }))
 }
 
-/// Whether there is a fault that further bytes cannot mend, as far as complete lines show it.
+/// Whether the complete lines are invalid, whatever bytes follow.
 #[cold]
-fn is_wrong(window: &[u8]) -> bool {
+fn has_invalid_line(window: &[u8]) -> bool {
     let lines = window.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let mut room: Room<'_> = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut slots: HeaderSlots<'_> = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let lines =
-        ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, &window[..lines], &mut room);
-    lines.is_err() || deviation(window).is_some()
+        ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, &window[..lines], &mut slots);
+    lines.is_err() || first_invalid_byte(window).is_some()
 }
 
-/// Whether a connection ends with a response. (RFC 9112, section 9.3)
+/// Persistence of a connection after a response. (RFC 9112, section 9.3)
 struct KeepAlive {
     closes: bool,
-    /// Once a field says so, no other one takes it back.
-    said: bool,
+    /// Whether a field has the option `close`, which no other option revokes.
+    has_close: bool,
 }
 
 impl KeepAlive {
-    fn of(version: Version) -> Self {
-        Self { closes: version != Version::HTTP_11, said: false }
+    fn new(version: Version) -> Self {
+        Self { closes: version != Version::HTTP_11, has_close: false }
     }
 
     fn read(&mut self, connection: &HeaderValue) {
         for option in connection.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
             if option.eq_ignore_ascii_case(b"close") {
-                (self.closes, self.said) = (true, true);
-            } else if option.eq_ignore_ascii_case(b"keep-alive") && !self.said {
+                (self.closes, self.has_close) = (true, true);
+            } else if option.eq_ignore_ascii_case(b"keep-alive") && !self.has_close {
                 self.closes = false;
             }
         }
@@ -197,12 +199,12 @@ mod tests {
 
     use super::*;
 
-    /// Checks what is understood of a response to a GET: status, length, whether the connection stays, and the rest.
+    /// Checks a response to a GET: status, framing, whether the connection is kept alive, and the bytes that follow.
     #[track_caller]
     fn check(text: &str, expected: Option<(u16, ResponseFraming, bool, &str)>) {
         let mut read = Bytes::copy_from_slice(text.as_bytes());
         let head = parse(&mut read, &Method::GET, false).unwrap();
-        let found = head.map(|it| (it.response.status().as_u16(), it.length, it.keep_alive));
+        let found = head.map(|head| (head.response.status().as_u16(), head.length, head.keep_alive));
         let rest = String::from_utf8(read.to_vec()).unwrap();
         assert_eq!(
             found.map(|(status, length, stays)| (status, length, stays, &*rest)),
@@ -241,7 +243,7 @@ mod tests {
         }
     }
 
-    /// Checks which framing fields are left of a head, and whether the connection stays.
+    /// Checks which fields are kept of a head, and whether the connection is kept alive.
     #[track_caller]
     fn check_left(method: &Method, text: &str, expected: &[(&str, &str)], stays: bool) {
         let head = parse(&mut Bytes::copy_from_slice(text.as_bytes()), method, false).unwrap().unwrap();
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn framing_fields_are_left_where_they_speak_of_a_body() {
+    fn framing_fields_are_kept_where_they_describe_a_body() {
         let length: &[_] = &[("content-length", "4")];
         let head = |status: &str, fields: &str| format!("HTTP/1.1 {status}\r\n{fields}\r\n\r\n");
         for status in ["200 OK", "304 Not Modified"] {
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_stays_unless_one_of_them_ends_it() {
+    fn a_connection_is_kept_alive_unless_one_side_closes_it() {
         let length = "content-length: 4\r\n";
         for (fields, stays) in [
             ("connection: close\r\n", false),
@@ -285,9 +287,9 @@ mod tests {
     }
 
     #[test]
-    fn a_head_in_small_pieces_is_looked_at_once_for_each_line() {
+    fn a_head_in_small_pieces_is_parsed_once_for_each_line() {
         let looks = |text: &str| {
-            (1..=text.len()).filter(|end| is_due(&text.as_bytes()[..*end], 1)).collect::<Vec<_>>()
+            (1..=text.len()).filter(|end| should_parse(&text.as_bytes()[..*end], 1)).collect::<Vec<_>>()
         };
         // At its first byte, and at the end of each line.
         assert_eq!(looks(&with("a: b\r\n")), [1, 17, 23, 25]);
@@ -337,7 +339,7 @@ mod tests {
         pieces: &[&[u8]],
         ends: bool,
     ) -> Result<Option<(u16, ResponseFraming, Vec<u8>)>, InvalidResponse> {
-        let (mut heads, mut read) = (Heads::default(), Bytes::new());
+        let (mut heads, mut read) = (HeadReader::default(), Bytes::new());
         let mut head = None;
         for piece in pieces {
             read = [&read[..], piece].concat().into();
@@ -415,7 +417,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn however_bytes_are_cut_their_outcome_is_the_same(
+        fn the_result_does_not_depend_on_how_bytes_are_split(
             words in prop::collection::vec(
                 prop::sample::select(vec![
                     "HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 C\r\n\r\n", "HTTP/1.", "\r", "\n", "\r\n", ":", " ", "a: b",
@@ -440,13 +442,13 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn the_parser_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut read = Bytes::from([b"HTTP/1.1 200 OK\r\n".as_slice(), &bytes].concat());
             let _ = parse(&mut read, &Method::GET, true);
         }
 
         #[test]
-        fn a_part_of_a_head_is_never_taken_for_one(values in prop::collection::vec("[ -~]{0,20}", 0..5)) {
+        fn an_incomplete_head_is_never_taken_for_a_head(values in prop::collection::vec("[ -~]{0,20}", 0..5)) {
             let fields = values.iter().map(|value| format!("x: {value}\r\n")).collect::<Vec<_>>().concat();
             let whole = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
             for end in 0..whole.len() {

@@ -1,4 +1,4 @@
-//! HTTP/2 with an upstream: many requests share a connection, and it stays when one of them ends early.
+//! HTTP/2 client: many requests share a connection, which stays open when one of them is cancelled.
 
 mod body;
 mod replay_body;
@@ -26,7 +26,7 @@ use tokio::{
 
 use self::{
     body::{Http2Download, Http2Upload},
-    replay_body::{ReplayBody, is_untouched},
+    replay_body::{ReplayBody, is_unprocessed},
 };
 use super::{
     PoolSettings, UpstreamOrigin, UpstreamProtocol, UpstreamTimeouts,
@@ -36,125 +36,125 @@ use super::{
 };
 use crate::body::Body;
 
-/// The most requests that a connection carries at a time; further ones open another. (As many as most servers allow.)
-const STREAMS: u32 = 100;
+/// The largest number of concurrent requests on a connection; further ones open another. (Most servers allow as many.)
+const MAX_STREAMS: u32 = 100;
 
-/// How often a connection in use is asked whether it lives, and how long it may take to answer.
-const PING: Duration = Duration::from_secs(30);
-const PONG: Duration = Duration::from_secs(20);
+/// Interval of PING frames on a connection in use, and the time within which the upstream has to answer.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Bytes of one request that are buffered for an upstream that does not read.
-const UNREAD: usize = 64 << 10;
+/// Bytes of one request that are buffered while the upstream does not read.
+const SEND_BUFFER: usize = 64 << 10;
 
-/// Connections that requests share, by origin.
+/// Shared connections, by origin.
 #[derive(Debug)]
 pub(super) struct Http2Pool {
     settings: PoolSettings,
-    all: Mutex<HashMap<UpstreamOrigin, Vec<SharedConnection>>>,
+    connections: Mutex<HashMap<UpstreamOrigin, Vec<SharedConnection>>>,
 }
 
-/// A new connection, which nobody shares yet.
+/// A new connection, not in the pool yet.
 #[derive(Debug)]
 pub(super) struct Http2Connection(http2::SendRequest<Http2Upload>);
 
-/// One of them.
+/// A connection that requests share.
 #[derive(Debug)]
 struct SharedConnection {
     sender: http2::SendRequest<Http2Upload>,
-    streams: Arc<StreamLimits>,
+    streams: Arc<StreamCounters>,
 }
 
-/// What a connection carries.
+/// Counters of the streams of a connection.
 #[derive(Debug)]
-struct StreamLimits {
+struct StreamCounters {
     open: AtomicU32,
-    begun: AtomicU32,
-    /// Milliseconds from `born` to when the last request ended.
-    ended: AtomicU32,
-    born: Instant,
+    started: AtomicU32,
+    /// Milliseconds from `created` to the end of the last request.
+    last_end: AtomicU32,
+    created: Instant,
 }
 
-/// One request's place on a shared connection.
+/// Permit of one request to open a stream on a shared connection.
 #[derive(Debug)]
 pub(super) struct StreamPermit {
     sender: http2::SendRequest<Http2Upload>,
-    streams: Arc<StreamLimits>,
+    streams: Arc<StreamCounters>,
 }
 
-/// A request that got no response.
+/// A request without a response.
 #[derive(Debug)]
 pub(super) struct Http2SendError {
     pub(super) cause: FailureCause,
-    /// Its body, if nothing of the request was written or looked at.
+    /// Its body, if nothing of the request was written or processed.
     pub(super) unsent: Option<Body>,
 }
 
 impl Http2Pool {
     pub(super) fn new(settings: PoolSettings) -> Self {
-        Self { settings, all: Mutex::default() }
+        Self { settings, connections: Mutex::default() }
     }
 
-    /// A place on a connection to `origin` that carries less than it can, and has carried fewer requests than it may.
+    /// A stream on a connection to `origin` that is below its limits of concurrent and of total requests.
     pub(super) fn take(&self, origin: &UpstreamOrigin) -> Option<StreamPermit> {
-        let most = self.settings.max_requests;
-        let all = self.lock();
-        let fits = |it: &&SharedConnection| {
-            let streams = &it.streams;
-            !it.sender.is_closed()
-                && streams.open.load(Relaxed) < STREAMS
-                && streams.begun.load(Relaxed) < most
+        let max_requests = self.settings.max_requests;
+        let connections = self.lock();
+        let has_capacity = |connection: &&SharedConnection| {
+            let streams = &connection.streams;
+            !connection.sender.is_closed()
+                && streams.open.load(Relaxed) < MAX_STREAMS
+                && streams.started.load(Relaxed) < max_requests
         };
-        all.get(origin)?.iter().find(fits).map(SharedConnection::join)
+        connections.get(origin)?.iter().find(has_capacity).map(SharedConnection::open_stream)
     }
 
-    /// Shares a new connection, and takes the first place on it.
+    /// Adds a new connection to the pool, and opens the first stream on it.
     pub(super) fn share(
         &self,
         origin: &UpstreamOrigin,
         Http2Connection(sender): Http2Connection,
     ) -> StreamPermit {
-        let streams = StreamLimits {
+        let streams = StreamCounters {
             open: AtomicU32::new(0),
-            begun: AtomicU32::new(0),
-            ended: AtomicU32::new(0),
-            born: Instant::now(),
+            started: AtomicU32::new(0),
+            last_end: AtomicU32::new(0),
+            created: Instant::now(),
         };
         let shared = SharedConnection { sender, streams: Arc::new(streams) };
-        let stream = shared.join();
+        let stream = shared.open_stream();
         if self.settings.idle_per_origin > 0 {
             self.lock().entry(origin.clone()).or_default().push(shared);
         }
         stream
     }
 
-    /// Closes connections that have carried nothing for too long at `now`, have carried as many requests as they may,
-    /// or are closed; and of those that carry nothing all but as many as may be kept, the first ones.
+    /// Removes connections that are closed, idle for too long at `now`, or idle after their last allowed request; of the
+    /// idle ones that remain, keeps the first `idle_per_origin`.
     pub(super) fn sweep(&self, now: Instant) {
         let PoolSettings { idle_per_origin, idle_timeout, max_requests } = self.settings;
-        self.lock().retain(|_, all| {
-            all.retain(|it| it.is_wanted(now, idle_timeout, max_requests));
-            let mut kept = 0;
-            all.retain(|it| {
-                kept += usize::from(it.is_idle());
-                !it.is_idle() || kept <= idle_per_origin
+        self.lock().retain(|_, connections| {
+            connections.retain(|connection| connection.is_usable(now, idle_timeout, max_requests));
+            let mut idle = 0;
+            connections.retain(|connection| {
+                idle += usize::from(connection.is_idle());
+                !connection.is_idle() || idle <= idle_per_origin
             });
-            !all.is_empty()
+            !connections.is_empty()
         });
     }
 
-    /// Takes no further requests to these origins; what is under way goes on.
-    pub(super) fn forget(&self, of: impl Fn(&UpstreamOrigin) -> bool) {
-        self.lock().retain(|origin, _| !of(origin));
+    /// Removes the connections to all origins that `matches` accepts. Requests in progress go on.
+    pub(super) fn remove_origins(&self, matches: impl Fn(&UpstreamOrigin) -> bool) {
+        self.lock().retain(|origin, _| !matches(origin));
     }
 
-    /// How many connections carry nothing.
+    /// Number of connections without a request.
     pub(super) fn idle(&self) -> usize {
-        self.lock().values().flatten().filter(|it| it.is_idle()).count()
+        self.lock().values().flatten().filter(|connection| connection.is_idle()).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<UpstreamOrigin, Vec<SharedConnection>>> {
         // It holds no invariant that a panic could break.
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -163,32 +163,33 @@ impl SharedConnection {
         self.streams.open.load(Relaxed) == 0
     }
 
-    fn join(&self) -> StreamPermit {
-        self.streams.begun.fetch_add(1, Relaxed);
+    fn open_stream(&self) -> StreamPermit {
+        self.streams.started.fetch_add(1, Relaxed);
         self.streams.open.fetch_add(1, Relaxed);
         StreamPermit { sender: self.sender.clone(), streams: self.streams.clone() }
     }
 
-    fn is_wanted(&self, now: Instant, idle: Duration, most: u32) -> bool {
+    fn is_usable(&self, now: Instant, idle_timeout: Duration, max_requests: u32) -> bool {
         if self.sender.is_closed() {
             return false;
         }
         let streams = &self.streams;
-        let ended = streams.born + Duration::from_millis(streams.ended.load(Relaxed).into());
-        let rests = now.saturating_duration_since(ended) >= idle || streams.begun.load(Relaxed) >= most;
-        streams.open.load(Relaxed) > 0 || !rests
+        let last_end = streams.created + Duration::from_millis(streams.last_end.load(Relaxed).into());
+        let has_expired = now.saturating_duration_since(last_end) >= idle_timeout
+            || streams.started.load(Relaxed) >= max_requests;
+        streams.open.load(Relaxed) > 0 || !has_expired
     }
 }
 
 impl Drop for StreamPermit {
     fn drop(&mut self) {
-        let lived = u32::try_from(self.streams.born.elapsed().as_millis()).unwrap_or(u32::MAX);
-        self.streams.ended.store(lived, Relaxed);
+        let elapsed = u32::try_from(self.streams.created.elapsed().as_millis()).unwrap_or(u32::MAX);
+        self.streams.last_end.store(elapsed, Relaxed);
         self.streams.open.fetch_sub(1, Relaxed);
     }
 }
 
-/// Starts HTTP/2 on a stream.
+/// Starts HTTP/2 on a byte stream.
 pub(super) async fn handshake<T>(stream: T) -> Result<Http2Connection, FailureCause>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
@@ -196,14 +197,14 @@ where
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
-        .max_send_buf_size(UNREAD)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PONG)
+        .max_send_buf_size(SEND_BUFFER)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(FailureCause::of_exchange)?;
+        .map_err(FailureCause::from_hyper)?;
     tokio::spawn(async move {
-        // Whoever waits for a response or a body is told the error; nobody else wants it.
+        // Each response and each body receives the error, so that it is not needed here.
         drop(connection.await);
     });
     Ok(Http2Connection(sender))
@@ -213,42 +214,42 @@ where
 pub(super) async fn send<H: RequestHead>(
     mut stream: StreamPermit,
     origin: &UpstreamOrigin,
-    (said, body): (&HeadForPeer<'_, H>, Body),
+    (head, body): (&HeadForPeer<'_, H>, Body),
     limits: &UpstreamTimeouts,
 ) -> Result<Response<Body>, Http2SendError> {
-    let lost = |cause| Http2SendError { cause, unsent: None };
-    let (kept, body) = ReplayBody::of(body);
-    let (upload, pace) = Http2Upload::new(body);
+    let failed = |cause| Http2SendError { cause, unsent: None };
+    let (replay, body) = ReplayBody::new(body);
+    let (upload, progress) = Http2Upload::new(body);
     let mut request = Request::new(upload);
-    *request.method_mut() = said.head.method().clone();
-    *request.headers_mut() = said.to_map();
-    let written = said.head.target().parse().map_err(http::Error::from).and_then(|target| {
+    *request.method_mut() = head.head.method().clone();
+    *request.headers_mut() = head.to_map();
+    let written = head.head.target().parse().map_err(http::Error::from).and_then(|target| {
         *request.uri_mut() = target;
         convert(&mut request, origin)
     });
-    // Another target in its place would be another request.
-    written.map_err(|error| lost(FailureCause::Invalid(error.into())))?;
+    // A request with a target that is not valid is not sent, as any other target would be another request.
+    written.map_err(|error| failed(FailureCause::Invalid(error.into())))?;
     let sending = stream.sender.try_send_request(request);
-    let sent = match pace {
-        None => timeout(limits.read, sending).await.map_err(|_| lost(FailureCause::ReadTimeout))?,
-        Some(pace) => tokio::select! {
+    let sent = match progress {
+        None => timeout(limits.read, sending).await.map_err(|_| failed(FailureCause::ReadTimeout))?,
+        Some(progress) => tokio::select! {
             biased;
             sent = sending => sent,
-            cause = pace.stalled(limits) => return Err(lost(cause)),
+            cause = progress.wait_for_stall(limits) => return Err(failed(cause)),
         },
     };
     let mut response = sent.map_err(|mut error| {
         let unsent = error.take_message().map(|request| request.into_body().into_body());
         let error = error.into_error();
-        let again = || if is_untouched(&error) { kept.again() } else { None };
-        Http2SendError { unsent: unsent.or_else(again), cause: FailureCause::of_exchange(error) }
+        let replayed = || if is_unprocessed(&error) { replay.into_body() } else { None };
+        Http2SendError { unsent: unsent.or_else(replayed), cause: FailureCause::from_hyper(error) }
     })?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return Err(lost(FailureCause::UnaskedUpgrade));
+        return Err(failed(FailureCause::UnexpectedUpgrade));
     }
-    let framing = FramingFields::of(response.headers(), Version::HTTP_2)
-        .map_err(|it| lost(FailureCause::invalid(it)))?;
-    if !framing.framing(response.status(), said.head.method()).keeps_length {
+    let framing = FramingFields::from_headers(response.headers(), Version::HTTP_2)
+        .map_err(|error| failed(FailureCause::invalid(error)))?;
+    if !framing.framing(response.status(), head.head.method()).keeps_length {
         response.headers_mut().remove(CONTENT_LENGTH);
     }
     Ok(response.map(|incoming| {
@@ -260,13 +261,13 @@ pub(super) async fn send<H: RequestHead>(
     }))
 }
 
-/// Puts a request for HTTP/1.1 into the form of HTTP/2: Host becomes `:authority`, and what is about a connection
-/// goes. (RFC 9113, sections 8.2.2 and 8.3.1)
+/// Converts a request from HTTP/1.1 to HTTP/2: Host becomes `:authority`, and fields of the connection are removed.
+/// (RFC 9113, sections 8.2.2 and 8.3.1)
 fn convert<B>(request: &mut Request<B>, origin: &UpstreamOrigin) -> Result<(), http::Error> {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(CONNECTION);
     let host = request.headers_mut().remove(HOST);
-    let authority = host.as_ref().map(HeaderValue::as_bytes).and_then(|it| Authority::try_from(it).ok());
+    let authority = host.as_ref().map(HeaderValue::as_bytes).and_then(|host| Authority::try_from(host).ok());
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.scheme = Some(if matches!(origin.protocol, UpstreamProtocol::Https(_)) {
         Scheme::HTTPS
@@ -274,7 +275,7 @@ fn convert<B>(request: &mut Request<B>, origin: &UpstreamOrigin) -> Result<(), h
         Scheme::HTTP
     });
     parts.authority = authority.or(parts.authority).or_else(|| Authority::try_from(&*origin.host).ok());
-    // It has a scheme, an authority and a path, unless the host of the origin cannot be one.
+    // The URI has a scheme, an authority and a path, unless the host of the origin is not a valid authority.
     *request.uri_mut() = Uri::from_parts(parts)?;
     Ok(())
 }
@@ -296,7 +297,7 @@ mod tests {
         assert_eq!(request.uri(), expected);
         let names: Vec<&str> = request.headers().keys().map(http::HeaderName::as_str).collect();
         assert_eq!(names, ["te"]);
-        // A second try converts what has been converted.
+        // A second attempt converts a request that is converted already.
         convert(&mut request, &UpstreamOrigin::http("up.example", 80).over_http2()).unwrap();
         assert_eq!(request.uri(), expected);
     }

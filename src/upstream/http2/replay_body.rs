@@ -1,8 +1,9 @@
-//! Requests that an upstream says it did not look at: such a one can go again, whatever it asks for, if its body can
-//! be had again. (RFC 9113, section 8.7)
+//! Body of a request that may be sent again.
+//!
+//! A request that the upstream reports as unprocessed can be repeated, whatever its method, if its body is still
+//! available. (RFC 9113, section 8.7)
 
 use std::{
-    collections::VecDeque,
     error::Error,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,35 +17,37 @@ use http_body::{Frame, SizeHint};
 
 use crate::body::{Body, BodyError};
 
-/// How much of a body is kept, at most.
-const MOST: usize = 64 << 10;
+/// The largest part of a body that is replay, in bytes.
+const MAX_BYTES: usize = 64 << 10;
 
-/// In how many parts, at most: each takes room of its own, however small it is.
-const MOST_PARTS: usize = 256;
+/// The largest number of frames that are replay: each takes memory of its own, however small it is.
+const MAX_PARTS: usize = 256;
 
-/// Whether an upstream reset a stream before it looked at it, or has gone away before it came to it.
-pub(super) fn is_untouched(error: &hyper::Error) -> bool {
-    let found = error.source().and_then(|it| it.downcast_ref::<h2::Error>());
-    // To streams that it may have come to, the library says that the connection has ended.
-    found.is_some_and(|it| it.is_remote() && (it.is_go_away() || it.reason() == Some(Reason::REFUSED_STREAM)))
+/// Whether the upstream has not processed the request: it refused the stream, or sent GOAWAY before the stream.
+pub(super) fn is_unprocessed(error: &hyper::Error) -> bool {
+    let error = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    // For streams that may have been processed before GOAWAY, the library reports that the connection has ended.
+    error.is_some_and(|error| {
+        error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
+    })
 }
 
-/// A body that can be had again, while not too much of it has gone.
+/// Copy of a body that is being sent, up to [`MAX_BYTES`].
 #[derive(Debug)]
 pub(super) enum ReplayBody {
-    /// It is in memory.
-    Whole(Body),
-    /// It comes from a client.
-    Passing(Arc<Mutex<ReplayBuffer>>),
+    /// The body is in memory.
+    InMemory(Body),
+    /// The body arrives from a client.
+    Streaming(Arc<Mutex<ReplayBuffer>>),
 }
 
-/// What has gone, and what has not.
+/// Frames that were sent, and the rest of the body.
 #[derive(Debug)]
 pub(super) struct ReplayBuffer {
-    /// None once it is not kept any more.
-    gone: Option<Vec<ReplayPart>>,
+    /// `None` once nothing is replay any more.
+    sent: Option<Vec<ReplayPart>>,
     size: usize,
-    /// None once it has been taken back.
+    /// `None` once the body was taken back.
     rest: Option<Body>,
 }
 
@@ -54,38 +57,32 @@ enum ReplayPart {
     Trailers(HeaderMap),
 }
 
-/// The same body on its way.
-struct ReplayingBody(Arc<Mutex<ReplayBuffer>>);
-
-/// A body from its beginning: what had gone before, and what had not.
-struct RepeatedBody {
-    gone: VecDeque<ReplayPart>,
-    rest: Body,
-}
+/// The body that is sent; it records its frames.
+struct RecordedBody(Arc<Mutex<ReplayBuffer>>);
 
 impl ReplayBody {
-    /// Keeps a body; the second one is to be sent.
-    pub(super) fn of(body: Body) -> (Self, Body) {
-        if let Some(copy) = body.replay() {
-            return (Self::Whole(copy), body);
+    /// Begins to keep a body; the second one is to be sent.
+    pub(super) fn new(body: Body) -> (Self, Body) {
+        if let Some(copy) = body.try_clone() {
+            return (Self::InMemory(copy), body);
         }
-        let passing = ReplayBuffer { gone: Some(Vec::new()), size: 0, rest: Some(body) };
-        let passing = Arc::new(Mutex::new(passing));
-        (Self::Passing(Arc::clone(&passing)), Body::boxed(ReplayingBody(passing)))
+        let buffer = ReplayBuffer { sent: Some(Vec::new()), size: 0, rest: Some(body) };
+        let buffer = Arc::new(Mutex::new(buffer));
+        (Self::Streaming(Arc::clone(&buffer)), Body::boxed(RecordedBody(buffer)))
     }
 
-    /// The body from its beginning, if it is still to be had. What was sent ends here.
-    pub(super) fn again(mut self) -> Option<Body> {
+    /// The body from its beginning, if it is still available. The body that is being sent fails from now on.
+    pub(super) fn into_body(mut self) -> Option<Body> {
         match &mut self {
-            Self::Whole(body) => Some(std::mem::take(body)),
-            Self::Passing(passing) => {
-                let mut passing = lock(passing);
-                let gone = passing.gone.take()?;
-                let rest = passing.rest.take()?;
-                Some(if gone.is_empty() {
+            Self::InMemory(body) => Some(std::mem::take(body)),
+            Self::Streaming(buffer) => {
+                let mut buffer = lock(buffer);
+                let sent = buffer.sent.take()?;
+                let rest = buffer.rest.take()?;
+                Some(if sent.is_empty() {
                     rest
                 } else {
-                    Body::boxed(RepeatedBody { gone: gone.into(), rest })
+                    Body::prefixed(sent.into_iter().map(Frame::from).collect(), rest)
                 })
             }
         }
@@ -94,23 +91,23 @@ impl ReplayBody {
 
 impl Drop for ReplayBody {
     fn drop(&mut self) {
-        if let Self::Passing(passing) = self {
-            lock(passing).gone = None;
+        if let Self::Streaming(buffer) = self {
+            lock(buffer).sent = None;
         }
     }
 }
 
 impl ReplayBuffer {
-    fn note(&mut self, frame: &Frame<Bytes>) {
-        let Some(gone) = &mut self.gone else { return };
+    fn record(&mut self, frame: &Frame<Bytes>) {
+        let Some(sent) = &mut self.sent else { return };
         if let Some(data) = frame.data_ref() {
             self.size += data.len();
-            gone.push(ReplayPart::Data(data.clone()));
+            sent.push(ReplayPart::Data(data.clone()));
         } else if let Some(trailers) = frame.trailers_ref() {
-            gone.push(ReplayPart::Trailers(trailers.clone()));
+            sent.push(ReplayPart::Trailers(trailers.clone()));
         }
-        if self.size > MOST || gone.len() > MOST_PARTS {
-            self.gone = None;
+        if self.size > MAX_BYTES || sent.len() > MAX_PARTS {
+            self.sent = None;
         }
     }
 }
@@ -124,12 +121,12 @@ impl From<ReplayPart> for Frame<Bytes> {
     }
 }
 
-fn lock(passing: &Mutex<ReplayBuffer>) -> MutexGuard<'_, ReplayBuffer> {
+fn lock(buffer: &Mutex<ReplayBuffer>) -> MutexGuard<'_, ReplayBuffer> {
     // It holds no invariant that a panic could break.
-    passing.lock().unwrap_or_else(PoisonError::into_inner)
+    buffer.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl hyper::body::Body for ReplayingBody {
+impl hyper::body::Body for RecordedBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -137,14 +134,16 @@ impl hyper::body::Body for ReplayingBody {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut passing = lock(&self.0);
-        // The stream that it belonged to is over.
-        let Some(rest) = &mut passing.rest else {
-            return Poll::Ready(Some(Err(BodyError::Source("the request goes another way".into()))));
+        let mut buffer = lock(&self.0);
+        // The body was taken back, and is sent on another stream.
+        let Some(rest) = &mut buffer.rest else {
+            return Poll::Ready(Some(Err(BodyError::Source(
+                "the request is sent again on another connection".into(),
+            ))));
         };
         let polled = Pin::new(rest).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            passing.note(frame);
+            buffer.record(frame);
         }
         polled
     }
@@ -158,82 +157,63 @@ impl hyper::body::Body for ReplayingBody {
     }
 }
 
-impl hyper::body::Body for RepeatedBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.gone.pop_front() {
-            Some(part) => Poll::Ready(Some(Ok(part.into()))),
-            None => Pin::new(&mut self.rest).poll_frame(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.gone.is_empty() && self.rest.is_end_stream()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
 
-    /// A body that comes in these pieces.
+    /// A body of frames of these sizes.
     fn pieces(sizes: &[usize]) -> Body {
-        let gone = sizes.iter().map(|size| ReplayPart::Data(vec![b'x'; *size].into())).collect();
-        Body::boxed(RepeatedBody { gone, rest: Body::Empty })
+        let frames = sizes.iter().map(|size| Frame::data(vec![b'x'; *size].into())).collect();
+        Body::prefixed(frames, Body::Empty)
     }
 
-    /// Checks how much is to be had again after so many pieces have gone; none if nothing is.
+    /// Checks the length of the replayed body after `sent_frames` frames were sent; `None` if it is not available.
     #[track_caller]
-    fn check(body: Body, gone: usize, expected: Option<usize>) {
+    fn check(body: Body, sent_frames: usize, expected: Option<usize>) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let found = runtime.block_on(async {
-            let (kept, mut sent) = ReplayBody::of(body);
-            for _ in 0..gone {
+            let (replay, mut sent) = ReplayBody::new(body);
+            for _ in 0..sent_frames {
                 sent.frame().await.unwrap().unwrap();
             }
-            let again = kept.again()?;
-            Some(again.collect().await.unwrap().to_bytes().len())
+            let replayed = replay.into_body()?;
+            Some(replayed.collect().await.unwrap().to_bytes().len())
         });
         assert_eq!(found, expected);
     }
 
     #[test]
-    fn a_body_is_to_be_had_again_while_it_is_small() {
+    fn a_body_can_be_replayed_while_it_is_small() {
         check(Body::Empty, 0, Some(0));
         check(Body::full("abc"), 1, Some(3));
         check(pieces(&[3, 4]), 0, Some(7));
         check(pieces(&[3, 4]), 1, Some(7));
         check(pieces(&[3, 4]), 2, Some(7));
-        check(pieces(&[MOST, 4]), 1, Some(MOST + 4));
-        check(pieces(&[MOST, 4]), 2, None);
-        check(pieces(&[1; MOST_PARTS + 1]), MOST_PARTS, Some(MOST_PARTS + 1));
-        check(pieces(&[1; MOST_PARTS + 1]), MOST_PARTS + 1, None);
+        check(pieces(&[MAX_BYTES, 4]), 1, Some(MAX_BYTES + 4));
+        check(pieces(&[MAX_BYTES, 4]), 2, None);
+        check(pieces(&[1; MAX_PARTS + 1]), MAX_PARTS, Some(MAX_PARTS + 1));
+        check(pieces(&[1; MAX_PARTS + 1]), MAX_PARTS + 1, None);
     }
 
     #[test]
-    fn what_was_sent_ends_where_it_is_taken_back() {
+    fn the_body_that_is_sent_fails_once_it_is_taken_back() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let (kept, mut sent) = ReplayBody::of(pieces(&[3, 4]));
-            assert!(kept.again().is_some());
+            let (replay, mut sent) = ReplayBody::new(pieces(&[3, 4]));
+            assert!(replay.into_body().is_some());
             assert!(sent.frame().await.unwrap().is_err());
         });
     }
 
     #[test]
-    fn nothing_is_kept_for_nobody() {
-        let (kept, sent) = ReplayBody::of(pieces(&[3, 4]));
-        let ReplayBody::Passing(passing) = &kept else { panic!("it is in memory") };
-        let passing = Arc::clone(passing);
-        drop(kept);
-        assert!(lock(&passing).gone.is_none());
+    fn frames_are_dropped_with_the_replay_body() {
+        let (replay, sent) = ReplayBody::new(pieces(&[3, 4]));
+        let ReplayBody::Streaming(buffer) = &replay else { panic!("the body is in memory") };
+        let buffer = Arc::clone(buffer);
+        drop(replay);
+        assert!(lock(&buffer).sent.is_none());
         drop(sent);
     }
 }

@@ -1,4 +1,4 @@
-//! What an upstream may say in HTTP/1.1, and what becomes of it.
+//! Tests of HTTP/1.1: responses of upstreams, and how they are read.
 
 use super::*;
 
@@ -8,10 +8,10 @@ const EARLY: &str = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nli
 const TRAILERS: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n\
      2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n";
 
-/// Checks what is read of a response: its status, its body, and how many connections stay.
+/// Checks the status and the body of a response, and the number of connections that are kept.
 async fn check(
     method: &str,
-    script: &'static [&'static [UpstreamAct]],
+    script: &'static [&'static [UpstreamAction]],
     status: u16,
     body: &str,
     idle: usize,
@@ -25,35 +25,54 @@ async fn check(
 }
 
 #[tokio::test]
-async fn interim_responses_are_passed_over() {
-    check("GET", &[&[UpstreamAct::Answer(EARLY)]], 200, "ok", 1).await;
+async fn interim_responses_are_skipped() {
+    check("GET", &[&[UpstreamAction::Answer(EARLY)]], 200, "ok", 1).await;
 }
 
 #[tokio::test]
-async fn a_body_ends_where_its_head_says() {
-    check("GET", &[&[UpstreamAct::Close("HTTP/1.1 200 OK\r\n\r\nuntil the end")]], 200, "until the end", 0)
-        .await;
-    check("GET", &[&[UpstreamAct::Close("HTTP/1.0 200 OK\r\n\r\nuntil the end")]], 200, "until the end", 0)
-        .await;
-    check("HEAD", &[&[UpstreamAct::Answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")]], 200, "", 1)
+async fn a_body_ends_where_its_framing_says() {
+    check(
+        "GET",
+        &[&[UpstreamAction::Close("HTTP/1.1 200 OK\r\n\r\nuntil the end")]],
+        200,
+        "until the end",
+        0,
+    )
+    .await;
+    check(
+        "GET",
+        &[&[UpstreamAction::Close("HTTP/1.0 200 OK\r\n\r\nuntil the end")]],
+        200,
+        "until the end",
+        0,
+    )
+    .await;
+    check("HEAD", &[&[UpstreamAction::Answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n")]], 200, "", 1)
         .await;
     check(
         "GET",
-        &[&[UpstreamAct::Answer("HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n")]],
+        &[&[UpstreamAction::Answer("HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n")]],
         304,
         "",
         1,
     )
     .await;
-    check("GET", &[&[UpstreamAct::Answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")]], 200, "", 1).await;
-    check("GET", &[&[UpstreamAct::Answer("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok")]], 200, "ok", 0)
+    check("GET", &[&[UpstreamAction::Answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")]], 200, "", 1)
         .await;
-    check("GET", &[&[UpstreamAct::Answer(KEPT)]], 200, "ok", 1).await;
+    check(
+        "GET",
+        &[&[UpstreamAction::Answer("HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok")]],
+        200,
+        "ok",
+        0,
+    )
+    .await;
+    check("GET", &[&[UpstreamAction::Answer(KEPT)]], 200, "ok", 1).await;
 }
 
 #[tokio::test]
-async fn trailers_come_after_the_body() {
-    let upstream = TestUpstream::start(&[&[UpstreamAct::Answer(TRAILERS)]]).await;
+async fn trailers_follow_the_body() {
+    let upstream = TestUpstream::start(&[&[UpstreamAction::Answer(TRAILERS)]]).await;
     let pool = ConnectionPool::default();
     let answer = pool.send(&upstream.origin(), &patient(), get()).await.unwrap();
     let collected = answer.response.into_body().collect().await.unwrap();
@@ -63,15 +82,16 @@ async fn trailers_come_after_the_body() {
 }
 
 #[tokio::test]
-async fn a_large_body_comes_whole() {
+async fn a_large_body_is_read_completely() {
     let body = "0123456789abcdef".repeat(1 << 16);
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-    let script: &'static [UpstreamAct] = vec![UpstreamAct::Answer(Box::leak(head.into_boxed_str()))].leak();
+    let script: &'static [UpstreamAction] =
+        vec![UpstreamAction::Answer(Box::leak(head.into_boxed_str()))].leak();
     check("GET", vec![script].leak(), 200, &body, 1).await;
 }
 
 #[tokio::test]
-async fn a_head_that_comes_byte_by_byte_is_understood() {
+async fn a_head_that_arrives_byte_by_byte_is_read() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = UpstreamOrigin::http("127.0.0.1", listener.local_addr().unwrap().port());
     tokio::spawn(async move {
@@ -92,7 +112,7 @@ async fn a_head_that_comes_byte_by_byte_is_understood() {
 }
 
 #[tokio::test]
-async fn what_an_upstream_says_before_it_hangs_up_is_heard() {
+async fn a_response_that_is_sent_before_the_connection_closes_is_read() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = UpstreamOrigin::http("127.0.0.1", listener.local_addr().unwrap().port());
     tokio::spawn(async move {
@@ -101,7 +121,7 @@ async fn what_an_upstream_says_before_it_hangs_up_is_heard() {
         let refusal = b"HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 2\r\n\r\nno";
         stream.write_all(refusal).await.unwrap();
         stream.shutdown().await.unwrap();
-        // It takes what is on its way, and no more.
+        // It reads the bytes that were sent already, and no more.
         let _ = tokio::io::copy(&mut stream.take(1 << 20), &mut tokio::io::sink()).await;
     });
     let large = Body::full(vec![b'x'; 64 << 20]);
@@ -111,7 +131,7 @@ async fn what_an_upstream_says_before_it_hangs_up_is_heard() {
 }
 
 #[tokio::test]
-async fn both_bodies_may_be_on_their_way_at_once() {
+async fn both_bodies_may_be_sent_at_the_same_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = UpstreamOrigin::http("127.0.0.1", listener.local_addr().unwrap().port());
     tokio::spawn(async move {
@@ -119,25 +139,25 @@ async fn both_bodies_may_be_on_their_way_at_once() {
         let request = read_request(&mut stream).await.unwrap();
         assert!(request.ends_with("transfer-encoding: chunked\r\n\r\n"), "{request}");
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 19\r\n\r\n").await.unwrap();
-        // It sends back what comes, as it comes.
+        // It echoes the bytes that it reads.
         let mut echo = [0; 19];
         stream.read_exact(&mut echo).await.unwrap();
         stream.write_all(&echo).await.unwrap();
     });
-    let (told, pieces) = unbounded_channel();
-    let sent = request("POST", Body::boxed(Piecemeal(pieces)));
+    let (sender, pieces) = unbounded_channel();
+    let sent = request("POST", Body::boxed(ChannelBody(pieces)));
     let answer = ConnectionPool::default().send(&origin, &patient(), sent).await.unwrap();
     for piece in ["abcd", "efgh"] {
-        told.send(Bytes::from_static(piece.as_bytes())).unwrap();
+        sender.send(Bytes::from_static(piece.as_bytes())).unwrap();
     }
-    drop(told);
+    drop(sender);
     assert_eq!(text(answer).await.unwrap(), "4\r\nabcd\r\n4\r\nefgh\r\n0");
 }
 
-/// A request body that is told piece by piece.
-struct Piecemeal(UnboundedReceiver<Bytes>);
+/// A request body of the pieces of a channel.
+struct ChannelBody(UnboundedReceiver<Bytes>);
 
-impl hyper::body::Body for Piecemeal {
+impl hyper::body::Body for ChannelBody {
     type Data = Bytes;
     type Error = BodyError;
 

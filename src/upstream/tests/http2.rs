@@ -1,4 +1,4 @@
-//! Upstreams in HTTP/2.
+//! Tests of upstreams in HTTP/2.
 
 use std::{
     convert::Infallible,
@@ -15,12 +15,12 @@ use tokio::sync::Notify;
 
 use super::*;
 
-/// An upstream whose answers say by how many connections it was met; `/held` waits for a release.
+/// An upstream whose answers contain the number of their connection; `/held` waits for a release.
 struct CountingUpstream {
     origin: UpstreamOrigin,
     connections: Arc<AtomicUsize>,
     release: Arc<Notify>,
-    /// Ends all connections in order: GOAWAY.
+    /// Shuts all connections down gracefully: GOAWAY.
     end: Arc<Notify>,
 }
 
@@ -62,13 +62,13 @@ async fn connection(stream: TcpStream, number: usize, release: Arc<Notify>, end:
         ended = serving.as_mut() => drop(ended),
         () = end.notified() => {
             serving.as_mut().graceful_shutdown();
-            // The gateway may have gone first.
+            // The gateway may have closed the connection first.
             drop(serving.await);
         }
     }
 }
 
-fn ask(path: &str) -> Request<Body> {
+fn get_path(path: &str) -> Request<Body> {
     Request::builder().uri(path).header("host", "api.example").body(Body::Empty).unwrap()
 }
 
@@ -76,9 +76,9 @@ fn ask(path: &str) -> Request<Body> {
 async fn requests_share_a_connection() {
     let upstream = CountingUpstream::start().await;
     let pool = ConnectionPool::default();
-    let send = |path| pool.send(&upstream.origin, &LIMITS, ask(path));
+    let send = |path| pool.send(&upstream.origin, &LIMITS, get_path(path));
     let first = send("/x").await.unwrap();
-    assert_eq!((first.tries, first.response.version()), (1, Version::HTTP_2));
+    assert_eq!((first.attempts, first.response.version()), (1, Version::HTTP_2));
     assert_eq!(text(first).await.unwrap(), "0 api.example");
     let held = async {
         let held = send("/held").await.unwrap();
@@ -86,8 +86,8 @@ async fn requests_share_a_connection() {
     };
     let meanwhile = async {
         let other = send("/x").await.unwrap();
-        assert_eq!((other.tries, text(other).await.unwrap()), (0, "0 api.example".to_owned()));
-        // Who leaves takes nothing from the others.
+        assert_eq!((other.attempts, text(other).await.unwrap()), (0, "0 api.example".to_owned()));
+        // A request that is cancelled does not affect the others.
         drop(send("/x").await.unwrap());
         upstream.release.notify_one();
     };
@@ -97,22 +97,22 @@ async fn requests_share_a_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_that_ends_is_replaced() {
+async fn a_closed_connection_is_replaced() {
     let upstream = CountingUpstream::start().await;
     let pool = ConnectionPool::default();
-    let send = |path| pool.send(&upstream.origin, &LIMITS, ask(path));
+    let send = |path| pool.send(&upstream.origin, &LIMITS, get_path(path));
     assert_eq!(text(send("/x").await.unwrap()).await.unwrap(), "0 api.example");
     upstream.end.notify_waiters();
-    emptied(&pool).await;
+    wait_until_empty(&pool).await;
     assert_eq!(text(send("/x").await.unwrap()).await.unwrap(), "1 api.example");
 }
 
 #[tokio::test]
-async fn connections_that_carry_nothing_are_closed() {
+async fn idle_connections_are_closed() {
     let upstream = CountingUpstream::start().await;
     let pool = ConnectionPool::new(PoolSettings { max_requests: 2, ..PoolSettings::default() });
     for expected in ["0 api.example", "0 api.example", "1 api.example"] {
-        let answer = pool.send(&upstream.origin, &LIMITS, ask("/x")).await.unwrap();
+        let answer = pool.send(&upstream.origin, &LIMITS, get_path("/x")).await.unwrap();
         assert_eq!(text(answer).await.unwrap(), expected);
     }
     let later = Instant::now() + Duration::from_mins(2);
@@ -121,12 +121,13 @@ async fn connections_that_carry_nothing_are_closed() {
 }
 
 #[tokio::test]
-async fn no_more_idle_connections_are_kept_than_may_be() {
+async fn the_number_of_idle_connections_is_limited() {
     for (kept, idle, after_sweep) in [(0, 0, 0), (1, 2, 1), (5, 2, 2)] {
         let upstream = CountingUpstream::start().await;
         let pool = ConnectionPool::new(PoolSettings { idle_per_origin: kept, ..PoolSettings::default() });
-        let send = || async { text(pool.send(&upstream.origin, &LIMITS, ask("/x")).await.unwrap()).await };
-        // Neither finds a connection of the other.
+        let send =
+            || async { text(pool.send(&upstream.origin, &LIMITS, get_path("/x")).await.unwrap()).await };
+        // Neither can use the connection of the other yet.
         let (one, other) = tokio::join!(send(), send());
         assert!(one.is_ok() && other.is_ok());
         assert_eq!((upstream.connections.load(Ordering::Relaxed), pool.idle()), (2, idle));
@@ -139,10 +140,10 @@ async fn no_more_idle_connections_are_kept_than_may_be() {
 }
 
 #[tokio::test]
-async fn an_upstream_of_http_1_answers_nothing_that_is_understood() {
-    let upstream = TestUpstream::start(&[&[UpstreamAct::Close("HTTP/1.1 400 Bad Request\r\n\r\n")]]).await;
+async fn an_answer_in_http_1_is_an_invalid_response() {
+    let upstream = TestUpstream::start(&[&[UpstreamAction::Close("HTTP/1.1 400 Bad Request\r\n\r\n")]]).await;
     let origin = upstream.origin().over_http2();
-    let failure = ConnectionPool::default().send(&origin, &LIMITS, ask("/x")).await.unwrap_err();
+    let failure = ConnectionPool::default().send(&origin, &LIMITS, get_path("/x")).await.unwrap_err();
     assert_eq!(failure.cause.status(), http::StatusCode::BAD_GATEWAY, "{failure}");
 }
 

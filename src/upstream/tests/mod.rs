@@ -1,4 +1,4 @@
-//! What the pool does with real connections to a scripted upstream.
+//! Tests of the pool with real connections to a scripted upstream.
 
 mod failure;
 mod http1;
@@ -28,98 +28,101 @@ use crate::body::BodyError;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// What one connection of the upstream does with a request: what it sends, and what then.
+/// Action of the upstream after a request on one connection.
 #[derive(Clone, Copy)]
-enum UpstreamAct {
-    /// Sends, and waits for the next request.
+enum UpstreamAction {
+    /// Sends the text and waits for the next request.
     Answer(&'static str),
-    /// Sends, and closes the connection.
+    /// Sends the text and closes the connection.
     Close(&'static str),
-    /// Sends, and waits until the gateway closes the connection.
+    /// Sends the text and waits until the gateway closes the connection.
     Hang(&'static str),
 }
 
-/// What an upstream has seen.
+/// Event of the upstream.
 #[derive(Debug, PartialEq, Eq)]
-enum PeerEvent {
-    /// A connection.
+enum UpstreamEvent {
+    /// A connection was accepted.
     Connection,
-    /// The head of a request and its body, as far as its length was declared.
+    /// A request was read: its head, and its body if it has a length.
     Request(String),
-    /// The gateway's end of a connection.
-    Gone,
+    /// The gateway has closed the connection.
+    Disconnected,
 }
 
-/// An upstream on this machine.
+/// A scripted upstream on the loopback interface.
 struct TestUpstream {
     address: SocketAddr,
-    seen: UnboundedReceiver<PeerEvent>,
+    events: UnboundedReceiver<UpstreamEvent>,
 }
 
 impl TestUpstream {
-    /// Starts one; the n-th connection acts by the n-th list, and later ones by the last.
-    async fn start(script: &'static [&'static [UpstreamAct]]) -> Self {
+    /// Starts one; the n-th connection actions by the n-th list, and later ones by the last.
+    async fn start(script: &'static [&'static [UpstreamAction]]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (told, seen) = unbounded_channel();
+        let (sender, events) = unbounded_channel();
         tokio::spawn(async move {
             for number in 0.. {
                 let (stream, _) = listener.accept().await.unwrap();
-                let acts = script.get(number).or(script.last()).unwrap();
-                tokio::spawn(serve(stream, acts, told.clone()));
+                let actions = script.get(number).or(script.last()).unwrap();
+                tokio::spawn(serve(stream, actions, sender.clone()));
             }
         });
-        Self { address, seen }
+        Self { address, events }
     }
 
     fn origin(&self) -> UpstreamOrigin {
         UpstreamOrigin::http(self.address.ip().to_string(), self.address.port())
     }
 
-    /// Waits until something was seen.
-    async fn saw(&mut self, expected: PeerEvent) {
-        while let Some(seen) = self.seen.recv().await {
-            if seen == expected {
+    /// Waits for an event.
+    async fn wait_for(&mut self, expected: UpstreamEvent) {
+        while let Some(event) = self.events.recv().await {
+            if event == expected {
                 return;
             }
         }
         panic!("the upstream ended");
     }
 
-    /// How often something was seen so far and not waited for.
-    fn count(&mut self, wanted: impl Fn(&PeerEvent) -> bool) -> usize {
-        std::iter::from_fn(|| self.seen.try_recv().ok()).filter(wanted).count()
+    /// Counts the matching events that have not been waited for.
+    fn count(&mut self, wanted: impl Fn(&UpstreamEvent) -> bool) -> usize {
+        std::iter::from_fn(|| self.events.try_recv().ok()).filter(wanted).count()
     }
 
     fn connections(&mut self) -> usize {
-        self.count(|seen| *seen == PeerEvent::Connection)
+        self.count(|event| *event == UpstreamEvent::Connection)
     }
 
     fn requests(&mut self) -> usize {
-        self.count(|seen| matches!(seen, PeerEvent::Request(_)))
+        self.count(|event| matches!(event, UpstreamEvent::Request(_)))
     }
 }
 
-async fn serve(mut stream: TcpStream, acts: &[UpstreamAct], told: UnboundedSender<PeerEvent>) {
+async fn serve(mut stream: TcpStream, actions: &[UpstreamAction], events: UnboundedSender<UpstreamEvent>) {
     // The test may have ended already.
-    let tell = |seen| drop(told.send(seen));
-    tell(PeerEvent::Connection);
-    for act in acts {
-        let Some(request) = read_request(&mut stream).await else { return tell(PeerEvent::Gone) };
-        tell(PeerEvent::Request(request));
-        let (UpstreamAct::Answer(text) | UpstreamAct::Close(text) | UpstreamAct::Hang(text)) = act;
+    let report = |event| drop(events.send(event));
+    report(UpstreamEvent::Connection);
+    for action in actions {
+        let Some(request) = read_request(&mut stream).await else {
+            return report(UpstreamEvent::Disconnected);
+        };
+        report(UpstreamEvent::Request(request));
+        let (UpstreamAction::Answer(text) | UpstreamAction::Close(text) | UpstreamAction::Hang(text)) =
+            action;
         stream.write_all(text.as_bytes()).await.unwrap();
-        match act {
-            UpstreamAct::Answer(_) => {}
-            UpstreamAct::Close(_) => return,
-            UpstreamAct::Hang(_) => break,
+        match action {
+            UpstreamAction::Answer(_) => {}
+            UpstreamAction::Close(_) => return,
+            UpstreamAction::Hang(_) => break,
         }
     }
     while stream.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}
-    tell(PeerEvent::Gone);
+    report(UpstreamEvent::Disconnected);
 }
 
-/// Reads a request with a declared length; none if the connection ended.
+/// Reads a request with a declared length; `None` if the connection has ended.
 async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut read = Vec::new();
     while !read.ends_with(b"\r\n\r\n") {
@@ -140,7 +143,7 @@ fn get() -> Request<Body> {
     request("GET", Body::Empty)
 }
 
-/// Patience that no test runs out of, and no retries.
+/// Timeouts that no test reaches, and no retries.
 fn patient() -> UpstreamTimeouts {
     UpstreamTimeouts { retries: 0, ..UpstreamTimeouts::default() }
 }
@@ -150,17 +153,17 @@ async fn text(answer: UpstreamAnswer) -> Result<String, BodyError> {
     Ok(String::from_utf8(bytes.to_vec()).unwrap())
 }
 
-/// Waits until a pool has let go of the connections that the upstream closed.
-async fn emptied(pool: &ConnectionPool) {
+/// Waits until a pool has removed the connections that the upstream closed.
+async fn wait_until_empty(pool: &ConnectionPool) {
     while pool.idle() > 0 {
         tokio::task::yield_now().await;
         pool.shared.sweep(Instant::now());
     }
 }
 
-/// A request body that does not do as it should.
+/// A request body that does not end.
 enum FaultyBody {
-    /// Nothing comes, and no end.
+    /// It never yields a frame.
     Endless,
     /// It fails at once.
     Broken,
@@ -181,12 +184,11 @@ impl hyper::body::Body for FaultyBody {
     }
 }
 
-/// What is kept for a request while an upstream is at work on it.
 #[test]
-fn a_request_on_its_way_needs_little_room() {
+fn the_future_of_a_request_is_small() {
     let (pool, origin) =
         (ConnectionPool::new(PoolSettings::default()), UpstreamOrigin::http("127.0.0.1", 80));
     let limits = UpstreamTimeouts::default();
-    let room = size_of_val(&pool.send(&origin, &limits, Request::new(Body::Empty)));
-    assert!(room <= 4096, "{room} bytes");
+    let size = size_of_val(&pool.send(&origin, &limits, Request::new(Body::Empty)));
+    assert!(size <= 4096, "{size} bytes");
 }

@@ -1,4 +1,4 @@
-//! Which connections are used again, and which are not.
+//! Tests of connection reuse.
 
 use tokio::time::Instant;
 
@@ -12,11 +12,11 @@ const SURPLUS: &str =
     "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\n";
 
-/// Sends two requests after another, and checks over how many connections.
+/// Sends two requests one after the other, and checks the number of connections.
 async fn check(
     settings: PoolSettings,
     method: &str,
-    first: &'static [&'static [UpstreamAct]],
+    first: &'static [&'static [UpstreamAction]],
     connections: usize,
 ) {
     let mut upstream = TestUpstream::start(first).await;
@@ -33,72 +33,77 @@ async fn check(
 }
 
 #[tokio::test]
-async fn a_connection_serves_again_after_a_complete_response() {
+async fn a_connection_is_reused_after_a_complete_response() {
     let settings = PoolSettings::default();
-    check(settings, "GET", &[&[UpstreamAct::Answer(OK), UpstreamAct::Answer(OK)]], 1).await;
-    check(settings, "POST", &[&[UpstreamAct::Answer(OK), UpstreamAct::Answer(OK)]], 1).await;
-    check(settings, "GET", &[&[UpstreamAct::Answer(CHUNKED), UpstreamAct::Answer(OK)]], 1).await;
-    check(settings, "GET", &[&[UpstreamAct::Answer(EMPTY), UpstreamAct::Answer(OK)]], 1).await;
-    check(settings, "HEAD", &[&[UpstreamAct::Answer(HEAD), UpstreamAct::Answer(HEAD)]], 1).await;
+    check(settings, "GET", &[&[UpstreamAction::Answer(OK), UpstreamAction::Answer(OK)]], 1).await;
+    check(settings, "POST", &[&[UpstreamAction::Answer(OK), UpstreamAction::Answer(OK)]], 1).await;
+    check(settings, "GET", &[&[UpstreamAction::Answer(CHUNKED), UpstreamAction::Answer(OK)]], 1).await;
+    check(settings, "GET", &[&[UpstreamAction::Answer(EMPTY), UpstreamAction::Answer(OK)]], 1).await;
+    check(settings, "HEAD", &[&[UpstreamAction::Answer(HEAD), UpstreamAction::Answer(HEAD)]], 1).await;
 }
 
 #[tokio::test]
-async fn a_connection_serves_once_if_it_must() {
+async fn a_connection_is_not_reused_where_the_response_or_the_settings_forbid_it() {
     let settings = PoolSettings::default();
-    check(settings, "GET", &[&[UpstreamAct::Close(CLOSING)]], 2).await;
-    check(PoolSettings { max_requests: 1, ..settings }, "GET", &[&[UpstreamAct::Answer(OK)]], 2).await;
-    check(PoolSettings { idle_per_origin: 0, ..settings }, "GET", &[&[UpstreamAct::Answer(OK)]], 2).await;
+    check(settings, "GET", &[&[UpstreamAction::Close(CLOSING)]], 2).await;
+    check(PoolSettings { max_requests: 1, ..settings }, "GET", &[&[UpstreamAction::Answer(OK)]], 2).await;
+    check(PoolSettings { idle_per_origin: 0, ..settings }, "GET", &[&[UpstreamAction::Answer(OK)]], 2).await;
 }
 
 #[tokio::test]
-async fn bytes_after_a_response_answer_no_other_request() {
-    check(PoolSettings::default(), "GET", &[&[UpstreamAct::Answer(SURPLUS)], &[UpstreamAct::Answer(OK)]], 2)
-        .await;
+async fn bytes_after_a_response_do_not_answer_another_request() {
+    check(
+        PoolSettings::default(),
+        "GET",
+        &[&[UpstreamAction::Answer(SURPLUS)], &[UpstreamAction::Answer(OK)]],
+        2,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn dropping_a_body_closes_its_connection() {
-    let mut upstream = TestUpstream::start(&[&[UpstreamAct::Hang(PART)]]).await;
+    let mut upstream = TestUpstream::start(&[&[UpstreamAction::Hang(PART)]]).await;
     let pool = ConnectionPool::default();
     let mut answer = pool.send(&upstream.origin(), &patient(), get()).await.unwrap();
     let frame = answer.response.body_mut().frame().await.unwrap().unwrap();
     assert_eq!(frame.into_data().unwrap(), "ok");
     drop(answer);
-    upstream.saw(PeerEvent::Gone).await;
+    upstream.wait_for(UpstreamEvent::Disconnected).await;
     assert_eq!(pool.idle(), 0);
 }
 
 #[tokio::test]
 async fn dropping_a_request_closes_its_connection() {
-    let mut upstream = TestUpstream::start(&[&[UpstreamAct::Hang("")]]).await;
+    let mut upstream = TestUpstream::start(&[&[UpstreamAction::Hang("")]]).await;
     let (pool, origin) = (ConnectionPool::default(), upstream.origin());
     let limits = patient();
     let mut sending = Box::pin(pool.send(&origin, &limits, get()));
     tokio::select! {
-        _ = &mut sending => panic!("there is no answer"),
-        () = upstream.saw(PeerEvent::Request("GET /x HTTP/1.1\r\nhost: up\r\n\r\n".to_owned())) => {}
+        _ = &mut sending => panic!("the upstream sends no answer"),
+        () = upstream.wait_for(UpstreamEvent::Request("GET /x HTTP/1.1\r\nhost: up\r\n\r\n".to_owned())) => {}
     }
     drop(sending);
-    upstream.saw(PeerEvent::Gone).await;
+    upstream.wait_for(UpstreamEvent::Disconnected).await;
 }
 
 #[tokio::test]
 async fn an_answer_before_the_end_of_the_request_closes_the_connection() {
-    let mut upstream = TestUpstream::start(&[&[UpstreamAct::Hang(OK)]]).await;
+    let mut upstream = TestUpstream::start(&[&[UpstreamAction::Hang(OK)]]).await;
     let pool = ConnectionPool::default();
     let answer = pool
         .send(&upstream.origin(), &patient(), request("POST", Body::boxed(FaultyBody::Endless)))
         .await
         .unwrap();
     assert_eq!(text(answer).await.unwrap(), "ok");
-    upstream.saw(PeerEvent::Gone).await;
+    upstream.wait_for(UpstreamEvent::Disconnected).await;
     assert_eq!(pool.idle(), 0);
 }
 
 #[tokio::test]
-async fn only_so_many_connections_stay_idle() {
-    // A body that has come whole would let its connection go at once.
-    let upstream = TestUpstream::start(&[&[UpstreamAct::Answer(CHUNKED)]]).await;
+async fn the_number_of_idle_connections_is_limited() {
+    // A body with a length would release its connection at once.
+    let upstream = TestUpstream::start(&[&[UpstreamAction::Answer(CHUNKED)]]).await;
     let pool = ConnectionPool::new(PoolSettings { idle_per_origin: 2, ..PoolSettings::default() });
     let mut answers = Vec::new();
     for _ in 0..4 {
@@ -111,8 +116,8 @@ async fn only_so_many_connections_stay_idle() {
 }
 
 #[tokio::test]
-async fn idle_connections_are_closed_in_the_end() {
-    let mut upstream = TestUpstream::start(&[&[UpstreamAct::Answer(OK)]]).await;
+async fn idle_connections_are_closed_after_the_idle_timeout() {
+    let mut upstream = TestUpstream::start(&[&[UpstreamAction::Answer(OK)]]).await;
     let settings = PoolSettings::default();
     let pool = ConnectionPool::new(settings);
     text(pool.send(&upstream.origin(), &patient(), get()).await.unwrap()).await.unwrap();
@@ -120,17 +125,17 @@ async fn idle_connections_are_closed_in_the_end() {
     assert_eq!(pool.idle(), 1);
     pool.shared.sweep(Instant::now() + settings.idle_timeout);
     assert_eq!(pool.idle(), 0);
-    upstream.saw(PeerEvent::Gone).await;
+    upstream.wait_for(UpstreamEvent::Disconnected).await;
 }
 
 #[tokio::test]
 async fn origins_do_not_share_connections() {
-    let upstream = TestUpstream::start(&[&[UpstreamAct::Answer(OK)]]).await;
-    let other = TestUpstream::start(&[&[UpstreamAct::Answer(OK)]]).await;
+    let upstream = TestUpstream::start(&[&[UpstreamAction::Answer(OK)]]).await;
+    let other = TestUpstream::start(&[&[UpstreamAction::Answer(OK)]]).await;
     let pool = ConnectionPool::default();
     for origin in [upstream.origin(), other.origin()] {
         let answer = pool.send(&origin, &patient(), get()).await.unwrap();
-        assert_eq!(answer.tries, 1);
+        assert_eq!(answer.attempts, 1);
         text(answer).await.unwrap();
     }
     assert_eq!(pool.idle(), 2);
@@ -159,9 +164,9 @@ async fn every_request_gets_its_own_answer() {
         tokio::spawn(async move {
             for number in 0..100 {
                 let target = format!("/{client}/{number}");
-                let mut asking = get();
-                *asking.uri_mut() = target.parse().unwrap();
-                let answer = pool.send(&origin, &patient(), asking).await.unwrap();
+                let mut request = get();
+                *request.uri_mut() = target.parse().unwrap();
+                let answer = pool.send(&origin, &patient(), request).await.unwrap();
                 if number % 10 > 0 {
                     assert_eq!(text(answer).await.unwrap(), target);
                 }

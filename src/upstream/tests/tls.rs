@@ -1,4 +1,4 @@
-//! Upstreams that speak TLS.
+//! Tests of upstreams with TLS.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
-/// Starts an upstream whose certificate nobody vouches for; it answers every request with the name it was asked by.
+/// Starts an upstream with a self-signed certificate; it answers every request with the server name of the handshake.
 async fn start() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -29,7 +29,7 @@ async fn start() -> SocketAddr {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
-                let name = stream.get_ref().1.server_name().unwrap_or("nobody").to_owned();
+                let name = stream.get_ref().1.server_name().unwrap_or("none").to_owned();
                 while read_request(&mut stream).await.is_some() {
                     let length = name.len();
                     let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{name}");
@@ -42,18 +42,17 @@ async fn start() -> SocketAddr {
 }
 
 #[tokio::test]
-async fn any_certificate_is_taken_unless_it_is_to_be_verified() {
+async fn any_certificate_is_accepted_unless_it_is_verified() {
     let address = start().await;
     let pool = ConnectionPool::default();
     let origin = |name, verify| {
         let tls = if verify { TlsSettings::verifying() } else { TlsSettings::trusting() };
         UpstreamOrigin::https("127.0.0.1", address.port(), name, tls)
     };
-    for (name, expected) in [("up.example", "up.example"), ("127.0.0.1", "nobody"), ("not a name", "nobody")]
-    {
-        for tries in [1, 0] {
+    for (name, expected) in [("up.example", "up.example"), ("127.0.0.1", "none"), ("not a name", "none")] {
+        for attempts in [1, 0] {
             let answer = pool.send(&origin(name, false), &patient(), get()).await.unwrap();
-            assert_eq!(answer.tries, tries);
+            assert_eq!(answer.attempts, attempts);
             assert_eq!(text(answer).await.unwrap(), expected);
         }
     }
@@ -63,8 +62,8 @@ async fn any_certificate_is_taken_unless_it_is_to_be_verified() {
 }
 
 #[tokio::test]
-async fn an_upstream_without_tls_is_no_https_upstream() {
-    let upstream = TestUpstream::start(&[&[UpstreamAct::Hang(OK)]]).await;
+async fn a_handshake_with_an_upstream_without_tls_times_out() {
+    let upstream = TestUpstream::start(&[&[UpstreamAction::Hang(OK)]]).await;
     let origin =
         UpstreamOrigin::https("127.0.0.1", upstream.address.port(), "up.example", TlsSettings::trusting());
     let limits = UpstreamTimeouts { connect: Duration::from_millis(50), ..patient() };

@@ -1,7 +1,11 @@
-//! A body that may not be larger than its limit, counted while it passes.
+//! Body whose bytes are added to a counter as they are read.
 
 use std::{
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Context, Poll},
 };
 
@@ -10,19 +14,13 @@ use http_body::{Frame, SizeHint};
 
 use super::{Body, BodyError};
 
-/// A body and how many bytes of it may still come.
-pub(super) struct Limited {
-    body: Body,
-    left: u64,
+/// A body and the counter of its bytes.
+pub(super) struct CountedBody {
+    pub(super) body: Body,
+    pub(super) count: Arc<AtomicU64>,
 }
 
-impl Limited {
-    pub(super) const fn new(body: Body, most: u64) -> Self {
-        Self { body, left: most }
-    }
-}
-
-impl http_body::Body for Limited {
+impl http_body::Body for CountedBody {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -34,13 +32,7 @@ impl http_body::Body for Limited {
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
-            match self.left.checked_sub(data.len() as u64) {
-                Some(left) => self.left = left,
-                None => {
-                    self.left = 0;
-                    return Poll::Ready(Some(Err(BodyError::OverLimit)));
-                }
-            }
+            self.count.fetch_add(data.len() as u64, Relaxed);
         }
         polled
     }
