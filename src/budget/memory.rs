@@ -1,4 +1,4 @@
-//! Budget of memory that many pieces of work share: bytes are reserved before they are held.
+//! Budget of memory that requests share: bytes are reserved before they are allocated.
 
 use std::{
     fmt,
@@ -8,54 +8,54 @@ use std::{
     },
 };
 
-/// Bytes that may be held at a time, all together. Clones share them.
+/// Limit of the bytes that are held at a time. Clones share the budget.
 #[derive(Clone, Debug)]
-pub struct MemoryBudget(Arc<Shared>);
+pub struct MemoryBudget(Arc<MemoryCounters>);
 
 #[derive(Debug)]
-struct Shared {
-    most: usize,
+struct MemoryCounters {
+    limit: usize,
     held: AtomicUsize,
     refused: AtomicU64,
 }
 
-/// Bytes that are reserved, until it is dropped.
+/// Reserved bytes; dropping it releases them.
 #[derive(Debug)]
 pub struct Reservation {
     budget: MemoryBudget,
     bytes: usize,
 }
 
-/// All of the budget is held.
+/// Error: the bytes do not fit in the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryExhausted;
 
 impl MemoryBudget {
-    /// A budget of `most` bytes.
+    /// A budget of `limit` bytes.
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self(Arc::new(Shared { most, held: AtomicUsize::new(0), refused: AtomicU64::new(0) }))
+    pub fn new(limit: usize) -> Self {
+        Self(Arc::new(MemoryCounters { limit, held: AtomicUsize::new(0), refused: AtomicU64::new(0) }))
     }
 
-    /// How many bytes may be held.
+    /// Largest number of bytes.
     #[must_use]
-    pub fn most(&self) -> usize {
-        self.0.most
+    pub fn limit(&self) -> usize {
+        self.0.limit
     }
 
-    /// How many bytes are held.
+    /// Number of bytes that are held.
     #[must_use]
     pub fn held(&self) -> usize {
         self.0.held.load(Relaxed)
     }
 
-    /// How many reservations were refused.
+    /// Number of reservations that were refused.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Relaxed)
     }
 
-    /// A reservation of no bytes, which may grow.
+    /// An empty reservation, which may grow.
     #[must_use]
     pub fn reservation(&self) -> Reservation {
         Reservation { budget: self.clone(), bytes: 0 }
@@ -64,7 +64,7 @@ impl MemoryBudget {
     /// Reserves bytes.
     ///
     /// # Errors
-    /// If they do not fit.
+    /// If they do not fit in the budget.
     pub fn reserve(&self, bytes: usize) -> Result<Reservation, MemoryExhausted> {
         let mut reservation = self.reservation();
         reservation.grow(bytes)?;
@@ -73,7 +73,7 @@ impl MemoryBudget {
 }
 
 impl Reservation {
-    /// How many bytes are reserved.
+    /// Number of reserved bytes.
     #[must_use]
     pub const fn bytes(&self) -> usize {
         self.bytes
@@ -82,11 +82,11 @@ impl Reservation {
     /// Reserves further bytes.
     ///
     /// # Errors
-    /// If they do not fit; what was reserved stays.
+    /// If they do not fit in the budget; the reservation does not change.
     pub fn grow(&mut self, bytes: usize) -> Result<(), MemoryExhausted> {
-        let Shared { most, held, refused } = &*self.budget.0;
-        let fits = |held: usize| held.checked_add(bytes).filter(|sum| sum <= most);
-        if held.fetch_update(Relaxed, Relaxed, fits).is_err() {
+        let MemoryCounters { limit, held, refused } = &*self.budget.0;
+        let add = |held: usize| held.checked_add(bytes).filter(|sum| sum <= limit);
+        if held.fetch_update(Relaxed, Relaxed, add).is_err() {
             refused.fetch_add(1, Relaxed);
             return Err(MemoryExhausted);
         }
@@ -94,7 +94,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Takes some of these bytes into a reservation of their own.
+    /// Moves some of the bytes to a reservation of their own.
     #[must_use]
     pub fn split(&mut self, bytes: usize) -> Self {
         let bytes = bytes.min(self.bytes);
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reservations_share_one_bound() {
+    fn reservations_share_one_limit() {
         let budget = MemoryBudget::new(100);
         let mut first = budget.reserve(60).unwrap();
         let mut second = budget.reserve(40).unwrap();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_between_threads() {
+    fn reservations_of_several_threads_are_counted() {
         let budget = MemoryBudget::new(3);
         std::thread::scope(|scope| {
             for _ in 0..4 {

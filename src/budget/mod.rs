@@ -1,8 +1,7 @@
-//! Budgets of work that a client or a document can make large: steps, bytes, depth, time, cancellation.
+//! Budgets for work whose size a client or a document determines: steps, bytes, depth, time, cancellation.
 //!
-//! Every such piece of work takes a [`Budget`] and charges it while it goes on; the first charge that does not fit ends
-//! the work, and so does its cancellation. Work that may take over a millisecond runs in a [`WorkPool`], not on the
-//! threads that serve requests.
+//! Such work takes a [`Budget`] and charges it as it goes on; the first charge that does not fit ends the work, and so does
+//! its cancellation. Work that may take over a millisecond runs in a [`WorkPool`], not on the threads that serve requests.
 
 mod memory;
 mod once;
@@ -24,38 +23,38 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many steps go by between two looks at the clock and at the cancellation.
-const STEPS_PER_LOOK: u64 = 1024;
+/// Number of steps between two checks of the clock and of the cancellation.
+const STEPS_PER_CHECK: u64 = 1024;
 
-/// The bounds of one piece of work.
+/// Limits of one piece of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkLimits {
     /// Elementary steps, for instance one schema applied to one value.
     pub steps: u64,
-    /// Bytes that the result and what is kept on the way to it take.
+    /// Bytes of the result and of intermediate values.
     pub bytes: usize,
     /// Levels of nesting.
     pub depth: u32,
-    /// Time on the clock.
+    /// Elapsed time.
     pub time: Duration,
 }
 
 /// Why a piece of work ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exhausted {
-    /// It took too many steps.
+    /// Too many steps.
     Steps,
-    /// It took too much memory.
+    /// Too much memory.
     Bytes,
-    /// It nested too deeply.
+    /// Too many levels of nesting.
     Depth,
-    /// It took too long.
+    /// Too much time.
     Time,
     /// Its result is no longer wanted.
     Cancelled,
 }
 
-/// What is left of the bounds of one piece of work. Once it is exhausted, it stays so.
+/// Rest of the limits of one piece of work. Once exhausted, it stays exhausted.
 #[derive(Debug)]
 pub struct Budget {
     steps: Cell<u64>,
@@ -63,62 +62,62 @@ pub struct Budget {
     depth: Cell<u32>,
     deadline: Option<Instant>,
     cancellation: Option<Cancellation>,
-    until_look: Cell<u64>,
+    until_check: Cell<u64>,
     exhausted: Cell<Option<Exhausted>>,
 }
 
-/// A level of nesting of a [`Budget`]; dropping it goes up again.
+/// A level of nesting of a [`Budget`]; dropping it leaves the level.
 #[derive(Debug)]
 pub struct DepthLevel<'a>(&'a Budget);
 
-/// Tells a piece of work on another thread that its result is no longer wanted.
+/// Cancellation of a piece of work on another thread.
 #[derive(Clone, Debug, Default)]
 pub struct Cancellation(Arc<AtomicBool>);
 
 impl Budget {
-    /// A budget of these bounds; its time begins now.
+    /// A budget with these limits; its time begins now.
     #[must_use]
     pub fn new(limits: WorkLimits) -> Self {
-        Self::of(limits, None)
+        Self::with_cancellation(limits, None)
     }
 
-    /// The same, which `cancellation` ends as well.
+    /// A budget that `cancellation` ends as well.
     #[must_use]
     pub fn cancelled_by(limits: WorkLimits, cancellation: Cancellation) -> Self {
-        Self::of(limits, Some(cancellation))
+        Self::with_cancellation(limits, Some(cancellation))
     }
 
-    fn of(limits: WorkLimits, cancellation: Option<Cancellation>) -> Self {
+    fn with_cancellation(limits: WorkLimits, cancellation: Option<Cancellation>) -> Self {
         Self {
             steps: Cell::new(limits.steps),
             bytes: Cell::new(limits.bytes),
             depth: Cell::new(limits.depth),
             deadline: Instant::now().checked_add(limits.time),
             cancellation,
-            until_look: Cell::new(STEPS_PER_LOOK),
+            until_check: Cell::new(STEPS_PER_CHECK),
             exhausted: Cell::new(None),
         }
     }
 
-    /// Charges steps, and looks at the clock from time to time.
+    /// Charges steps; checks the clock after some of them.
     ///
     /// # Errors
     /// If steps or time have run out, if the work was cancelled, or if the budget was exhausted before.
     pub fn spend(&self, steps: u64) -> Result<(), Exhausted> {
-        self.check()?;
-        let Some(left) = self.steps.get().checked_sub(steps) else { return self.end(Exhausted::Steps) };
+        self.check_exhausted()?;
+        let Some(left) = self.steps.get().checked_sub(steps) else { return self.exhaust(Exhausted::Steps) };
         self.steps.set(left);
-        match self.until_look.get().checked_sub(steps) {
-            Some(until_look) => self.until_look.set(until_look),
+        match self.until_check.get().checked_sub(steps) {
+            Some(until_check) => self.until_check.set(until_check),
             None => {
-                self.until_look.set(STEPS_PER_LOOK);
-                self.look()?;
+                self.until_check.set(STEPS_PER_CHECK);
+                self.check_time()?;
             }
         }
         Ok(())
     }
 
-    /// The bytes that are left.
+    /// Number of bytes that are left.
     pub const fn bytes_left(&self) -> usize {
         self.bytes.get()
     }
@@ -128,48 +127,48 @@ impl Budget {
     /// # Errors
     /// If bytes have run out, or if the budget was exhausted before.
     pub fn allocate(&self, bytes: usize) -> Result<(), Exhausted> {
-        self.check()?;
-        let Some(left) = self.bytes.get().checked_sub(bytes) else { return self.end(Exhausted::Bytes) };
+        self.check_exhausted()?;
+        let Some(left) = self.bytes.get().checked_sub(bytes) else { return self.exhaust(Exhausted::Bytes) };
         self.bytes.set(left);
         Ok(())
     }
 
-    /// Goes one level down, until the level is dropped.
+    /// Enters a level of nesting, until it is dropped.
     ///
     /// # Errors
-    /// If that is deeper than the bound, or if the budget was exhausted before.
+    /// If the nesting is too deep, or if the budget was exhausted before.
     pub fn descend(&self) -> Result<DepthLevel<'_>, Exhausted> {
-        self.check()?;
-        let Some(left) = self.depth.get().checked_sub(1) else { return self.end(Exhausted::Depth) };
+        self.check_exhausted()?;
+        let Some(left) = self.depth.get().checked_sub(1) else { return self.exhaust(Exhausted::Depth) };
         self.depth.set(left);
         Ok(DepthLevel(self))
     }
 
-    /// Looks at the clock and at the cancellation now.
+    /// Checks the clock and the cancellation now.
     ///
     /// # Errors
     /// If time has run out, if the work was cancelled, or if the budget was exhausted before.
-    pub fn look(&self) -> Result<(), Exhausted> {
-        self.check()?;
+    pub fn check_time(&self) -> Result<(), Exhausted> {
+        self.check_exhausted()?;
         if self.cancellation.as_ref().is_some_and(Cancellation::is_cancelled) {
-            return self.end(Exhausted::Cancelled);
+            return self.exhaust(Exhausted::Cancelled);
         }
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return self.end(Exhausted::Time);
+            return self.exhaust(Exhausted::Time);
         }
         Ok(())
     }
 
-    /// Why the work has to end, if it has.
+    /// Why the work has to end, if the budget is exhausted.
     pub fn exhausted(&self) -> Option<Exhausted> {
         self.exhausted.get()
     }
 
-    fn check(&self) -> Result<(), Exhausted> {
+    fn check_exhausted(&self) -> Result<(), Exhausted> {
         self.exhausted.get().map_or(Ok(()), Err)
     }
 
-    fn end<T>(&self, why: Exhausted) -> Result<T, Exhausted> {
+    fn exhaust<T>(&self, why: Exhausted) -> Result<T, Exhausted> {
         self.exhausted.set(Some(why));
         Err(why)
     }
@@ -182,12 +181,12 @@ impl Drop for DepthLevel<'_> {
 }
 
 impl Cancellation {
-    /// Ends the work at its next look.
+    /// Ends the work at its next check.
     pub fn cancel(&self) {
         self.0.store(true, Relaxed);
     }
 
-    /// Whether the work is to end.
+    /// Whether the work was cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Relaxed)
@@ -215,7 +214,7 @@ mod tests {
     const LIMITS: WorkLimits = WorkLimits { steps: 10, bytes: 100, depth: 2, time: Duration::from_mins(10) };
 
     #[test]
-    fn each_bound_ends_the_work_for_good() {
+    fn each_exhausted_limit_ends_the_work_for_good() {
         let budget = Budget::new(LIMITS);
         assert_eq!(budget.spend(10), Ok(()));
         assert_eq!(budget.spend(1), Err(Exhausted::Steps));
@@ -238,14 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn time_and_cancellation_are_seen_after_a_bounded_number_of_steps() {
+    fn time_and_cancellation_are_checked_after_a_bounded_number_of_steps() {
         let budget = Budget::new(WorkLimits { steps: u64::MAX, time: Duration::ZERO, ..LIMITS });
-        assert!((0..=STEPS_PER_LOOK).any(|_| budget.spend(1) == Err(Exhausted::Time)));
+        assert!((0..=STEPS_PER_CHECK).any(|_| budget.spend(1) == Err(Exhausted::Time)));
 
         let cancellation = Cancellation::default();
         let budget = Budget::cancelled_by(WorkLimits { steps: u64::MAX, ..LIMITS }, cancellation.clone());
-        assert_eq!(budget.spend(2 * STEPS_PER_LOOK), Ok(()));
+        assert_eq!(budget.spend(2 * STEPS_PER_CHECK), Ok(()));
         cancellation.cancel();
-        assert!((0..=STEPS_PER_LOOK).any(|_| budget.spend(1) == Err(Exhausted::Cancelled)));
+        assert!((0..=STEPS_PER_CHECK).any(|_| budget.spend(1) == Err(Exhausted::Cancelled)));
     }
 }

@@ -1,4 +1,4 @@
-//! Results that are made once: those who ask meanwhile wait for the one who makes it, and take over if that one leaves.
+//! Result that is computed once. Concurrent callers wait for the first, and one of them continues if it is cancelled.
 
-/// A result that is made when it is first asked for.
+/// A result that is computed when it is first requested.
 pub type Once<T> = tokio::sync::OnceCell<T>;

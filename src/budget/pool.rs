@@ -6,15 +6,15 @@ use tokio::sync::Semaphore;
 
 use super::{Budget, Cancellation, Exhausted, WorkLimits};
 
-/// Runs long work beside the threads that serve requests: a few pieces at once, a bounded number waiting, each cancelled
-/// when the future that waits for it is dropped. Clones share their bounds.
+/// Runs long work on threads of its own: a limited number of pieces at a time, a limited number queued, each cancelled when
+/// the future that waits for it is dropped. Clones share the limits.
 #[derive(Clone, Debug)]
 pub struct WorkPool {
     running: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
 
-/// Too much work waits already.
+/// Error: the queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overloaded;
 
@@ -22,7 +22,7 @@ pub struct Overloaded;
 struct CancelOnDrop(Cancellation);
 
 impl WorkPool {
-    /// A pool that runs at most `running` pieces of work at once, and lets at most `waiting` more wait.
+    /// A pool that runs at most `running` pieces of work at a time, and queues at most `waiting` more.
     #[must_use]
     pub fn new(running: usize, waiting: usize) -> Self {
         Self {
@@ -31,28 +31,28 @@ impl WorkPool {
         }
     }
 
-    /// Runs `work` in a budget of `limits`, whose time begins when it does.
+    /// Runs `work` with a budget of `limits`, whose time begins when the work does.
     ///
     /// # Errors
-    /// [`Overloaded`] if too much work waits already. Inside, [`Exhausted::Cancelled`] if the work panicked or the
-    /// process is about to end.
+    /// [`Overloaded`] if the queue is full. Inside, [`Exhausted::Cancelled`] if the work panicked or the process is shutting
+    /// down.
     pub async fn run<T: Send + 'static>(
         &self,
         limits: WorkLimits,
         work: impl FnOnce(&Budget) -> T + Send + 'static,
     ) -> Result<Result<T, Exhausted>, Overloaded> {
-        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| Overloaded)?;
+        let queue_permit = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| Overloaded)?;
         // The semaphore is never closed.
         let Ok(permit) = Arc::clone(&self.running).acquire_owned().await else { return Err(Overloaded) };
         let cancellation = Cancellation::default();
         let guard = CancelOnDrop(cancellation.clone());
         let task = tokio::task::spawn_blocking(move || {
-            // Held for as long as the work runs, also if its result is no longer awaited.
-            let _held = (place, permit);
+            // The permits are held while the work runs, even if its result is no longer awaited.
+            let _permits = (queue_permit, permit);
             work(&Budget::cancelled_by(limits, cancellation))
         });
         let result = task.await.map_err(|error| {
-            tracing::error!("work beside requests failed: {error}");
+            tracing::error!("work in the pool failed: {error}");
             Exhausted::Cancelled
         });
         drop(guard);
@@ -61,7 +61,7 @@ impl WorkPool {
 }
 
 impl Default for WorkPool {
-    /// As many pieces at once as there are processors, 64 waiting for each.
+    /// One piece of work at a time for each processor, and 64 queued for each.
     fn default() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self::new(processors, 64 * processors)
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_is_an_error_of_the_work_and_frees_its_place() {
+    async fn a_panic_is_an_error_of_the_work_and_releases_its_permits() {
         let pool = WorkPool::new(1, 0);
         let panicked = pool
             .run(LIMITS, |_| {

@@ -1,34 +1,34 @@
-//! Check of how much stack a recursion has taken, so that no document can overflow it.
+//! Limit of the stack that a recursion takes, so that no document overflows the stack.
 
 use std::hint::black_box;
 
-/// What recursions may take of a thread's stack: half of what the threads of the runtime and of tests have.
-const BYTES: usize = 1 << 20;
+/// Stack that a recursion may take, in bytes: half of the stack of the threads of the runtime and of tests.
+const DEFAULT_LIMIT: usize = 1 << 20;
 
-/// The place on the stack at which a recursion began, and how far it may go from there.
+/// Address on the stack at which a recursion began, and the limit of its stack in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Stack {
     start: usize,
-    bytes: usize,
+    limit: usize,
 }
 
 impl Stack {
     /// A recursion that begins here, on a thread with at least 2 MiB of stack.
     #[must_use]
     pub fn here() -> Self {
-        Self::of(BYTES)
+        Self::with_limit(DEFAULT_LIMIT)
     }
 
-    /// A recursion that begins here and may take so many bytes.
+    /// A recursion that begins here and may take `limit` bytes.
     #[must_use]
-    pub fn of(bytes: usize) -> Self {
-        Self { start: address(), bytes }
+    pub fn with_limit(limit: usize) -> Self {
+        Self { start: address(), limit }
     }
 
-    /// Whether the recursion may go deeper.
+    /// Whether the recursion may go one level deeper.
     #[must_use]
     pub fn has_room(self) -> bool {
-        self.start.abs_diff(address()) < self.bytes
+        self.start.abs_diff(address()) < self.limit
     }
 }
 
@@ -51,12 +51,12 @@ mod tests {
     }
 
     #[test]
-    fn a_recursion_ends_before_its_stack_does() {
+    fn a_recursion_ends_before_the_stack_overflows() {
         let deepest = |bytes| {
-            let run = move || depth(Stack::of(bytes), [0; 64]);
+            let run = move || depth(Stack::with_limit(bytes), [0; 64]);
             std::thread::Builder::new().stack_size(256 << 10).spawn(run).unwrap().join().unwrap()
         };
-        let (less, more) = (deepest(32 << 10), deepest(128 << 10));
-        assert!(less > 10 && more > 2 * less, "{less} {more}");
+        let (shallow, deep) = (deepest(32 << 10), deepest(128 << 10));
+        assert!(shallow > 10 && deep > 2 * shallow, "{shallow} {deep}");
     }
 }

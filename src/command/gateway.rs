@@ -195,7 +195,7 @@ fn upstream_tls(settings: &Settings) -> Result<UpstreamTls> {
     let given = &settings.tls;
     let mut defaults = UpstreamTls::default();
     if !given.trusted.is_empty() {
-        let authorities = CaStore::given(&given.trusted).map_err(anyhow::Error::msg);
+        let authorities = CaStore::from_settings(&given.trusted).map_err(anyhow::Error::msg);
         defaults.authorities = authorities.context("lua_ssl_trusted_certificate cannot be used")?;
     }
     if given.client_ssl {

@@ -10,7 +10,7 @@ use crate::{
     config::{self, ConfigReader, DeclarativeFormat},
     diag::{DiagnosticReport, SourceFile},
     document::KnownText,
-    file_read::{FileReader, patiently},
+    file_read::{FileReader, retry_while_unfinished},
     snapshot::{CompiledSnapshot, Snapshot, SnapshotCompiler},
 };
 
@@ -34,7 +34,7 @@ pub fn compile_config(
     let attempt = |reader: &FileReader| {
         ReadOptions { format, before, advise, layout: false, known: None, reader }.compile(compiler, source)
     };
-    match patiently(UNFINISHED_WAIT, attempt) {
+    match retry_while_unfinished(UNFINISHED_WAIT, attempt) {
         (_, Some(unfinished)) => Err(unfinished_report(&unfinished)),
         (result, None) => result,
     }

@@ -11,7 +11,7 @@ use super::{MockConfig, config_files, live_config::UNFINISHED_HELP};
 use crate::{
     diag::{Diagnostic, DiagnosticReport, SourceFile},
     document::NodePath,
-    file_read::{FileReader, patiently},
+    file_read::{FileReader, retry_while_unfinished},
 };
 
 /// Largest configuration that is read, in bytes.
@@ -25,7 +25,7 @@ pub(super) const UNFINISHED_WAIT: Duration = Duration::from_secs(3);
 /// # Errors
 /// A file cannot be read or is not UTF-8; the report says why and what to do.
 pub fn read_config(path: &FilePath) -> Result<Arc<SourceFile>, DiagnosticReport> {
-    patiently(UNFINISHED_WAIT, |reader| read_config_with(reader, path)).0
+    retry_while_unfinished(UNFINISHED_WAIT, |reader| read_config_with(reader, path)).0
 }
 
 /// Reads a configuration: one file, the files of a directory, or the files that a pattern matches.
@@ -102,7 +102,7 @@ impl ConfigSource {
     /// # Errors
     /// As [`Self::open`].
     pub fn read(&self) -> Result<Arc<SourceFile>, DiagnosticReport> {
-        patiently(UNFINISHED_WAIT, |reader| self.open(reader)).0
+        retry_while_unfinished(UNFINISHED_WAIT, |reader| self.open(reader)).0
     }
 
     /// Reads the text once.

@@ -14,7 +14,7 @@ use crate::{
     config::DeclarativeFormat,
     diag::{Diagnostic, DiagnosticReport, SourceFile},
     document,
-    file_read::Unfinished,
+    file_read::UnfinishedFile,
     snapshot::{LiveSnapshot, Snapshot},
 };
 
@@ -293,7 +293,7 @@ impl LiveConfig {
     }
 
     /// Records that a file is being written; the live configuration stays until it is complete.
-    pub(super) fn record_unfinished(&self, unfinished: &Unfinished, is_forced: bool) -> DiagnosticReport {
+    pub(super) fn record_unfinished(&self, unfinished: &UnfinishedFile, is_forced: bool) -> DiagnosticReport {
         self.record_pending(unfinished_report(unfinished), is_forced)
     }
 
@@ -370,7 +370,7 @@ impl LiveConfig {
 pub(super) const UNFINISHED_HELP: &str = "close the file, or replace it by renaming a complete one";
 
 /// Report that a file is being written, and what to do.
-pub(super) fn unfinished_report(unfinished: &Unfinished) -> DiagnosticReport {
+pub(super) fn unfinished_report(unfinished: &UnfinishedFile) -> DiagnosticReport {
     let diagnostic = Diagnostic::error(document::NodePath::root(), unfinished.why).help(UNFINISHED_HELP);
     DiagnosticReport::new(SourceFile::new(unfinished.path.display().to_string(), ""), vec![diagnostic])
 }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     config::DeclarativeFormat,
     diag::{DiagnosticReport, SourceFile},
-    file_read::{FileReader, Unfinished, patiently},
+    file_read::{FileReader, UnfinishedFile, retry_while_unfinished},
     snapshot::{
         CompiledSnapshot, LiveSnapshot, Snapshot, SnapshotChecker, SnapshotCompiler, describe_changes,
     },
@@ -181,7 +181,7 @@ impl Control {
         let attempt = |reader: &FileReader| {
             self.reconcile_with(&mut self.lock_compiler(), ReconcileMode::FORCED, reader)
         };
-        let (result, _) = patiently(START_WAIT, attempt);
+        let (result, _) = retry_while_unfinished(START_WAIT, attempt);
         match result {
             Reconciled::Loaded(loaded) => Ok(loaded),
             Reconciled::Refused { report, .. } | Reconciled::Pending(report) => Err(report),
@@ -211,7 +211,7 @@ impl Control {
         let Some(config_source) = &self.source else { return Reconciled::Unchanged };
         let is_forced =
             mode.is_forced || self.load_history().pending.is_some_and(|pending| pending.is_forced);
-        let pending = |unfinished: &Unfinished| {
+        let pending = |unfinished: &UnfinishedFile| {
             Reconciled::Pending(self.live_config.record_unfinished(unfinished, is_forced))
         };
         // The stamps are taken before anything is read, so that a change during the load differs from them.
@@ -359,11 +359,11 @@ impl Control {
 
     /// Creates a file reader for one load. It does not report the live text as being written.
     pub(super) fn file_reader(&self) -> FileReader {
-        let reader = FileReader::default().listening(self.has_open_writer.clone());
+        let reader = FileReader::default().with_write_events(self.has_open_writer.clone());
         #[cfg(test)]
         let reader = if self.without_leases { reader.without_leases() } else { reader };
         match self.load_history().text {
-            Some(text) => reader.expecting(text),
+            Some(text) => reader.with_known_text(text),
             None => reader,
         }
     }

@@ -1,13 +1,13 @@
-//! FILES: whole contents of regular files that no process is writing.
+//! Reading of regular files that no process is writing.
 //!
-//! Half of a YAML file is often a valid one, which says less than its author does: the plugin that guards a route may
-//! stand in the other half. So every file that a load reads is read here, and one that is open for writing is not read.
+//! A part of a YAML file is often valid YAML, and may lack the plugin that protects a route. So every file of a
+//! configuration is read here, and a file that is open for writing is not read.
 //!
-//! | what the system says (`mynah_lease`) | what is read |
+//! | state of the file (`mynah_lease`) | what is read |
 //! |---|---|
-//! | open for writing nowhere | the file, and whoever begins to write it meanwhile waits for us, or is noticed |
+//! | not open for writing | the file; a process that opens it for writing meanwhile waits, or is detected |
 //! | open for writing | nothing: [`FileReader::unfinished`] |
-//! | it cannot be told (another user's file, a network file system) | the file, once it has not changed for [`SETTLED`] and no process that we may look at has it open for writing ([`FileReader::unproven`]) |
+//! | unknown (another user's file, a network file system) | the file, once it has not changed for [`SETTLE_TIME`] and no visible process has it open for writing ([`FileReader::is_unproven`]) |
 
 mod processes;
 
@@ -27,160 +27,165 @@ use std::{
 
 use mynah_lease::LeaseState;
 
-/// A file of which it cannot be told whether it is being written has to be unchanged for so long.
-pub const SETTLED: Duration = Duration::from_millis(250);
+/// The time for which a file in an unknown state has to be unchanged.
+pub const SETTLE_TIME: Duration = Duration::from_millis(250);
 
-/// The first and the longest pause between two looks at a file that is being written.
+/// The first and the longest pause between two attempts to read a file that is being written.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(160));
 
-/// Reads the files of one load, and notes those that are not to be relied on. Clones share their notes.
+/// Reader for the files of one load, which records the files that were not read. Clones share the record.
 #[derive(Clone, Debug, Default)]
 pub struct FileReader {
-    notes: Arc<Mutex<Notes>>,
-    /// Whether events of the file system say that a writer has not closed its file yet.
+    record: Arc<Mutex<ReadRecord>>,
+    /// Whether a writer has not closed its file yet, according to events of the file system.
     writing: Option<Arc<AtomicBool>>,
-    /// A text that is no news: it need not be unchanged for a while.
+    /// A known text, for which [`SETTLE_TIME`] does not apply.
     expected: Option<Arc<dyn Text>>,
     #[cfg(test)]
     without_leases: bool,
 }
 
-/// A text that is kept elsewhere.
+/// A shared text.
 pub trait Text: AsRef<[u8]> + fmt::Debug + Send + Sync {}
 
 impl<T: AsRef<[u8]> + fmt::Debug + Send + Sync> Text for T {}
 
 #[derive(Debug, Default)]
-struct Notes {
-    unfinished: Option<Unfinished>,
+struct ReadRecord {
+    unfinished: Option<UnfinishedFile>,
     unproven: bool,
-    /// The hashes of what was read.
+    /// Hashes of the texts that were read.
     hashes: HashMap<PathBuf, u64>,
 }
 
-/// A file that was not read, because it is being written.
+/// A file that was not read because it is being written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unfinished {
+pub struct UnfinishedFile {
     /// The file.
     pub path: PathBuf,
-    /// Why that is so.
+    /// The reason, and when the file will be read.
     pub why: &'static str,
 }
 
-/// Why a file is not read yet, and what to do about it.
+/// Reasons why a file is not read yet.
 const OPEN: &str =
     "another process has it open for writing, so that it may be incomplete; it is read once it is closed";
 const CHANGING: &str = "it was changed a moment ago, and the system does not say whether its writer is done; it is read once it is unchanged";
 
 impl FileReader {
-    /// The same, listening to what events of the file system say.
+    /// Sets the flag for events of the file system.
     #[must_use]
-    pub fn listening(self, writing: Arc<AtomicBool>) -> Self {
+    pub fn with_write_events(self, writing: Arc<AtomicBool>) -> Self {
         Self { writing: Some(writing), ..self }
     }
 
-    /// The same, knowing a text that is no news.
+    /// Sets a known text, which may be read at once.
     #[must_use]
-    pub fn expecting(self, text: Arc<dyn Text>) -> Self {
+    pub fn with_known_text(self, text: Arc<dyn Text>) -> Self {
         Self { expected: Some(text), ..self }
     }
 
-    /// The same where the system cannot tell who has a file open.
+    /// Treats every file as in an unknown state.
     #[cfg(test)]
     #[must_use]
     pub(crate) fn without_leases(self) -> Self {
         Self { without_leases: true, ..self }
     }
 
-    /// Reads a whole file of at most so many bytes.
+    /// Reads a whole file of at most `limit` bytes.
     ///
     /// # Errors
-    /// It cannot be read, is no regular file, is larger, or is being written ([`ErrorKind::WouldBlock`]); the message
-    /// says which.
-    pub fn read(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
-        let result = self.read_once(path, most);
-        let mut notes = self.lock();
+    /// If it cannot be read, is not a regular file, is larger, or is being written ([`ErrorKind::WouldBlock`]).
+    pub fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let result = self.read_once(path, limit);
+        let mut record = self.lock();
         match &result {
-            Ok(bytes) => drop(notes.hashes.insert(path.to_owned(), text_hash(bytes))),
-            Err(_) => drop(notes.hashes.remove(path)),
+            Ok(bytes) => drop(record.hashes.insert(path.to_owned(), text_hash(bytes))),
+            Err(_) => drop(record.hashes.remove(path)),
         }
         result
     }
 
-    /// Reads a file for the hash of what it says; none if it cannot be read.
+    /// Reads a file and hashes its text; `None` if it cannot be read.
     #[must_use]
-    pub fn hash(&self, path: &Path, most: u64) -> Option<u64> {
-        self.read(path, most).ok().map(|bytes| text_hash(&bytes))
+    pub fn hash(&self, path: &Path, limit: u64) -> Option<u64> {
+        self.read(path, limit).ok().map(|bytes| text_hash(&bytes))
     }
 
-    /// The hash of what was last read of a file; none if it was not read.
+    /// The hash of the text that was last read of a file; `None` if it was not read.
     #[must_use]
     pub fn hash_read(&self, path: &Path) -> Option<u64> {
         self.lock().hashes.get(path).copied()
     }
 
-    fn read_once(&self, path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    fn read_once(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let file = open(path)?;
-        let facts = file.metadata()?;
-        if facts.len() > most {
-            return Err(too_large(most));
+        let metadata = file.metadata()?;
+        if metadata.len() > limit {
+            return Err(too_large(limit));
         }
         #[cfg(test)]
         if self.without_leases {
-            return self.read_unproven(path, &file, &facts, most);
+            return self.read_unproven(path, &file, &metadata, limit);
         }
         match mynah_lease::request_lease(&file) {
-            LeaseState::OpenForWriting => Err(self.note(path, OPEN)),
+            LeaseState::OpenForWriting => Err(self.record_unfinished(path, OPEN)),
             LeaseState::Leased(lease) => {
-                let bytes = whole(&file, &facts, most)?;
-                if lease.is_intact() { Ok(bytes) } else { Err(self.note(path, OPEN)) }
+                let bytes = read_all(&file, &metadata, limit)?;
+                if lease.is_intact() { Ok(bytes) } else { Err(self.record_unfinished(path, OPEN)) }
             }
-            LeaseState::Unknown(_) => self.read_unproven(path, &file, &facts, most),
+            LeaseState::Unknown(_) => self.read_unproven(path, &file, &metadata, limit),
         }
     }
 
-    fn read_unproven(&self, path: &Path, file: &File, facts: &Metadata, most: u64) -> io::Result<Vec<u8>> {
-        let is_writing = self.writing.as_ref().is_some_and(|it| it.load(Ordering::Acquire));
-        if is_writing || processes::have_open_for_writing(facts) {
-            return Err(self.note(path, OPEN));
+    fn read_unproven(
+        &self,
+        path: &Path,
+        file: &File,
+        metadata: &Metadata,
+        limit: u64,
+    ) -> io::Result<Vec<u8>> {
+        let is_writing = self.writing.as_ref().is_some_and(|writing| writing.load(Ordering::Acquire));
+        if is_writing || processes::have_open_for_writing(metadata) {
+            return Err(self.record_unfinished(path, OPEN));
         }
-        let bytes = whole(file, facts, most)?;
-        let is_expected = self.expected.as_ref().is_some_and(|it| (**it).as_ref() == bytes);
+        let bytes = read_all(file, metadata, limit)?;
+        let is_expected = self.expected.as_ref().is_some_and(|text| (**text).as_ref() == bytes);
         let now = file.metadata()?;
-        let is_same = now.len() == facts.len() && now.modified().ok() == facts.modified().ok();
-        // A time that is yet to come is one of another clock, and says nothing.
-        let age = now.modified().ok().and_then(|it| it.elapsed().ok());
-        if !is_expected && (!is_same || age.is_some_and(|it| it < SETTLED)) {
-            return Err(self.note(path, CHANGING));
+        let is_same = now.len() == metadata.len() && now.modified().ok() == metadata.modified().ok();
+        // A time in the future is that of another clock, and is ignored.
+        let age = now.modified().ok().and_then(|time| time.elapsed().ok());
+        if !is_expected && (!is_same || age.is_some_and(|age| age < SETTLE_TIME)) {
+            return Err(self.record_unfinished(path, CHANGING));
         }
         self.lock().unproven = true;
         Ok(bytes)
     }
 
-    /// Notes that a file is being written.
-    fn note(&self, path: &Path, why: &'static str) -> io::Error {
-        self.lock().unfinished.get_or_insert(Unfinished { path: path.to_owned(), why });
+    /// Records that a file is being written.
+    fn record_unfinished(&self, path: &Path, why: &'static str) -> io::Error {
+        self.lock().unfinished.get_or_insert(UnfinishedFile { path: path.to_owned(), why });
         io::Error::new(ErrorKind::WouldBlock, why)
     }
 
-    /// The first file that was not read because it is being written: whatever was made of the others is not to be used.
+    /// The first file that was not read because it is being written. The result of the others must not be used then.
     #[must_use]
-    pub fn unfinished(&self) -> Option<Unfinished> {
+    pub fn unfinished(&self) -> Option<UnfinishedFile> {
         self.lock().unfinished.clone()
     }
 
-    /// Whether a file was read of which the system did not say that nobody is writing it.
+    /// Whether a file in an unknown state was read.
     #[must_use]
     pub fn is_unproven(&self) -> bool {
         self.lock().unproven
     }
 
-    fn lock(&self) -> MutexGuard<'_, Notes> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, ReadRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The hash of a text, to know it again while the process lives.
+/// The hash of a text, for comparisons within the process.
 #[must_use]
 pub fn text_hash(text: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -188,75 +193,76 @@ pub fn text_hash(text: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Makes an attempt with a reader, and again with a new one for as long as a file is being written, but not longer than
-/// `patience`. It blocks the thread.
-pub fn patiently<T>(
-    patience: Duration,
+/// Calls `attempt` with a reader, and again with a new one while a file is being written, at most for `timeout`. Blocks the
+/// thread.
+pub fn retry_while_unfinished<T>(
+    timeout: Duration,
     mut attempt: impl FnMut(&FileReader) -> T,
-) -> (T, Option<Unfinished>) {
-    let begin = Instant::now();
+) -> (T, Option<UnfinishedFile>) {
+    let began = Instant::now();
     let mut pause = PAUSES.0;
     loop {
         let reader = FileReader::default();
         let result = attempt(&reader);
         match reader.unfinished() {
-            Some(_) if begin.elapsed() < patience => wait(pause),
+            Some(_) if began.elapsed() < timeout => block_thread(pause),
             unfinished => return (result, unfinished),
         }
         pause = (2 * pause).min(PAUSES.1);
     }
 }
 
-/// Waits, and blocks the thread.
-#[expect(clippy::disallowed_methods, reason = "who calls this has a thread of its own")]
-pub fn wait(time: Duration) {
+/// Sleeps; blocks the thread.
+#[expect(clippy::disallowed_methods, reason = "callers have threads of their own")]
+pub fn block_thread(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// Opens a regular file for reading. What is not one is not opened at all, or else in a way that waits for nothing.
+/// Opens a regular file for reading. Any other file is not opened, or without blocking if it replaces a regular file
+/// meanwhile.
 ///
 /// # Errors
-/// It cannot be opened, or is something else; the message says what.
+/// If it cannot be opened, or is not a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
-    regular(&fs::metadata(path)?)?;
+    check_regular(&fs::metadata(path)?)?;
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     {
         use rustix::fs::OFlags;
-        // The bits of the flags fit into the type that the system has for them.
+        // The flags are bits, whose type is signed in the system's interface.
         let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
         std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags);
     }
     let file = options.read(true).open(path)?;
-    // Something else may have taken its place meanwhile.
-    regular(&file.metadata()?)?;
+    // Another file may have replaced it meanwhile.
+    check_regular(&file.metadata()?)?;
     Ok(file)
 }
 
-/// Reads a whole file of at most so many bytes as it is now, complete or not.
+/// Reads a whole file of at most `limit` bytes, whether or not it is being written.
 ///
 /// # Errors
-/// It cannot be read, is no regular file, or is larger.
-pub fn as_it_is(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+/// If it cannot be read, is not a regular file, or is larger.
+pub fn read_unchecked(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
-    let facts = file.metadata()?;
-    whole(&file, &facts, most)
+    let metadata = file.metadata()?;
+    read_all(&file, &metadata, limit)
 }
 
-/// Says what a file is that is not a regular one.
-fn regular(facts: &Metadata) -> io::Result<()> {
-    let kind = facts.file_type();
+/// Checks that a file is regular.
+fn check_regular(metadata: &Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
     if kind.is_file() {
         return Ok(());
     }
     if kind.is_dir() {
         return Err(io::Error::new(ErrorKind::IsADirectory, "it is a directory"));
     }
-    Err(io::Error::new(ErrorKind::InvalidInput, format!("it is no regular file but {}", special(kind))))
+    Err(io::Error::new(ErrorKind::InvalidInput, format!("it is no regular file but {}", kind_name(kind))))
 }
 
 #[cfg(unix)]
-fn special(kind: fs::FileType) -> &'static str {
+fn kind_name(kind: fs::FileType) -> &'static str {
     use std::os::unix::fs::FileTypeExt as _;
     match () {
         () if kind.is_fifo() => "a FIFO",
@@ -267,19 +273,19 @@ fn special(kind: fs::FileType) -> &'static str {
 }
 
 #[cfg(not(unix))]
-fn special(_: fs::FileType) -> &'static str {
+fn kind_name(_: fs::FileType) -> &'static str {
     "something else"
 }
 
-fn whole(file: &File, facts: &Metadata, most: u64) -> io::Result<Vec<u8>> {
-    // No file is larger than memory that was found for it: the length was looked at before.
-    let mut bytes = Vec::with_capacity(usize::try_from(facts.len()).unwrap_or_default());
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most { Err(too_large(most)) } else { Ok(bytes) }
+fn read_all(file: &File, metadata: &Metadata, limit: u64) -> io::Result<Vec<u8>> {
+    // The length was checked before, so that the capacity is bounded.
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit { Err(too_large(limit)) } else { Ok(bytes) }
 }
 
-fn too_large(most: u64) -> io::Error {
-    io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {} MiB", most >> 20))
+fn too_large(limit: u64) -> io::Error {
+    io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {} MiB", limit >> 20))
 }
 
 #[cfg(test)]
@@ -288,9 +294,9 @@ mod tests {
 
     use super::*;
 
-    struct Folder(PathBuf);
+    struct TestFolder(PathBuf);
 
-    impl Folder {
+    impl TestFolder {
         fn new(name: &str) -> Self {
             let path = std::env::temp_dir().join(format!("mynah-read-{name}-{}", std::process::id()));
             fs::create_dir_all(&path).unwrap();
@@ -304,17 +310,17 @@ mod tests {
         }
     }
 
-    impl Drop for Folder {
+    impl Drop for TestFolder {
         fn drop(&mut self) {
             let _ = fs::remove_dir_all(&self.0);
         }
     }
 
-    const MANY: u64 = 1 << 20;
+    const LIMIT: u64 = 1 << 20;
 
     #[test]
-    fn a_file_is_read_once_it_is_open_for_writing_nowhere() {
-        let folder = Folder::new("writers");
+    fn a_file_is_read_once_it_is_not_open_for_writing() {
+        let folder = TestFolder::new("writers");
         let path = folder.file("");
         for leases in [true, false] {
             let reader = || {
@@ -326,35 +332,37 @@ mod tests {
             // Another process that opens and closes the file does not make it complete.
             drop(OpenOptions::new().append(true).open(&path).unwrap());
             let first = reader();
-            assert_eq!(first.read(&path, MANY).unwrap_err().kind(), ErrorKind::WouldBlock);
-            assert_eq!(first.unfinished(), Some(Unfinished { path: path.clone(), why: OPEN }));
+            assert_eq!(first.read(&path, LIMIT).unwrap_err().kind(), ErrorKind::WouldBlock);
+            assert_eq!(first.unfinished(), Some(UnfinishedFile { path: path.clone(), why: OPEN }));
             writer.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
             drop(writer);
             let second = reader();
-            assert!(second.read(&path, MANY).unwrap().ends_with(b"half"));
+            assert!(second.read(&path, LIMIT).unwrap().ends_with(b"half"));
             assert_eq!((second.unfinished(), second.is_unproven()), (None, !leases));
         }
     }
 
     #[test]
-    fn where_it_cannot_be_told_a_file_has_to_be_unchanged_for_a_while() {
-        let folder = Folder::new("unproven");
+    fn a_file_in_an_unknown_state_has_to_be_unchanged_for_a_while() {
+        let folder = TestFolder::new("unproven");
         let path = folder.file("text");
         let reader = FileReader::default().without_leases();
-        assert_eq!(reader.read(&path, MANY).unwrap_err().to_string(), CHANGING);
-        let expecting = FileReader::default().without_leases().expecting(Arc::new("text"));
-        assert_eq!(expecting.read(&path, MANY).unwrap(), b"text");
+        assert_eq!(reader.read(&path, LIMIT).unwrap_err().to_string(), CHANGING);
+        let expecting = FileReader::default().without_leases().with_known_text(Arc::new("text"));
+        assert_eq!(expecting.read(&path, LIMIT).unwrap(), b"text");
         let writing = Arc::new(AtomicBool::new(true));
-        let listening =
-            FileReader::default().without_leases().expecting(Arc::new("text")).listening(writing.clone());
-        assert_eq!(listening.read(&path, MANY).unwrap_err().to_string(), OPEN);
+        let listening = FileReader::default()
+            .without_leases()
+            .with_known_text(Arc::new("text"))
+            .with_write_events(writing.clone());
+        assert_eq!(listening.read(&path, LIMIT).unwrap_err().to_string(), OPEN);
         writing.store(false, Ordering::Release);
-        assert_eq!(listening.read(&path, MANY).unwrap(), b"text");
+        assert_eq!(listening.read(&path, LIMIT).unwrap(), b"text");
     }
 
     #[test]
-    fn what_is_no_file_of_a_bounded_size_is_named_and_not_waited_for() {
-        let folder = Folder::new("kinds");
+    fn files_that_are_not_regular_or_too_large_are_errors() {
+        let folder = TestFolder::new("kinds");
         let reader = FileReader::default();
         let fails = |path: &Path| reader.read(path, 3).unwrap_err().to_string();
         assert_eq!(fails(&folder.0), "it is a directory");
@@ -368,7 +376,7 @@ mod tests {
         assert_eq!(fails(&socket), "it is no regular file but a socket");
         let large = folder.file("");
         File::options().write(true).open(&large).unwrap().set_len(10 << 30).unwrap();
-        assert_eq!(reader.read(&large, MANY).unwrap_err().to_string(), "it is larger than 1 MiB");
+        assert_eq!(reader.read(&large, LIMIT).unwrap_err().to_string(), "it is larger than 1 MiB");
         assert!(reader.unfinished().is_none());
     }
 }

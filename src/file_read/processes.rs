@@ -1,28 +1,28 @@
-//! Processes that have a file open for writing, as far as we may look at them.
+//! Check of other processes for files that are open for writing.
 
 use std::{
     fs::{self, Metadata},
     path::Path,
 };
 
-/// Whether a process that we may look at has the file open for writing. Those of other users, and those that this
-/// container does not show, may have it open all the same.
+/// Whether a visible process has the file open for writing. Processes of other users, and of other containers, are not
+/// visible.
 #[cfg(target_os = "linux")]
-pub(super) fn have_open_for_writing(facts: &Metadata) -> bool {
+pub(super) fn have_open_for_writing(metadata: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt as _;
-    let identity = (facts.dev(), facts.ino());
-    let is_it = |link: &Path| {
+    let identity = (metadata.dev(), metadata.ino());
+    let is_writer = |link: &Path| {
         // The permissions of the link are those of the descriptor. (proc_pid_fd(5))
-        fs::symlink_metadata(link).is_ok_and(|it| it.mode() & 0o200 != 0)
-            && fs::read_link(link).is_ok_and(|it| it.is_absolute())
-            && fs::metadata(link).is_ok_and(|it| (it.dev(), it.ino()) == identity)
+        fs::symlink_metadata(link).is_ok_and(|link| link.mode() & 0o200 != 0)
+            && fs::read_link(link).is_ok_and(|target| target.is_absolute())
+            && fs::metadata(link).is_ok_and(|file| (file.dev(), file.ino()) == identity)
     };
     let is_process = |name: &std::ffi::OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut descriptors = processes
-        .filter(|it| is_process(&it.file_name()))
-        .flat_map(|it| fs::read_dir(it.path().join("fd")).into_iter().flatten().flatten());
-    descriptors.any(|it| is_it(&it.path()))
+        .filter(|entry| is_process(&entry.file_name()))
+        .flat_map(|process| fs::read_dir(process.path().join("fd")).into_iter().flatten().flatten());
+    descriptors.any(|descriptor| is_writer(&descriptor.path()))
 }
 
 #[cfg(not(target_os = "linux"))]

@@ -141,7 +141,7 @@ fn make_body(
     let SampleMode { mode, skip_examples, plain, .. } = context.sample_mode;
     let sampler = Sampler::new(&context.api.library).mode(mode).examples(!skip_examples).plain(plain);
     let sample = sampler.within(context.budget).sample(schema);
-    context.budget.look()?;
+    context.budget.check_time()?;
     let body = render(context, media, concrete, &sample.value, ValueSource::Sample)?;
     Ok((body, sample.reduced))
 }
@@ -193,7 +193,7 @@ fn make_headers(context: ResponseContext<'_>, response: &ResponseSpec) -> Result
         }
         budget.spend(8)?;
     }
-    budget.look()?;
+    budget.check_time()?;
     Ok(headers)
 }
 

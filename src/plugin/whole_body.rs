@@ -36,7 +36,7 @@ pub(super) fn reserve_for_json(buffers: &BodyBuffers, text: &[u8]) -> Result<Res
     let values = text.iter().filter(begins_value).count() + 1;
     let size = values.saturating_mul(JSON_VALUE_BYTES).saturating_add(text.len());
     let memory = buffers.memory();
-    if size > memory.most() {
+    if size > memory.limit() {
         return Err(BodyError::TooLarge);
     }
     memory.reserve(size).map_err(|_| BodyError::NoRoom)

@@ -1,4 +1,4 @@
-//! REPLY: the answers that the gateway makes itself.
+//! Answers that the gateway itself makes.
 
 mod negotiated;
 mod template;

@@ -1,7 +1,7 @@
-//! Answers that the gateway itself gives, in the format that the client asked for.
+//! Error answers in the format that the client accepts.
 //!
-//! Kong answers in two shapes. [`error`] negotiates the format and names the request; [`exit`] sends compact JSON, or
-//! a text as it is. Ours: messages are escaped for their format, which Kong leaves out.
+//! Kong has two forms of answers. [`error`] negotiates the format and includes the id of the request; [`exit`] sends compact
+//! JSON, or a text as it is. Unlike Kong, messages are escaped for their format.
 
 use std::{borrow::Cow, fmt::Write};
 
@@ -25,30 +25,30 @@ pub enum ErrorFormat {
     Xml,
     /// `text/plain`
     Plain,
-    /// `application/grpc`: no body, the message is in the fields.
+    /// `application/grpc`: the message is in the fields, without a body.
     Grpc,
 }
 
-/// What of a request shapes an error answer.
+/// Parts of a request that an error answer depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct ErrorRequest<'a> {
-    /// Its method: HEAD gets no body.
+    /// The method: the answer to HEAD has no body.
     pub method: &'a Method,
-    /// Its protocol: only HTTP/2 carries gRPC.
+    /// The protocol version: only HTTP/2 carries gRPC.
     pub version: Version,
-    /// Its fields, for Accept and Content-Type.
+    /// The fields, for Accept and Content-Type.
     pub headers: &'a HeaderMap,
-    /// What errors look like, where the user has said it.
+    /// Templates of error bodies, where settings have some.
     pub templates: Option<&'a ErrorTemplates>,
 }
 
-/// Which part of the gateway gives an answer.
+/// Part of the gateway that makes an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReplyPhase {
-    /// The router, a plugin, or the search for an upstream: JSON if the client has no wish.
+    /// The router, a plugin, or the selection of an upstream: JSON without an Accept field.
     Access,
-    /// Reading the request or proxying it: without a wish, the format of the request's own content, and at last
-    /// this one. (Kong: option `error_default_type`, `text/plain` by default.)
+    /// Reading the request or proxying it: without an Accept field the format of the request's content, and else this
+    /// one. (Kong: option `error_default_type`, `text/plain` by default.)
     Proxy(ErrorFormat),
 }
 
@@ -63,10 +63,10 @@ pub enum ExitBody<'a> {
     Raw(Option<HeaderValue>, Bytes),
 }
 
-/// An answer with a message and the request's id, in a format that the client takes; without a message it says
+/// An answer with a message and the id of the request, in a format that the client accepts. Without a message it contains
 /// [`default_message`].
 pub fn error(
-    asked: &ErrorRequest<'_>,
+    request: &ErrorRequest<'_>,
     phase: ReplyPhase,
     status: StatusCode,
     message: Option<&str>,
@@ -74,13 +74,13 @@ pub fn error(
 ) -> Response<Body> {
     let default = default_message(status);
     let message = message.unwrap_or(&default);
-    if asked.is_grpc() {
+    if request.is_grpc() {
         return grpc(status, grpc_status(status), message);
     }
-    let format = asked.format(phase);
-    if let Some(template) = asked.templates.and_then(|it| it.of(format)) {
+    let format = request.format(phase);
+    if let Some(template) = request.templates.and_then(|templates| templates.of(format)) {
         let text = template.fill(&format.escape(message), id);
-        return asked.respond(status, Some(format.content_type()), text.into());
+        return request.respond(status, Some(format.content_type()), text.into());
     }
     let text = match format {
         ErrorFormat::Json => {
@@ -89,29 +89,29 @@ pub fn error(
         ErrorFormat::Plain => format!("{message}\nrequest_id: {id}\n"),
         ErrorFormat::Html => html(&escape(message), id),
         ErrorFormat::Xml => xml(&escape(message), id),
-        // A client that takes nothing but gRPC, on a request that is none: as observed.
+        // A client that accepts gRPC alone, on a request that is not gRPC: as observed with Kong.
         ErrorFormat::Grpc if phase == ReplyPhase::Access => String::new(),
-        ErrorFormat::Grpc => return exit(asked, status, ExitBody::Message(message)),
+        ErrorFormat::Grpc => return exit(request, status, ExitBody::Message(message)),
     };
-    asked.respond(status, Some(format.content_type()), text.into())
+    request.respond(status, Some(format.content_type()), text.into())
 }
 
 /// An answer in compact JSON, or as it is.
-pub fn exit(asked: &ErrorRequest<'_>, status: StatusCode, body: ExitBody<'_>) -> Response<Body> {
+pub fn exit(request: &ErrorRequest<'_>, status: StatusCode, body: ExitBody<'_>) -> Response<Body> {
     match body {
-        ExitBody::Message(message) if asked.is_grpc() => grpc(status, grpc_status(status), message),
+        ExitBody::Message(message) if request.is_grpc() => grpc(status, grpc_status(status), message),
         ExitBody::Message(message) => {
             let text = format!("{{\"message\":{}}}", json_string(message));
-            asked.respond(status, Some(ErrorFormat::Json.content_type()), text.into())
+            request.respond(status, Some(ErrorFormat::Json.content_type()), text.into())
         }
-        ExitBody::Empty => asked.respond(status, None, Bytes::new()),
-        ExitBody::Raw(content_type, text) => asked.respond(status, content_type, text),
+        ExitBody::Empty => request.respond(status, None, Bytes::new()),
+        ExitBody::Raw(content_type, text) => request.respond(status, content_type, text),
     }
 }
 
-/// A page that says the status and nothing else, in the form of nginx's own pages: Kong sends it with redirects to
-/// https, and for a request in an HTTP version that it does not know.
-pub fn page(asked: &ErrorRequest<'_>, status: StatusCode) -> Response<Body> {
+/// A page with the status alone, in the form of nginx's own pages. Kong sends it with redirects to https, and for a request
+/// in an HTTP version that it does not support.
+pub fn page(request: &ErrorRequest<'_>, status: StatusCode) -> Response<Body> {
     let title = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
     let text = format!(
         "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n</body>\r\n</html>\r\n"
@@ -120,10 +120,10 @@ pub fn page(asked: &ErrorRequest<'_>, status: StatusCode) -> Response<Body> {
         301 | 302 => "text/html",
         _ => "text/html; charset=UTF-8",
     };
-    asked.respond(status, Some(HeaderValue::from_static(content_type)), text.into())
+    request.respond(status, Some(HeaderValue::from_static(content_type)), text.into())
 }
 
-/// What an error says by default, by status.
+/// Default messages by status.
 /// (Kong docs: "Error messages"; observed answers.)
 const MESSAGES: &[(u16, &str)] = &[
     (400, "Bad request"),
@@ -154,10 +154,10 @@ const MESSAGES: &[(u16, &str)] = &[
     (504, "The upstream server is timing out"),
 ];
 
-/// What an error says if nobody said something better.
+/// The message of an error without a message of its own.
 pub fn default_message(status: StatusCode) -> Cow<'static, str> {
     let code = status.as_u16();
-    match MESSAGES.iter().find(|(it, _)| *it == code) {
+    match MESSAGES.iter().find(|(status, _)| *status == code) {
         Some((_, message)) => Cow::Borrowed(message),
         None => Cow::Owned(format!("The upstream server responded with {code}")),
     }
@@ -166,7 +166,10 @@ pub fn default_message(status: StatusCode) -> Cow<'static, str> {
 impl ErrorRequest<'_> {
     fn is_grpc(&self) -> bool {
         self.version == Version::HTTP_2
-            && self.headers.get(CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
+            && self
+                .headers
+                .get(CONTENT_TYPE)
+                .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
     }
 
     fn format(&self, phase: ReplyPhase) -> ErrorFormat {
@@ -184,13 +187,13 @@ impl ErrorRequest<'_> {
 
     fn respond(&self, status: StatusCode, content_type: Option<HeaderValue>, text: Bytes) -> Response<Body> {
         let length = text.len();
-        let head = self.method == Method::HEAD;
-        let mut response = Response::new(if head { Body::Empty } else { Body::full(text) });
+        let is_head = self.method == Method::HEAD;
+        let mut response = Response::new(if is_head { Body::Empty } else { Body::full(text) });
         *response.status_mut() = status;
         if let Some(content_type) = content_type {
             response.headers_mut().insert(CONTENT_TYPE, content_type);
         }
-        if head {
+        if is_head {
             response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
         response
@@ -198,7 +201,7 @@ impl ErrorRequest<'_> {
 }
 
 impl ErrorFormat {
-    /// The format of a media range in lower case; JSON for what is not known.
+    /// The format of a media range in lower case; JSON for any other one.
     fn of(media_range: &str) -> Self {
         match media_range {
             "text/html" => Self::Html,
@@ -209,7 +212,7 @@ impl ErrorFormat {
         }
     }
 
-    /// A message as it may stand in a text of this format; in JSON, between quotes.
+    /// A message, escaped for this format; for JSON without the quotes.
     fn escape(self, message: &str) -> Cow<'_, str> {
         match self {
             Self::Json => {
@@ -249,10 +252,10 @@ fn preferred<'a>(lines: impl IntoIterator<Item = &'a HeaderValue>) -> ErrorForma
     best.1
 }
 
-/// A gRPC answer without messages: its status, and `code` as that of gRPC, stand in the header fields.
+/// A gRPC answer without messages: the HTTP status, and `code` as the status of gRPC, in the header fields.
 /// (gRPC over HTTP/2, "Trailers-Only".)
 pub fn grpc(status: StatusCode, code: u16, message: &str) -> Response<Body> {
-    // What a gRPC message may hold plainly: printable ASCII, but not the percent sign itself.
+    // A gRPC message consists of printable ASCII without the percent sign.
     const ESCAPED: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%');
     let message = percent_encoding::utf8_percent_encode(message, ESCAPED).to_string();
     let mut response = Response::new(Body::Empty);
@@ -266,7 +269,7 @@ pub fn grpc(status: StatusCode, code: u16, message: &str) -> Response<Body> {
     response
 }
 
-/// The status code of gRPC that stands for one of HTTP, as Kong's answers have them.
+/// The status code of gRPC for one of HTTP, as in Kong's answers.
 fn grpc_status(status: StatusCode) -> u16 {
     const OK: u16 = 0;
     const CANCELLED: u16 = 1;
@@ -320,7 +323,7 @@ fn json_string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// Escapes text for HTML and XML; controls that XML cannot hold are dropped.
+/// Escapes text for HTML and XML; control characters that XML does not allow are dropped.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for symbol in text.chars() {

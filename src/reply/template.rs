@@ -1,19 +1,19 @@
-//! Error bodies in the user's own words, in place of ours. (Kong: `error_template_html` and its like.)
+//! Templates of error bodies. (Kong: `error_template_html` and its like.)
 
 use std::fmt;
 
 use super::ErrorFormat;
 use crate::request_id::RequestId;
 
-/// Templates of error bodies; a format without one has ours.
+/// Templates of error bodies; a format without a template has the default body.
 #[derive(Clone, Debug, Default)]
 pub struct ErrorTemplates(Vec<(ErrorFormat, ErrorTemplate)>);
 
-/// A text with room for a message and the id of a request.
+/// A text with placeholders for a message and the id of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ErrorTemplate {
     pieces: Vec<TemplatePiece>,
-    /// Bytes of all texts.
+    /// Length of all texts, in bytes.
     length: usize,
 }
 
@@ -24,45 +24,45 @@ enum TemplatePiece {
     Id,
 }
 
-/// A template that has room for more than there is to say.
+/// Error: a template with more than two placeholders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TemplateError {
-    places: usize,
+    placeholders: usize,
 }
 
 impl ErrorTemplates {
-    /// Takes the template of a format: the first `%s` in it stands for the message, the second for the id of the
-    /// request, and `%%` for a percent sign; any other percent sign is one.
+    /// Sets the template of a format: the first `%s` is replaced with the message, the second with the id of the request, and
+    /// `%%` with a percent sign; any other percent sign stays.
     ///
     /// # Errors
-    /// More than two `%s`.
+    /// If there are more than two `%s`.
     pub fn set(&mut self, format: ErrorFormat, text: &str) -> Result<(), TemplateError> {
         self.0.push((format, ErrorTemplate::new(text)?));
         Ok(())
     }
 
-    /// Whether there are none.
+    /// Whether there are no templates.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     pub(super) fn of(&self, format: ErrorFormat) -> Option<&ErrorTemplate> {
-        self.0.iter().find(|(it, _)| *it == format).map(|(_, template)| template)
+        self.0.iter().find(|(own, _)| *own == format).map(|(_, template)| template)
     }
 }
 
 impl ErrorTemplate {
     fn new(text: &str) -> Result<Self, TemplateError> {
-        let (mut pieces, mut plain, mut places) = (Vec::new(), String::new(), 0);
+        let (mut pieces, mut plain, mut placeholders) = (Vec::new(), String::new(), 0);
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('%') {
             plain.push_str(before);
             rest = after;
             if let Some(after) = rest.strip_prefix('s') {
                 pieces.push(TemplatePiece::Text(std::mem::take(&mut plain).into()));
-                pieces.push(if places == 0 { TemplatePiece::Message } else { TemplatePiece::Id });
-                places += 1;
+                pieces.push(if placeholders == 0 { TemplatePiece::Message } else { TemplatePiece::Id });
+                placeholders += 1;
                 rest = after;
             } else {
                 plain.push('%');
@@ -70,15 +70,17 @@ impl ErrorTemplate {
             }
         }
         pieces.push(TemplatePiece::Text((plain + rest).into()));
-        if places > 2 {
-            return Err(TemplateError { places });
+        if placeholders > 2 {
+            return Err(TemplateError { placeholders });
         }
-        let length =
-            pieces.iter().map(|it| if let TemplatePiece::Text(text) = it { text.len() } else { 0 }).sum();
+        let length = pieces
+            .iter()
+            .map(|piece| if let TemplatePiece::Text(text) = piece { text.len() } else { 0 })
+            .sum();
         Ok(Self { pieces, length })
     }
 
-    /// The body; `message` is already escaped for its format.
+    /// Makes the body; `message` is already escaped for its format.
     pub(super) fn fill(&self, message: &str, id: &RequestId) -> String {
         let id = id.as_str();
         let mut body = String::with_capacity(self.length + message.len() + id.len());
@@ -97,8 +99,8 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             out,
-            "it has {} places (`%s`), where there is only a message and the id of the request",
-            self.places
+            "it has {} placeholders (`%s`), where there is only a message and the id of the request",
+            self.placeholders
         )
     }
 }
@@ -112,12 +114,17 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Result<&str, usize>) {
         let id = RequestId::from(7);
-        let filled = ErrorTemplate::new(text).map(|it| it.fill("m%s", &id).replace(id.as_str(), "<id>"));
-        assert_eq!(filled, expected.map(str::to_owned).map_err(|places| TemplateError { places }), "{text}");
+        let filled =
+            ErrorTemplate::new(text).map(|template| template.fill("m%s", &id).replace(id.as_str(), "<id>"));
+        assert_eq!(
+            filled,
+            expected.map(str::to_owned).map_err(|placeholders| TemplateError { placeholders }),
+            "{text}"
+        );
     }
 
     #[test]
-    fn a_template_has_room_for_a_message_and_an_id() {
+    fn a_template_has_placeholders_for_a_message_and_an_id() {
         check("", Ok(""));
         check("sorry", Ok("sorry"));
         check("%s", Ok("m%s"));

@@ -1,4 +1,4 @@
-//! What error answers look like on the wire.
+//! Tests of error answers.
 
 use http_body_util::BodyExt;
 
@@ -25,7 +25,7 @@ fn fields(fields: &[(&'static str, &str)]) -> HeaderMap {
 /// The text of an answer, and its Content-Type.
 fn read(response: Response<Body>) -> (String, Option<String>) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let content_type = response.headers().get(CONTENT_TYPE).map(|it| it.to_str().unwrap().to_owned());
+    let content_type = response.headers().get(CONTENT_TYPE).map(|value| value.to_str().unwrap().to_owned());
     let body = runtime.block_on(response.into_body().collect()).unwrap().to_bytes();
     (String::from_utf8(body.to_vec()).unwrap(), content_type)
 }
@@ -40,10 +40,10 @@ fn check(
     expected: &str,
 ) {
     let headers = fields(sent);
-    let asked =
+    let request =
         ErrorRequest { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
     let status = if phase == ReplyPhase::Access { StatusCode::NOT_FOUND } else { StatusCode::BAD_GATEWAY };
-    let response = error(&asked, phase, status, message, &id());
+    let response = error(&request, phase, status, message, &id());
     assert_eq!(response.status(), status);
     let (text, found) = read(response);
     assert_eq!(found.as_deref(), Some(content_type));
@@ -95,7 +95,7 @@ fn the_client_chooses_the_format() {
 }
 
 #[test]
-fn without_a_wish_the_phase_decides() {
+fn without_accept_the_phase_decides() {
     let plain = format!("{BAD_GATEWAY}\nrequest_id: <id>\n");
     check(&[], ReplyPhase::Access, Some(MESSAGE), JSON, &pretty(MESSAGE));
     check(&[], PROXY, None, PLAIN, &plain);
@@ -106,7 +106,7 @@ fn without_a_wish_the_phase_decides() {
 }
 
 #[test]
-fn a_client_of_grpc_only_gets_next_to_nothing() {
+fn a_client_that_accepts_grpc_alone_gets_an_empty_or_json_body() {
     let accept = [("accept", "application/grpc")];
     check(&accept, ReplyPhase::Access, Some(MESSAGE), "", "");
     check(&accept, PROXY, None, JSON, &format!("{{\"message\":\"{BAD_GATEWAY}\"}}"));
@@ -149,34 +149,34 @@ fn the_user_says_what_errors_look_like() {
     ];
     for ((_, _, content_type), expected) in texts.into_iter().zip(expected) {
         let headers = fields(&[("accept", content_type)]);
-        let asked = ErrorRequest {
+        let request = ErrorRequest {
             method: &Method::GET,
             version: Version::HTTP_11,
             headers: &headers,
             templates: Some(&templates),
         };
-        let response = error(&asked, PROXY, StatusCode::BAD_GATEWAY, Some("a \"<b>\""), &id());
+        let response = error(&request, PROXY, StatusCode::BAD_GATEWAY, Some("a \"<b>\""), &id());
         let (text, found) = read(response);
         assert_eq!(text.replace(id().as_str(), "<id>"), expected);
         assert_eq!(found.as_deref(), Some(content_type));
     }
     let headers = HeaderMap::new();
-    let asked = ErrorRequest {
+    let request = ErrorRequest {
         method: &Method::GET,
         version: Version::HTTP_11,
         headers: &headers,
         templates: Some(&templates),
     };
-    let (text, _) = read(exit(&asked, StatusCode::BAD_GATEWAY, ExitBody::Message("x")));
+    let (text, _) = read(exit(&request, StatusCode::BAD_GATEWAY, ExitBody::Message("x")));
     assert_eq!(text, "{\"message\":\"x\"}", "who answers with an exit has chosen its words");
 }
 
 #[test]
 fn head_gets_the_length_of_the_body_that_get_would_have_had() {
     let headers = HeaderMap::new();
-    let asked =
+    let request =
         ErrorRequest { method: &Method::HEAD, version: Version::HTTP_11, headers: &headers, templates: None };
-    let response = error(&asked, ReplyPhase::Access, StatusCode::NOT_FOUND, Some(MESSAGE), &id());
+    let response = error(&request, ReplyPhase::Access, StatusCode::NOT_FOUND, Some(MESSAGE), &id());
     let length = pretty(MESSAGE).replace("<id>", id().as_str()).len();
     assert_eq!(response.headers()[CONTENT_LENGTH], length.to_string());
     assert_eq!(read(response), (String::new(), Some(JSON.to_owned())));
@@ -185,18 +185,18 @@ fn head_gets_the_length_of_the_body_that_get_would_have_had() {
 #[test]
 fn a_grpc_request_gets_its_status_in_the_fields() {
     let headers = fields(&[("content-type", "application/grpc+proto")]);
-    let asked =
+    let request =
         ErrorRequest { method: &Method::POST, version: Version::HTTP_2, headers: &headers, templates: None };
     let table = [(400, 3), (401, 16), (402, 3), (403, 7), (404, 5), (409, 6), (418, 3), (429, 8), (499, 1)];
     for (status, code) in table.into_iter().chain([(500, 13), (501, 12), (502, 13), (503, 14), (504, 4)]) {
         let status = StatusCode::from_u16(status).unwrap();
-        let response = error(&asked, ReplyPhase::Access, status, Some("50 % ü"), &id());
+        let response = error(&request, ReplyPhase::Access, status, Some("50 % ü"), &id());
         assert_eq!(response.status(), status);
         assert_eq!(response.headers()["grpc-status"], code.to_string());
         assert_eq!(response.headers()["grpc-message"], "50 %25 %C3%BC");
         assert_eq!(read(response), (String::new(), Some("application/grpc".to_owned())));
     }
-    let old = ErrorRequest { version: Version::HTTP_11, ..asked };
+    let old = ErrorRequest { version: Version::HTTP_11, ..request };
     let response = error(&old, ReplyPhase::Access, StatusCode::UPGRADE_REQUIRED, Some("x"), &id());
     assert_eq!(read(response).1.as_deref(), Some(JSON));
 }
@@ -204,9 +204,9 @@ fn a_grpc_request_gets_its_status_in_the_fields() {
 #[test]
 fn an_exit_is_compact_or_raw() {
     let headers = fields(&[("accept", "text/html")]);
-    let asked =
+    let request =
         ErrorRequest { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
-    let answer = |exit_body| read(exit(&asked, StatusCode::SERVICE_UNAVAILABLE, exit_body));
+    let answer = |exit_body| read(exit(&request, StatusCode::SERVICE_UNAVAILABLE, exit_body));
     let json = Some(JSON.to_owned());
     assert_eq!(
         answer(ExitBody::Message("Service unavailable")),
@@ -221,7 +221,7 @@ fn an_exit_is_compact_or_raw() {
 #[test]
 fn a_page_says_its_status() {
     let headers = HeaderMap::new();
-    let asked =
+    let request =
         ErrorRequest { method: &Method::GET, version: Version::HTTP_11, headers: &headers, templates: None };
     let table = [
         (301, "301 Moved Permanently", "text/html"),
@@ -230,7 +230,7 @@ fn a_page_says_its_status() {
         (505, "505 HTTP Version Not Supported", "text/html; charset=UTF-8"),
     ];
     for (status, title, content_type) in table {
-        let (text, found) = read(page(&asked, StatusCode::from_u16(status).unwrap()));
+        let (text, found) = read(page(&request, StatusCode::from_u16(status).unwrap()));
         let expected = format!(
             "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n\
              </body>\r\n</html>\r\n"

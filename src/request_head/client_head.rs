@@ -9,7 +9,7 @@ use http::{
 use super::{Claim, NominatedFields};
 use crate::uri::Authority;
 
-/// What the client said. It is not changed after arrival: the gateway and plugins say what goes upstream in an
+/// Head that the client sent. It does not change: the gateway and plugins make their changes for the upstream in an
 /// [`UpstreamRequest`](super::UpstreamRequest).
 #[derive(Debug, Default)]
 pub struct ClientHead {
@@ -21,10 +21,9 @@ pub struct ClientHead {
 }
 
 impl ClientHead {
-    /// The head of a request that has arrived, and what else came with it. `trusted` says whether the peer of the
-    /// connection is in `trusted_ips`.
+    /// The head of a request, and its extensions. `trusted` says whether the peer of the connection is in `trusted_ips`.
     ///
-    /// The host of a target in absolute form, and `:authority` of HTTP/2, take the place of Host.
+    /// The host of a target in absolute form, and `:authority` of HTTP/2, replace Host.
     /// (RFC 9112, section 3.2.2; RFC 9113, section 8.3.1)
     #[must_use]
     pub fn new(head: Parts, trusted: bool) -> (Self, Extensions) {
@@ -44,55 +43,55 @@ impl ClientHead {
         &self.method
     }
 
-    /// The target as it came.
+    /// The target as received.
     #[must_use]
     pub const fn target(&self) -> &Uri {
         &self.target
     }
 
-    /// The path as it came, without the query.
+    /// The path as received, without the query.
     #[must_use]
     pub fn path(&self) -> &str {
         self.target.path()
     }
 
-    /// The query as it came.
+    /// The query as received.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.target.query()
     }
 
-    /// The protocol that the request came in.
+    /// The protocol version of the request.
     #[must_use]
     pub const fn version(&self) -> Version {
         self.version
     }
 
-    /// All fields as they came.
+    /// All fields as received.
     #[must_use]
     pub const fn fields(&self) -> &HeaderMap {
         &self.fields
     }
 
-    /// The first value of a field as it came.
+    /// The first value of a field as received.
     #[must_use]
     pub fn field(&self, name: impl http::header::AsHeaderName) -> Option<&HeaderValue> {
         self.fields.get(name)
     }
 
-    /// Whether the peer of the connection is trusted with the fields that say where a request comes from.
+    /// Whether the peer of the connection is trusted to state where a request comes from.
     #[must_use]
     pub const fn is_trusted(&self) -> bool {
         self.trusted
     }
 
-    /// The host and the port that the request is for; both are empty in HTTP/1.0 without a Host.
+    /// The host and the port of the request; the host is empty in HTTP/1.0 without a Host.
     #[must_use]
     pub fn authority(&self) -> Authority<'_> {
         Authority::split(self.host().to_str().unwrap_or_default())
     }
 
-    /// The Host as it came, empty if there is none.
+    /// The Host as received, empty if there is none.
     #[must_use]
     pub fn host(&self) -> &HeaderValue {
         static EMPTY: HeaderValue = HeaderValue::from_static("");
@@ -102,22 +101,22 @@ impl ClientHead {
     /// The fields that Connection nominates.
     #[must_use]
     pub fn nominated(&self) -> NominatedFields {
-        NominatedFields::of(&self.fields)
+        NominatedFields::from_headers(&self.fields)
     }
 
-    /// Whether a field of this name goes upstream, if no plugin changes it: it does not end with the connection, and
-    /// is not one that this client may not say.
+    /// Whether a field of this name is sent upstream, if no plugin changes it: it is not hop-by-hop, and this client may
+    /// send it.
     #[must_use]
     pub fn passes(&self, name: &HeaderName, nominated: &NominatedFields) -> bool {
         let text = name.as_str();
-        !is_hop_by_hop(text) && self.may_say(text) && !nominated.contains(name)
+        !is_hop_by_hop(text) && self.may_send(text) && !nominated.contains(name)
     }
 
     /// Whether this client may send a field of this name upstream.
-    fn may_say(&self, name: &str) -> bool {
+    fn may_send(&self, name: &str) -> bool {
         match Claim::of(name) {
             Claim::Free => true,
-            // It is a list, to which the gateway appends the peer.
+            // X-Forwarded-For is a list, to which the gateway appends the peer.
             Claim::TrustedPeer => self.trusted || name == "x-forwarded-for",
             Claim::Gateway => false,
         }
@@ -126,34 +125,34 @@ impl ClientHead {
     /// Whether the client accepts trailers. (RFC 9110, section 10.1.4)
     #[must_use]
     pub fn accepts_trailers(&self) -> bool {
-        self.fields.get_all(TE).iter().any(|value| lists(value, "trailers"))
+        self.fields.get_all(TE).iter().any(|value| contains_item(value, "trailers"))
     }
 
-    /// Whether the client names TE in Connection, as it should; in HTTP/2 there is no such field.
+    /// Whether the client nominates TE in Connection, as it has to in HTTP/1.1; HTTP/2 has no such field.
     #[must_use]
     pub fn nominates_te(&self) -> bool {
         self.version == Version::HTTP_2
-            || self.fields.get_all(CONNECTION).iter().any(|value| lists(value, "te"))
+            || self.fields.get_all(CONNECTION).iter().any(|value| contains_item(value, "te"))
     }
 
-    /// Whether the request asks to speak WebSocket from now on (RFC 6455, section 4.1). Every other upgrade is
-    /// ignored, h2c above all. In HTTP/2 there are no such fields but those of `extended_connect`.
+    /// Whether the request asks for an upgrade to WebSocket (RFC 6455, section 4.1). Every other upgrade is ignored, h2c
+    /// above all. In HTTP/2 only `extended_connect` sets these fields.
     #[must_use]
     pub fn asks_for_websocket(&self) -> bool {
         matches!(self.version, Version::HTTP_11 | Version::HTTP_2)
             && self.field(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-            && self.fields.get_all(CONNECTION).iter().any(|value| lists(value, "upgrade"))
+            && self.fields.get_all(CONNECTION).iter().any(|value| contains_item(value, "upgrade"))
     }
 
-    /// Its method, target and fields.
+    /// The method, the target and the fields.
     #[must_use]
     pub fn into_parts(self) -> (Method, Uri, HeaderMap) {
         (self.method, self.target, self.fields)
     }
 }
 
-/// Whether a field speaks about the connection that it came over (RFC 9110, section 7.6.1), or is dangerous behind a
-/// proxy: CGI programs take Proxy for a setting of their own. Expect is met by the gateway itself.
+/// Whether a field concerns the connection (RFC 9110, section 7.6.1), or is dangerous behind a proxy: CGI programs read
+/// Proxy as `HTTP_PROXY`, a setting of their own. The gateway itself answers Expect.
 fn is_hop_by_hop(name: &str) -> bool {
     matches!(
         name,
@@ -168,12 +167,12 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// Whether a list has an item, in any case; parameters of the item do not matter.
-fn lists(value: &HeaderValue, item: &str) -> bool {
+/// Whether a list contains an item, whatever its case and its parameters.
+fn contains_item(value: &HeaderValue, item: &str) -> bool {
     value.to_str().is_ok_and(|value| {
         value
             .split(',')
-            .any(|own| own.split(';').next().is_some_and(|own| own.trim().eq_ignore_ascii_case(item)))
+            .any(|part| part.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(item)))
     })
 }
 
@@ -192,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_complete_request_for_websocket_is_one() {
+    fn a_request_for_websocket_needs_both_fields_and_http_1_1() {
         let table = [
             (vec![("connection", "Upgrade"), ("upgrade", "websocket")], Version::HTTP_11, true),
             (vec![("connection", "keep-alive, upgrade"), ("upgrade", "WebSocket")], Version::HTTP_11, true),
@@ -206,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_are_accepted_in_any_spelling() {
+    fn te_may_contain_trailers_in_any_case() {
         for (te, expected) in
             [("trailers", true), ("Trailers", true), ("gzip, TRAILERS;q=1", true), ("gzip", false)]
         {
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_passes_what_is_its_own_to_say() {
+    fn only_fields_that_a_client_may_send_pass() {
         let fields = [
             ("connection", "close, x-hop, x-forwarded-for, content-length"),
             ("content-length", "0"),
@@ -244,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_in_absolute_form_names_the_host() {
+    fn a_target_in_absolute_form_replaces_the_host() {
         let request = Request::get("http://b.example:81/x").header("host", "a.example").body(()).unwrap();
         let (head, _) = ClientHead::new(request.into_parts().0, false);
         assert_eq!((head.host().as_bytes(), head.path()), (&b"b.example:81"[..], "/x"));

@@ -1,17 +1,16 @@
-//! Names of fields that a client cannot send upstream, because the gateway sends them or programs take them for its
-//! own.
+//! Names of fields that a client cannot send upstream: those of the gateway, and look-alikes of them.
 //!
-//! CGI, WSGI, Rack and others turn `X-Consumer-Username` into `HTTP_X_CONSUMER_USERNAME`, and with it
-//! `X_Consumer_Username`; some servers do so with every character that is neither a letter nor a digit.
+//! CGI, WSGI, Rack and others map `X-Consumer-Username` to `HTTP_X_CONSUMER_USERNAME`, and `X_Consumer_Username` as well;
+//! some servers map every character that is neither a letter nor a digit to `_`.
 
-/// Who may send a field upstream.
+/// Sender that may set a field of the upstream request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// Any client.
     Free,
-    /// A peer in `trusted_ips`: the field says where a request comes from.
+    /// A peer in `trusted_ips`: the field states where a request comes from.
     TrustedPeer,
-    /// The gateway and its plugins alone.
+    /// Only the gateway and its plugins.
     Gateway,
 }
 
@@ -30,13 +29,13 @@ const CONSUMER: &str = "x-consumer-";
 const FORWARDED: &str = "x-forwarded-";
 
 impl Claim {
-    /// Of a name in lower case.
+    /// The sender that may set a field of this name, in lower case.
     #[must_use]
     pub fn of(name: &str) -> Self {
         match name.as_bytes() {
-            // Names that do not begin so are the most frequent.
+            // Most names do not begin with `x-`.
             [b'x', second, ..] if !second.is_ascii_alphanumeric() && name.len() > "x-real-i".len() => {
-                Self::of_extension(name)
+                Self::of_x_field(name)
             }
             b"forwarded" => Self::TrustedPeer,
             [b't', ..] if is_look_alike(name, "transfer-encoding") => Self::Gateway,
@@ -45,20 +44,20 @@ impl Claim {
         }
     }
 
-    fn of_extension(name: &str) -> Self {
-        let begins = |family: &str| name.get(..family.len()).is_some_and(|start| is_same(start, family));
-        if begins(FORWARDED) || is_same(name, "x-real-ip") {
-            return if is_plain(name) { Self::TrustedPeer } else { Self::Gateway };
+    fn of_x_field(name: &str) -> Self {
+        let has_prefix = |family: &str| name.get(..family.len()).is_some_and(|start| is_same(start, family));
+        if has_prefix(FORWARDED) || is_same(name, "x-real-ip") {
+            return if has_only_hyphens(name) { Self::TrustedPeer } else { Self::Gateway };
         }
-        let is_ours = begins(CONSUMER)
+        let is_reserved = has_prefix(CONSUMER)
             || is_same(name, "x-kong-request-id")
-            || IDENTITY.iter().any(|ours| is_same(name, ours));
-        if is_ours { Self::Gateway } else { Self::Free }
+            || IDENTITY.iter().any(|field| is_same(name, field));
+        if is_reserved { Self::Gateway } else { Self::Free }
     }
 }
 
-/// Whether a field says where a message ends, or what becomes of its connection: only what writes the message can say
-/// that. The name is in lower case.
+/// Whether a field controls the framing of a message or its connection: only the writer of the message can set it. The
+/// name is in lower case.
 #[must_use]
 pub fn frames_message(name: &str) -> bool {
     matches!(
@@ -73,20 +72,20 @@ pub fn frames_message(name: &str) -> bool {
     )
 }
 
-/// Whether a program may take this name for another one: it differs in characters that are neither letters nor
-/// digits, and has one that is no hyphen. Both names are in lower case.
+/// Whether a program may mistake this name for another: it differs only in characters that are neither letters nor digits,
+/// one of which is not a hyphen. Both names are in lower case.
 #[must_use]
 pub fn is_look_alike(name: &str, of: &str) -> bool {
-    name != of && is_same(name, of) && !is_plain(name)
+    name != of && is_same(name, of) && !has_only_hyphens(name)
 }
 
-/// Whether two names have the same letters and digits at the same places.
+/// Whether two names have the same letters and digits at the same positions.
 fn is_same(name: &str, of: &str) -> bool {
-    let plain = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
-    name.len() == of.len() && name.bytes().zip(of.bytes()).all(|(a, b)| plain(a) == plain(b))
+    let normalize = |byte: u8| if byte.is_ascii_alphanumeric() { byte } else { b'-' };
+    name.len() == of.len() && name.bytes().zip(of.bytes()).all(|(a, b)| normalize(a) == normalize(b))
 }
 
-fn is_plain(name: &str) -> bool {
+fn has_only_hyphens(name: &str) -> bool {
     name.bytes().all(|byte| byte == b'-' || byte.is_ascii_alphanumeric())
 }
 
@@ -95,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_the_gateway_are_known_in_every_spelling() {
+    fn names_of_the_gateway_are_recognised_in_every_spelling() {
         for name in [
             "x-consumer-username",
             "x_consumer_username",
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_alike_has_a_character_that_is_no_hyphen() {
+    fn a_look_alike_has_a_character_other_than_a_hyphen() {
         for (name, of, expected) in [
             ("x_tenant", "x-tenant", true),
             ("x.tenant", "x_tenant", true),

@@ -1,53 +1,53 @@
-//! Changes that plugins make to the client's fields on their way upstream.
+//! Changes of plugins to the fields of a request.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::field_names::is_look_alike;
 
-/// Changes, in the order in which they were made; a later one to the same name takes the place of earlier ones.
+/// Changes in the order in which they were made; a later change of a name replaces earlier ones.
 ///
-/// The client's fields stay where they are. Setting or removing a field also removes those of the client that
-/// programs take for it (`X_Tenant` for `X-Tenant`).
+/// The client's fields are not modified. Setting or removing a field also removes its look-alikes among those of the
+/// client (`X_Tenant` for `X-Tenant`).
 #[derive(Debug, Default)]
-pub struct HeaderEdits(Vec<Edit>);
+pub struct HeaderEdits(Vec<HeaderEdit>);
 
 #[derive(Debug)]
-struct Edit {
+struct HeaderEdit {
     name: HeaderName,
-    change: Change,
+    operation: EditOperation,
 }
 
 #[derive(Debug)]
-enum Change {
+enum EditOperation {
     Set(HeaderValue),
     Append(HeaderValue),
     Remove,
 }
 
 impl HeaderEdits {
-    /// Puts a value in place of all that a field has.
+    /// Replaces all values of a field.
     pub(super) fn set(&mut self, name: HeaderName, value: HeaderValue) {
         self.revert(&name);
-        self.0.push(Edit { name, change: Change::Set(value) });
+        self.0.push(HeaderEdit { name, operation: EditOperation::Set(value) });
     }
 
-    /// Adds a value to those that a field has.
+    /// Adds a value to a field.
     pub(super) fn append(&mut self, name: HeaderName, value: HeaderValue) {
-        self.0.push(Edit { name, change: Change::Append(value) });
+        self.0.push(HeaderEdit { name, operation: EditOperation::Append(value) });
     }
 
-    /// Takes a field away.
+    /// Removes a field.
     pub(super) fn remove(&mut self, name: HeaderName) {
         self.revert(&name);
-        self.0.push(Edit { name, change: Change::Remove });
+        self.0.push(HeaderEdit { name, operation: EditOperation::Remove });
     }
 
-    /// Takes the changes to a field back.
+    /// Discards the changes of a field.
     pub(super) fn revert(&mut self, name: &HeaderName) {
         self.0.retain(|edit| edit.name != *name);
     }
 
-    /// Whether nothing is changed.
+    /// Whether there are no changes.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -57,16 +57,16 @@ impl HeaderEdits {
     #[must_use]
     pub fn replaces(&self, name: &HeaderName) -> bool {
         self.0.iter().any(|edit| {
-            (edit.name == *name && !matches!(edit.change, Change::Append(_)))
+            (edit.name == *name && !matches!(edit.operation, EditOperation::Append(_)))
                 || is_look_alike(name.as_str(), edit.name.as_str())
         })
     }
 
     /// The fields that are set or appended.
     pub fn values(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
-        self.0.iter().filter_map(|edit| match &edit.change {
-            Change::Set(value) | Change::Append(value) => Some((&edit.name, value)),
-            Change::Remove => None,
+        self.0.iter().filter_map(|edit| match &edit.operation {
+            EditOperation::Set(value) | EditOperation::Append(value) => Some((&edit.name, value)),
+            EditOperation::Remove => None,
         })
     }
 
@@ -75,22 +75,22 @@ impl HeaderEdits {
         self.0.iter().map(|edit| &edit.name)
     }
 
-    /// Makes the changes in the client's fields, for logs and mocks: what the client said stays, also under names that
-    /// look like those of a change, but what was removed is gone in every spelling.
+    /// Applies the changes to the client's fields, for logs and mocks: look-alikes of fields that were set stay, but
+    /// look-alikes of removed fields are removed, too.
     pub(super) fn apply(&self, fields: &mut HeaderMap) {
         let removed = |name: &HeaderName| {
-            let removals = self.0.iter().filter(|edit| matches!(edit.change, Change::Remove));
+            let removals = self.0.iter().filter(|edit| matches!(edit.operation, EditOperation::Remove));
             removals.into_iter().any(|edit| is_look_alike(name.as_str(), edit.name.as_str()))
         };
         let look_alikes: Vec<HeaderName> = fields.keys().filter(|name| removed(name)).cloned().collect();
         for name in look_alikes {
             fields.remove(name);
         }
-        for Edit { name, change } in &self.0 {
-            match change {
-                Change::Set(value) => drop(fields.insert(name, value.clone())),
-                Change::Append(value) => drop(fields.append(name, value.clone())),
-                Change::Remove => drop(fields.remove(name)),
+        for HeaderEdit { name, operation } in &self.0 {
+            match operation {
+                EditOperation::Set(value) => drop(fields.insert(name, value.clone())),
+                EditOperation::Append(value) => drop(fields.append(name, value.clone())),
+                EditOperation::Remove => drop(fields.remove(name)),
             }
         }
     }

@@ -1,11 +1,11 @@
-//! Heads of requests: what the client sent, which never changes, and what the gateway and plugins make of it.
+//! Heads of requests: the head that the client sent, which never changes, and the changes for the upstream.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `client_head` | [`ClientHead`]: method, target and fields as the client sent them |
-//! | `upstream_request` | [`UpstreamRequest`]: what goes upstream in their place |
+//! | `upstream_request` | [`UpstreamRequest`]: changes to it that plugins make for the upstream |
 //! | `header_edits` | [`HeaderEdits`]: changes to the client's fields |
-//! | `field_names` | names that only the gateway may send upstream, and names that programs take for them |
+//! | `field_names` | names that only the gateway may send upstream, and look-alikes of them |
 //! | `nominated` | fields that a Connection field removes |
 
 mod client_head;

@@ -1,4 +1,4 @@
-//! What goes upstream in place of what the client said.
+//! Changes of the gateway and of plugins to a request, for the upstream.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header::HOST};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use super::HeaderEdits;
 use crate::uri::Authority;
 
-/// What a path may not hold as it is. (RFC 3986, section 3.3)
+/// Characters that are encoded in a path. (RFC 3986, section 3.3)
 const PATH: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -21,12 +21,12 @@ const PATH: &AsciiSet = &CONTROLS
     .add(b'|')
     .add(b'}');
 
-/// What a query may not hold as it is. (RFC 3986, section 3.4) What the client sent and is passed on byte for byte has
-/// been through a stricter reader.
+/// Characters that are encoded in a query. (RFC 3986, section 3.4) The client's query is passed on byte for byte, after a
+/// stricter parser.
 const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
-/// What the gateway and plugins say to the upstream; where they say nothing, the client's word counts. All of it can
-/// stand in a message: nothing here ends a line or the target.
+/// Parts of a request that the gateway and plugins change; all others are the client's. Every part is valid in a message:
+/// none contains the end of a line or of the target.
 #[derive(Debug, Default)]
 pub struct UpstreamRequest {
     method: Option<Method>,
@@ -37,7 +37,7 @@ pub struct UpstreamRequest {
     edits: HeaderEdits,
 }
 
-/// A value that is no `uri-host [":" port]`, or an empty one.
+/// Error: a value that is not `uri-host [":" port]`, or is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidHost;
 
@@ -47,14 +47,14 @@ impl UpstreamRequest {
         self.method = Some(method);
     }
 
-    /// Changes the path, in place of the one that the Route and its Service make. What a path may not hold is
-    /// encoded, and it begins with a slash.
+    /// Changes the path that follows from the Route and its Service. Characters that a path may not contain are encoded, and
+    /// a slash is put in front if there is none.
     pub fn set_path(&mut self, path: &str) {
         let slash = if path.starts_with('/') { "" } else { "/" };
         self.path = Some(format!("{slash}{}", utf8_percent_encode(path, PATH)));
     }
 
-    /// Changes the query; an empty one takes it away. What a query may not hold is encoded.
+    /// Changes the query; an empty one removes it. Characters that a query may not contain are encoded.
     pub fn set_query(&mut self, query: &str) {
         self.query = Some(utf8_percent_encode(query, QUERY).to_string());
     }
@@ -62,7 +62,7 @@ impl UpstreamRequest {
     /// Changes the Host.
     ///
     /// # Errors
-    /// It is none; the Host stays.
+    /// If the value is not a host; the Host does not change.
     pub fn set_host(&mut self, host: HeaderValue) -> Result<(), InvalidHost> {
         let is_host = Authority::parse(host.as_bytes()).is_some_and(|authority| !authority.host().is_empty());
         if !is_host {
@@ -73,28 +73,28 @@ impl UpstreamRequest {
         Ok(())
     }
 
-    /// Announces the length of a body that takes the place of the client's.
+    /// Sets the length of a body that replaces the client's.
     pub const fn set_content_length(&mut self, length: u64) {
         self.content_length = Some(length);
     }
 
-    /// Puts a value in place of all that a field has. A Host that is none is left out, with a line in the log.
+    /// Replaces all values of a field. A Host that is invalid is ignored, with a line in the log.
     pub fn set_field(&mut self, name: HeaderName, value: HeaderValue) {
         if name != HOST {
             self.edits.set(name, value);
         } else if self.set_host(value.clone()).is_err() {
-            tracing::warn!("the Host {value:?} of a plugin is not a host; the upstream gets the one before");
+            tracing::warn!("a plugin sets the invalid Host {value:?}, which is ignored");
         }
     }
 
-    /// Adds a value to those that a field has; there is one Host.
+    /// Adds a value to a field; a second Host is ignored.
     pub fn append_field(&mut self, name: HeaderName, value: HeaderValue) {
         if name != HOST {
             self.edits.append(name, value);
         }
     }
 
-    /// Takes a field away; without a Host the upstream gets its own.
+    /// Removes a field; in place of Host, the upstream receives its own.
     pub fn remove_field(&mut self, name: HeaderName) {
         if name == HOST {
             self.host = None;
@@ -102,7 +102,7 @@ impl UpstreamRequest {
         self.edits.remove(name);
     }
 
-    /// Takes changes of a field back.
+    /// Discards the changes of a field.
     pub fn revert_field(&mut self, name: &HeaderName) {
         self.edits.revert(name);
     }
@@ -119,7 +119,7 @@ impl UpstreamRequest {
         self.path.as_deref()
     }
 
-    /// The query, if it is changed; an empty one is none.
+    /// The query, if it is changed; an empty one means no query.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
         self.query.as_deref()
@@ -143,13 +143,13 @@ impl UpstreamRequest {
         &self.edits
     }
 
-    /// Whether the fields of the client are those of the request.
+    /// Whether no field is changed.
     #[must_use]
     pub const fn keeps_fields(&self) -> bool {
         self.edits.is_empty() && self.host.is_none() && self.content_length.is_none()
     }
 
-    /// Makes the changes in the client's fields.
+    /// Applies the changes to the client's fields.
     pub fn apply(&self, fields: &mut HeaderMap) {
         self.edits.apply(fields);
         if let Some(host) = &self.host {
@@ -189,7 +189,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn every_path_and_query_can_stand_in_a_target(path in ".{0,40}", query in ".{0,40}") {
+        fn every_path_and_query_is_valid_in_a_target(path in ".{0,40}", query in ".{0,40}") {
             let mut request = UpstreamRequest::default();
             request.set_path(&path);
             request.set_query(&query);

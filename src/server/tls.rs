@@ -20,7 +20,7 @@ use crate::{
     proxy::ClientTls,
     settings::{self, CertificateFiles, CipherSuite as Suite, ClientCertificates, VerifyClient},
     snapshot::LiveSnapshot,
-    tls::{self, CertifiedIdentity, choose},
+    tls::{self, CertifiedIdentity, select_certificate},
 };
 
 /// Time limit for a handshake.
@@ -139,9 +139,9 @@ impl ResolvesServerCert for CertResolver {
         let schemes = hello.signature_schemes();
         let by_name = self.live.as_ref().and_then(|live| {
             let snapshot = live.current();
-            choose(snapshot.certificates().find(hello.server_name())?, schemes)
+            select_certificate(snapshot.certificates().find(hello.server_name())?, schemes)
         });
-        by_name.or_else(|| choose(&self.defaults, schemes))
+        by_name.or_else(|| select_certificate(&self.defaults, schemes))
     }
 }
 

@@ -122,7 +122,7 @@ impl LoadedCertificates {
                 None => defaults.authorities.clone(),
                 Some(named) => {
                     let stores = named.iter().filter_map(|index| self.authorities.get(index.0)?.clone());
-                    CaStore::all(&stores.collect::<Vec<_>>())
+                    CaStore::union(&stores.collect::<Vec<_>>())
                 }
             },
             depth: service.tls_verify_depth,
@@ -167,7 +167,7 @@ pub(super) fn identities(
         }
         match CertifiedIdentity::from_pem(certificate, key) {
             Ok(identity) => {
-                for remark in identity.remarks() {
+                for remark in identity.warnings() {
                     let message = format!("{which}certificate {}: {remark}", describe(entity, names));
                     diagnostics.push(Diagnostic::warning(entity.at.key(fields[0]), message));
                 }
@@ -175,7 +175,7 @@ pub(super) fn identities(
                 read.push(identity);
             }
             Err(fault) => {
-                kinds.extend(fault.unservable());
+                kinds.extend(fault.unsupported_type());
                 diagnostics.push(certificate_error(entity, &fault, fields, which, names));
             }
         }
@@ -223,7 +223,7 @@ fn certificate_error(
             // Kong reports it for the record as a whole.
             diagnostic.help(help.clone().unwrap_or_else(default_help)).listed(at.key(ENTITY))
         }
-        CertificateFault::Unservable(..) => {
+        CertificateFault::Unsupported(..) => {
             let message = format!("{which}certificate {} is not served: {fault}", describe(entity, names));
             Diagnostic::warning(at.key(certificate), message).help(
                 "clients get ssl_cert or the generated certificate for its server names, upstreams get none",

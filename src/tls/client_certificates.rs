@@ -1,4 +1,4 @@
-//! Verification of certificates that clients show to a listener. (nginx: `ssl_verify_client`; RFC 5280, section 6.)
+//! Verification of the certificates of clients. (nginx: `ssl_verify_client`; RFC 5280, section 6.)
 
 use std::{fmt, sync::Arc};
 
@@ -11,11 +11,11 @@ use rustls::{
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::KeyUsage;
 
-use super::{CaStore, given::read, provider};
+use super::{CaStore, chain_depth::has_path_within, provider, source::read_source};
 
-/// Verifies certificates of clients: an authority vouches for each, over a chain of at most `depth` others.
+/// Verifier of client certificates: a trusted authority has issued each, over at most `depth` intermediate ones.
 #[derive(Debug)]
 struct DepthVerifier {
     inner: Arc<dyn ClientCertVerifier>,
@@ -23,29 +23,29 @@ struct DepthVerifier {
     depth: u8,
 }
 
-/// A chain that is longer than `ssl_verify_depth` allows.
+/// Error: the chain is longer than `ssl_verify_depth` allows.
 #[derive(Debug)]
 struct ChainTooLong(u8);
 
-/// Makes a verifier from what settings name: authorities, revocation lists, the most certificates between a client's
-/// and an authority's, and whether a client has to show one.
+/// Makes a verifier from settings: authorities, revocation lists, the largest number of intermediate certificates, and
+/// whether a certificate is required.
 ///
 /// # Errors
-/// A file cannot be read, or holds no certificate or revocation list.
+/// If a file cannot be read, or contains no certificate or revocation list.
 pub fn client_verifier(
     authorities: &[String],
     revocation_lists: &[String],
     depth: u8,
     required: bool,
 ) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    let authorities = CaStore::given(authorities)?;
+    let authorities = CaStore::from_settings(authorities)?;
     let mut builder = WebPkiClientVerifier::builder_with_provider(authorities.store().clone(), provider());
     if !revocation_lists.is_empty() {
         let mut lists = Vec::new();
-        for given in revocation_lists {
-            lists.extend(revocation_lists_of(given)?);
+        for setting in revocation_lists {
+            lists.extend(read_revocation_lists(setting)?);
         }
-        // As nginx: each certificate of a chain needs the list of its issuer, and one that is not too old.
+        // As in nginx: each certificate of a chain needs the list of its issuer, which must not have expired.
         builder = builder.with_crls(lists).enforce_revocation_expiration();
     }
     if !required {
@@ -55,41 +55,14 @@ pub fn client_verifier(
     Ok(Arc::new(DepthVerifier { inner, authorities, depth }))
 }
 
-fn revocation_lists_of(given: &str) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
-    let text = read(given)?;
+fn read_revocation_lists(setting: &str) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let text = read_source(setting)?;
     let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(text.as_bytes()).collect();
     let lists = lists.map_err(|_| "a revocation list is no PEM".to_owned())?;
     if lists.is_empty() {
         return Err("there is no `-----BEGIN X509 CRL-----` in a revocation list".to_owned());
     }
     Ok(lists)
-}
-
-impl DepthVerifier {
-    fn check_depth(
-        &self,
-        certificate: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        now: UnixTime,
-    ) -> Result<(), Error> {
-        // A chain cannot be longer than what was sent.
-        if intermediates.len() <= usize::from(self.depth) {
-            return Ok(());
-        }
-        let too_long =
-            || Error::from(CertificateError::Other(OtherError(Arc::new(ChainTooLong(self.depth)))));
-        let is_short = |path: &webpki::VerifiedPath<'_>| match path.intermediate_certificates().count() {
-            length if length <= usize::from(self.depth) => Ok(()),
-            _ => Err(webpki::Error::MaximumPathDepthExceeded),
-        };
-        let certificate = EndEntityCert::try_from(certificate).map_err(|_| too_long())?;
-        let algorithms = provider().signature_verification_algorithms.all;
-        let (anchors, usage) = (self.authorities.anchors(), KeyUsage::client_auth());
-        certificate
-            .verify_for_usage(algorithms, anchors, intermediates, now, usage, None, Some(&is_short))
-            .map(drop)
-            .map_err(|_| too_long())
-    }
 }
 
 impl ClientCertVerifier for DepthVerifier {
@@ -112,7 +85,10 @@ impl ClientCertVerifier for DepthVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let verified = self.inner.verify_client_cert(certificate, intermediates, now)?;
-        self.check_depth(certificate, intermediates, now)?;
+        let (depth, anchors) = (self.depth, self.authorities.anchors());
+        if !has_path_within(depth, certificate, intermediates, anchors, KeyUsage::client_auth(), now) {
+            return Err(CertificateError::Other(OtherError(Arc::new(ChainTooLong(depth)))).into());
+        }
         Ok(verified)
     }
 
@@ -152,14 +128,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_read_is_told() {
+    fn files_that_cannot_be_read_are_errors() {
         let verifier = |authorities: &[&str], lists: &[&str]| {
             let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
             client_verifier(&owned(authorities), &owned(lists), 1, true).map(drop).unwrap_err()
         };
         let missing = verifier(&["/nowhere/ca.pem"], &[]);
         assert!(missing.contains("cannot read /nowhere/ca.pem: "), "{missing}");
-        let (authority, _) = super::super::generated::signed_by_itself(&["a.example"]);
+        let (authority, _) = super::super::generated::self_signed_pem(&["a.example"]);
         let missing = verifier(&[&authority], &["/nowhere/crl.pem"]);
         assert!(missing.starts_with("cannot read /nowhere/crl.pem: "), "{missing}");
         let none = verifier(&[&authority], &[&authority]);

@@ -1,4 +1,4 @@
-//! Elliptic curves of keys: named, or described by their parameters. (RFC 5480, section 2.1.1; SEC 1, appendix C.2.)
+//! Elliptic curves of keys, named or given by explicit parameters. (RFC 5480, section 2.1.1; SEC 1, appendix C.2.)
 
 use super::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, element};
 
@@ -14,12 +14,12 @@ pub(super) enum Curve {
     Other,
 }
 
-/// A curve, its identifier, its name, how many bytes a coordinate has, and the last bytes of its order.
-type Row = (Curve, &'static [u8], &'static str, usize, [u8; 8]);
+/// A curve, its object identifier, its name, the bytes of a coordinate, and the last bytes of its order.
+type CurveRow = (Curve, &'static [u8], &'static str, usize, [u8; 8]);
 
-/// The curves that have a name here.
+/// The known curves.
 #[rustfmt::skip]
-const CURVES: [Row; 5] = [
+const CURVES: [CurveRow; 5] = [
     (Curve::P224, &[0x2b, 0x81, 4, 0, 33], "P-224", 28, [0x13, 0xdd, 0x29, 0x45, 0x5c, 0x5c, 0x2a, 0x3d]),
     (Curve::P256, &[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7], "P-256", 32,
         [0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51]),
@@ -30,33 +30,33 @@ const CURVES: [Row; 5] = [
 ];
 
 impl Curve {
-    /// The curve that the parameters of a key stand for.
+    /// The curve of the parameters of a key.
     pub(super) fn read(parameters: &[u8]) -> Self {
-        let known = |it: &&Row| {
-            element(OID, parameters).is_some_and(|(id, _)| id == it.1)
-                || order(parameters).is_some_and(|order| order.ends_with(&it.4))
+        let matches = |row: &&CurveRow| {
+            element(OID, parameters).is_some_and(|(id, _)| id == row.1)
+                || order(parameters).is_some_and(|order| order.ends_with(&row.4))
         };
-        CURVES.iter().find(known).map_or(Self::Other, |it| it.0)
+        CURVES.iter().find(matches).map_or(Self::Other, |row| row.0)
     }
 
-    /// Its name in messages.
+    /// The name for messages.
     pub(super) fn name(self) -> &'static str {
-        CURVES.iter().find(|it| it.0 == self).map_or("another curve", |it| it.2)
+        CURVES.iter().find(|row| row.0 == self).map_or("another curve", |row| row.2)
     }
 
-    /// How its parameters name it.
+    /// The object identifier.
     pub(super) fn id(self) -> Option<&'static [u8]> {
-        CURVES.iter().find(|it| it.0 == self).map(|it| it.1)
+        CURVES.iter().find(|row| row.0 == self).map(|row| row.1)
     }
 
-    /// How many bytes a coordinate has, and a private key.
+    /// The length of a coordinate, and of a private key, in bytes.
     pub(super) fn width(self) -> Option<usize> {
-        CURVES.iter().find(|it| it.0 == self).map(|it| it.3)
+        CURVES.iter().find(|row| row.0 == self).map(|row| row.3)
     }
 }
 
-/// The order of a curve that is described by its parameters. A curve is told by that alone: a key of another curve of
-/// this order signs nothing that its certificate would verify.
+/// The order of a curve with explicit parameters. The order alone identifies the curve: a key of another curve of the same
+/// order makes no signature that its certificate would verify.
 fn order(parameters: &[u8]) -> Option<&[u8]> {
     let (content, _) = element(SEQUENCE, parameters)?;
     let (_version, rest) = element(INTEGER, content)?;
@@ -66,19 +66,19 @@ fn order(parameters: &[u8]) -> Option<&[u8]> {
     element(INTEGER, rest).map(|(order, _)| order)
 }
 
-/// Whether two texts of a point are of the same one: with both coordinates, or with one and the sign of the other.
+/// Whether two encodings, compressed, uncompressed or hybrid, are of the same point.
 /// (SEC 1, section 2.3.3.)
 pub(super) fn is_same_point(one: &[u8], other: &[u8]) -> bool {
     let compressed = |point: &[u8]| match point {
         [2 | 3, ..] => Some(point.to_vec()),
-        // Hybrid texts repeat the sign of the second coordinate, which is odd or even.
+        // The hybrid encoding repeats the parity of the second coordinate.
         [4 | 6 | 7, coordinates @ ..] => {
             let (x, y) = coordinates.split_at(coordinates.len() / 2);
             Some([&[2 | (y.last()? & 1)], x].concat())
         }
         _ => None,
     };
-    one == other || compressed(one).is_some_and(|it| Some(it) == compressed(other))
+    one == other || compressed(one).is_some_and(|point| Some(point) == compressed(other))
 }
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_point_has_several_texts() {
+    fn a_point_has_several_encodings() {
         for (one, other, expected) in [
             (&[4, 1, 2, 3, 5][..], &[3, 1, 2][..], true),
             (&[4, 1, 2, 3, 4], &[2, 1, 2], true),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_curve_is_named_or_described() {
+    fn a_curve_is_named_or_has_explicit_parameters() {
         use super::super::der::write;
         for (curve, id, ..) in CURVES {
             assert_eq!(Curve::read(&write(OID, &[id])), curve);

@@ -1,4 +1,4 @@
-//! A certificate with its private key, as it is shown to a peer.
+//! Certificate with its private key, for handshakes.
 
 use std::{fmt, sync::Arc};
 
@@ -9,37 +9,37 @@ use super::{
     pem,
     private_key::{KeyType, PrivateKey},
     signing::{SigningFault, prepare},
-    x509::Certificate,
+    x509::X509Certificate,
 };
 
-/// A certificate, those that lead from it to an authority, and its private key.
+/// A certificate, its chain and its private key.
 #[derive(Clone)]
 pub struct CertifiedIdentity {
     certified: Arc<CertifiedKey>,
     kind: KeyType,
-    /// The SHA-256 of the key as it was read: two identities with the same certificates and key are equal.
+    /// SHA-256 of the text of the key: identities with the same certificates and key are equal.
     key: [u8; 32],
-    remarks: Arc<[String]>,
+    warnings: Arc<[String]>,
 }
 
-/// What is wrong with a certificate or its key. Kong's words, where it has some.
+/// Error of a certificate or its key. The texts are Kong's, where it has some.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateFault {
-    /// The certificate cannot be read, and why.
+    /// The certificate cannot be parsed, and why.
     Certificate(String),
-    /// The private key cannot be read, and why.
+    /// The private key cannot be parsed, and why.
     Key(String),
-    /// The key belongs to another certificate, and what to do if that can be told.
+    /// The key does not match the certificate, and a help if the cause is known.
     Mismatch(Option<String>),
-    /// Both can be read and belong together, but cannot be shown in a handshake: the type of the key, and why.
-    Unservable(KeyType, String),
+    /// Certificate and key match, but are not supported in a handshake: the type of the key, and why.
+    Unsupported(KeyType, String),
 }
 
 impl CertifiedIdentity {
-    /// Reads the certificate, which may be followed by its chain, and the key, both PEM.
+    /// Reads the certificate, which its chain may follow, and the key, both PEM.
     ///
     /// # Errors
-    /// One of them cannot be read, they do not belong together, or there is no handshake for their kind.
+    /// If one of them cannot be parsed, they do not match, or their type is not supported in a handshake.
     pub fn from_pem(certificate: &str, key: &str) -> Result<Self, CertificateFault> {
         let mut read = pem::certificates(certificate).into_iter();
         let first = read
@@ -48,36 +48,36 @@ impl CertifiedIdentity {
         let first = first.map_err(|why| CertificateFault::Certificate(why.to_owned()))?;
         let not_encoded =
             || CertificateFault::Certificate("what it encodes is no X.509 certificate".to_owned());
-        let leaf = Certificate::read(&first).ok_or_else(not_encoded)?;
+        let leaf = X509Certificate::read(&first).ok_or_else(not_encoded)?;
         let private = PrivateKey::from_pem(key).map_err(CertificateFault::Key)?;
-        let (mut rest, mut remarks) = (Vec::new(), Vec::new());
-        for (n, it) in read.enumerate() {
-            match it.ok().filter(|der| Certificate::read(der).is_some()) {
+        let (mut rest, mut warnings) = (Vec::new(), Vec::new());
+        for (n, certificate) in read.enumerate() {
+            match certificate.ok().filter(|der| X509Certificate::read(der).is_some()) {
                 Some(der) => rest.push(der),
-                // As OpenSSL reads it, only the first one counts when a configuration is checked.
-                None => remarks
+                // OpenSSL checks only the first one when a configuration is loaded.
+                None => warnings
                     .push(format!("certificate {} of its chain cannot be read, and is left out", n + 2)),
             }
         }
         let signing = prepare(&private, &leaf.key).map_err(|fault| match fault {
-            SigningFault::Mismatch => CertificateFault::Mismatch(owner(&private, &rest)),
-            SigningFault::Unsupported(why) => CertificateFault::Unservable(private.kind, why),
+            SigningFault::Mismatch => CertificateFault::Mismatch(mismatch_help(&private, &rest)),
+            SigningFault::Unsupported(why) => CertificateFault::Unsupported(private.kind, why),
         })?;
         if signing.is_slow {
-            let remark = "each handshake takes a processor up to a tenth of a second with its key of RSA; with one of P-256, \
+            let warning = "each handshake takes a processor up to a tenth of a second with its key of RSA; with one of P-256, \
                           or of RSA with 2048 bits, it takes a millisecond";
-            remarks.push(remark.to_owned());
+            warnings.push(warning.to_owned());
         }
         let chain = std::iter::once(first).chain(rest).map(CertificateDer::from).collect();
         Ok(Self {
             certified: Arc::new(CertifiedKey::new(chain, signing.key)),
             kind: private.kind,
             key: digest_of(key),
-            remarks: remarks.into(),
+            warnings: warnings.into(),
         })
     }
 
-    /// What is shown in a handshake.
+    /// The certificate and key for a handshake.
     #[must_use]
     pub const fn certified(&self) -> &Arc<CertifiedKey> {
         &self.certified
@@ -89,24 +89,24 @@ impl CertifiedIdentity {
         &self.certified.cert
     }
 
-    /// The type of its key.
+    /// The type of the key.
     #[must_use]
     pub const fn kind(&self) -> KeyType {
         self.kind
     }
 
-    /// What its owner should know of it.
+    /// Warnings for the operator.
     #[must_use]
-    pub fn remarks(&self) -> &[String] {
-        &self.remarks
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }
 
 impl CertificateFault {
-    /// The type of the key, of a certificate that can only not be shown.
+    /// The type of the key, if the certificate is valid but not supported in a handshake.
     #[must_use]
-    pub const fn unservable(&self) -> Option<KeyType> {
-        if let Self::Unservable(kind, _) = self { Some(*kind) } else { None }
+    pub const fn unsupported_type(&self) -> Option<KeyType> {
+        if let Self::Unsupported(kind, _) = self { Some(*kind) } else { None }
     }
 }
 
@@ -116,11 +116,12 @@ fn digest_of(text: &str) -> [u8; 32] {
     bytes
 }
 
-/// What to do if the key is that of another certificate of the same text.
-fn owner(key: &PrivateKey, rest: &[Vec<u8>]) -> Option<String> {
-    let owns = |der: &Vec<u8>| Certificate::read(der).is_some_and(|it| prepare(key, &it.key).is_ok());
-    let place = rest.iter().position(owns)? + 2;
-    Some(format!("put certificate {place} of this text first: the key is that one's"))
+/// Help for a key that matches another certificate of the same text.
+fn mismatch_help(key: &PrivateKey, rest: &[Vec<u8>]) -> Option<String> {
+    let matches =
+        |der: &Vec<u8>| X509Certificate::read(der).is_some_and(|read| prepare(key, &read.key).is_ok());
+    let position = rest.iter().position(matches)? + 2;
+    Some(format!("put certificate {position} of this text first: the key is that one's"))
 }
 
 impl PartialEq for CertifiedIdentity {
@@ -144,7 +145,7 @@ impl fmt::Display for CertificateFault {
             Self::Certificate(why) => write!(out, "invalid certificate: {why}"),
             Self::Key(why) => write!(out, "invalid key: {why}"),
             Self::Mismatch(_) => out.write_str("certificate does not match key"),
-            Self::Unservable(_, why) => out.write_str(why),
+            Self::Unsupported(_, why) => out.write_str(why),
         }
     }
 }

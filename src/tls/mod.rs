@@ -1,28 +1,29 @@
-//! TLS: certificates with their keys, which of them a client is shown, and whom we trust.
+//! TLS: certificates and private keys, selection by server name, and verification of peers.
 //!
-//! What is here is made when a configuration is loaded, or when the process starts; a handshake only looks it up.
+//! Everything here is prepared when a configuration is loaded, or when the process starts; a handshake only looks it up.
 //!
-//! | part | what it is for |
+//! | file | what it holds |
 //! |---|---|
 //! | [`identity`] | a certificate with its key, from PEM |
-//! | [`names`] | certificates by the name that a client asks for |
-//! | [`authorities`] | who vouches for certificates |
+//! | [`names`] | certificates by server name |
+//! | [`authorities`] | trusted certificate authorities |
+//! | [`chain_depth`] | limit of the length of certificate chains |
 //! | [`client_certificates`] | verification of the certificates of clients |
-//! | [`generated`] | the certificate of a gateway that was given none |
-//! | [`public_key`] | the key that somebody signs with, from PEM |
-//! | [`given`] | certificates that settings name: a file, PEM, or base64 |
-//! | [`pem`], [`der`] | texts and encodings of certificates and keys |
-//! | [`x509`], [`private_key`], [`curve`], [`pss`] | certificates and private keys of every kind, as OpenSSL reads them |
-//! | [`signing`], [`verification`] | signatures, also of kinds that *ring* does not know |
-//! | [`key_exchange`] | agreement on keys with a curve that *ring* does not know |
-//! | [`server_certificate`] | whether an authority vouches for what a server shows |
+//! | [`generated`] | self-signed certificate for listeners without one |
+//! | [`public_key`] | a public key, from PEM |
+//! | [`source`] | certificates of settings: a file, PEM, or base64 |
+//! | [`pem`], [`der`] | PEM and DER encoding of certificates and keys |
+//! | [`x509`], [`private_key`], [`curve`], [`pss`] | certificates and private keys of every type, parsed as OpenSSL does |
+//! | [`signing`], [`verification`] | signatures, also of schemes that *ring* does not support |
+//! | [`key_exchange`] | key exchange with P-521, which *ring* does not support |
+//! | [`server_certificate`] | verification of the certificates of servers |
 
 mod authorities;
+mod chain_depth;
 mod client_certificates;
 mod curve;
 mod der;
 mod generated;
-mod given;
 mod identity;
 mod key_exchange;
 mod names;
@@ -32,18 +33,19 @@ mod pss;
 mod public_key;
 mod server_certificate;
 mod signing;
+mod source;
 mod verification;
 mod x509;
 
 pub use authorities::{CaStore, is_authority};
 pub use client_certificates::client_verifier;
 pub use generated::self_signed;
-pub use given::{identities, read};
 pub use identity::{CertificateFault, CertifiedIdentity};
-pub use names::{CertificateTable, choose};
+pub use names::{CertificateTable, select_certificate};
 pub use private_key::KeyType;
 pub use public_key::{PublicKey, PublicKeyKind};
 pub use server_certificate::{Trust, Verifier};
+pub use source::{identities, read_source};
 
 use std::sync::{Arc, LazyLock};
 
@@ -56,7 +58,7 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
     Arc::new(provider)
 });
 
-/// The cryptography of all connections.
+/// The cryptography provider of all connections.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     PROVIDER.clone()

@@ -1,4 +1,4 @@
-//! Certificates by the name that a client asks for. (RFC 6066, section 3; Kong: SNI object.)
+//! Certificates by server name. (RFC 6066, section 3; Kong: SNI object.)
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -6,10 +6,10 @@ use rustls::{SignatureScheme, sign::CertifiedKey};
 
 use super::CertifiedIdentity;
 
-/// What is shown for a name: one certificate, or one of each kind of key.
+/// The certificates of a name: one, or one for each type of key.
 type CertificateChoice = Arc<[CertifiedIdentity]>;
 
-/// Certificates with the names that they are shown for.
+/// Certificates and the server names that they are for.
 #[derive(Debug, Default)]
 pub struct CertificateTable {
     exact: HashMap<Box<str>, CertificateChoice>,
@@ -21,7 +21,7 @@ pub struct CertificateTable {
 }
 
 impl CertificateTable {
-    /// Shows `identities` for a name, `*.suffix`, `prefix.*`, or `*`.
+    /// Adds `identities` for a name, `*.suffix`, `prefix.*`, or `*`.
     pub fn add(&mut self, name: &str, identities: Arc<[CertifiedIdentity]>) {
         let name = name.to_ascii_lowercase();
         let name = name.strip_suffix('.').unwrap_or(&name);
@@ -36,19 +36,19 @@ impl CertificateTable {
         }
     }
 
-    /// What is shown to a client that asks for `name`: what is declared for exactly this name; else for its parent
-    /// as `*.parent`, one label deep; else for its beginning as `beginning.*`; else for `*`.
+    /// The certificates for a server name: those of exactly this name; else of `*.parent`, one label deep; else of
+    /// `prefix.*`; else of `*`.
     #[must_use]
     pub fn find(&self, name: Option<&str>) -> Option<&[CertifiedIdentity]> {
         let named = name.and_then(|name| {
             self.exact.get(name).or_else(|| self.by_suffix(name)).or_else(|| self.by_prefix(name))
         });
-        named.or(self.any.as_ref()).map(|shown| &**shown)
+        named.or(self.any.as_ref()).map(|identities| &**identities)
     }
 
     fn by_suffix(&self, name: &str) -> Option<&CertificateChoice> {
         let (_, parent) = name.split_once('.')?;
-        // Nobody has a certificate for all of `.com`.
+        // A wildcard for a top-level domain matches nothing.
         parent.contains('.').then(|| self.suffixes.get(parent)).flatten()
     }
 
@@ -57,35 +57,39 @@ impl CertificateTable {
     }
 }
 
-/// Of several certificates the one whose key signs as the client likes best; the first if none does.
+/// Selects the certificate whose key signs with the scheme that the client prefers; the first if none does.
 #[must_use]
-pub fn choose(identities: &[CertifiedIdentity], schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+pub fn select_certificate(
+    identities: &[CertifiedIdentity],
+    schemes: &[SignatureScheme],
+) -> Option<Arc<CertifiedKey>> {
     let first = identities.first()?;
     if identities.len() == 1 {
         return Some(first.certified().clone());
     }
-    let signs = |scheme: &SignatureScheme| {
-        let fits = |it: &&CertifiedIdentity| it.certified().key.choose_scheme(&[*scheme]).is_some();
+    let signs_with = |scheme: &SignatureScheme| {
+        let fits =
+            |identity: &&CertifiedIdentity| identity.certified().key.choose_scheme(&[*scheme]).is_some();
         identities.iter().find(fits)
     };
-    Some(schemes.iter().find_map(signs).unwrap_or(first).certified().clone())
+    Some(schemes.iter().find_map(signs_with).unwrap_or(first).certified().clone())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::generated::signed_by_itself, *};
+    use super::{super::generated::self_signed_pem, *};
 
     const NAMES: [&str; 7] =
         ["a.example.test", "*.example.test", "www.shop.*", "a.example.*", "UP.test.", "*.com", "single"];
 
-    /// Checks which of the names is looked up for a client.
+    /// Checks which of the names is found for a server name.
     #[track_caller]
     fn check(names: &[&str], asked: Option<&str>, expected: Option<&str>) {
         let mut certificates = CertificateTable::default();
         let shown: Vec<CertificateChoice> = names
             .iter()
             .map(|name| {
-                let (certificate, key) = signed_by_itself(&["x"]);
+                let (certificate, key) = self_signed_pem(&["x"]);
                 let shown: CertificateChoice =
                     [CertifiedIdentity::from_pem(&certificate, &key).unwrap()].into();
                 certificates.add(name, shown.clone());
@@ -93,12 +97,12 @@ mod tests {
             })
             .collect();
         let found = certificates.find(asked);
-        let found = found.and_then(|found| shown.iter().position(|it| **it == *found));
+        let found = found.and_then(|found| shown.iter().position(|identities| **identities == *found));
         assert_eq!(found.map(|n| names[n]), expected, "{asked:?}");
     }
 
     #[test]
-    fn the_narrowest_name_decides() {
+    fn the_most_specific_name_is_found() {
         for (asked, expected) in [
             ("a.example.test", Some("a.example.test")),
             ("b.example.test", Some("*.example.test")),
@@ -117,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn one_certificate_may_be_for_all_others() {
+    fn a_certificate_may_be_the_default() {
         check(&["a.test", "*"], Some("a.test"), Some("a.test"));
         check(&["a.test", "*"], Some("b.test"), Some("*"));
         check(&["a.test", "*"], None, Some("*"));

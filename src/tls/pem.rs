@@ -1,15 +1,15 @@
-//! Blocks of a PEM text, as OpenSSL reads them: what stands between blocks counts for nothing. (RFC 7468; RFC 1421.)
+//! Blocks of a PEM text, parsed as OpenSSL does: text between blocks is ignored. (RFC 7468; RFC 1421.)
 
 use super::der;
 use crate::base64_codec;
 
-/// What stands between a BEGIN and its END.
-pub(super) struct Block<'a> {
-    /// What it says that it is.
+/// A block from BEGIN to END.
+pub(super) struct PemBlock<'a> {
+    /// The label after BEGIN.
     pub(super) label: &'a str,
-    /// Whether it says that it is encrypted. (RFC 1421, section 4.6.1.1.)
+    /// Whether its header declares encryption. (RFC 1421, section 4.6.1.1.)
     pub(super) encrypted: bool,
-    /// Its bytes, or what is wrong with it; never a part of it, for that may be a key.
+    /// The decoded bytes, or an error, which never contains a part of the block, as that may be a key.
     pub(super) bytes: Result<Vec<u8>, &'static str>,
 }
 
@@ -21,9 +21,9 @@ const END: &str = "-----END ";
 const DASHES: &str = "-----";
 
 /// The blocks of a text, in its order.
-pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
+pub(super) fn blocks(text: &str) -> Vec<PemBlock<'_>> {
     let mut blocks = Vec::new();
-    // Lines end as those of any system do.
+    // Lines may end with LF, CRLF or CR.
     let mut lines = text.trim_start_matches('\u{feff}').split(['\n', '\r']).map(str::trim).peekable();
     while let Some(line) = lines.next() {
         let Some(rest) = line.strip_prefix(BEGIN) else { continue };
@@ -34,7 +34,7 @@ pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
                 closed = end.strip_suffix(DASHES) == Some(label);
                 break;
             }
-            // Lines of a header have a colon, which base64 has not.
+            // Header lines contain a colon, which is not a character of base64.
             match line.split_once(':') {
                 Some((name, value)) => encrypted |= name == "Proc-Type" && value.contains("ENCRYPTED"),
                 None => body.push_str(line),
@@ -47,20 +47,20 @@ pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
         } else if encrypted {
             Ok(Vec::new())
         } else {
-            body.retain(|it| !it.is_ascii_whitespace());
+            body.retain(|letter| !letter.is_ascii_whitespace());
             base64_codec::decode(body).ok_or("what stands between BEGIN and END is not base64")
         };
-        blocks.push(Block { label, encrypted, bytes });
+        blocks.push(PemBlock { label, encrypted, bytes });
     }
     blocks
 }
 
-/// The certificates of a text: the bytes of each, or what is wrong with it.
+/// The certificates of a text: the bytes of each, or an error.
 pub(super) fn certificates(text: &str) -> Vec<Result<Vec<u8>, &'static str>> {
     let all = blocks(text).into_iter().filter(|block| CERTIFICATE.contains(&block.label));
     all.map(|block| {
         let bytes = block.bytes?;
-        // What OpenSSL keeps of trust stands behind the certificate.
+        // A TRUSTED CERTIFICATE of OpenSSL has settings of trust after the certificate.
         der::first(&bytes).map(<[u8]>::to_vec).ok_or("what it encodes is no X.509 certificate")
     })
     .collect()
@@ -70,16 +70,17 @@ pub(super) fn certificates(text: &str) -> Vec<Result<Vec<u8>, &'static str>> {
 mod tests {
     use super::*;
 
-    /// Checks the labels and bytes of a text.
+    /// Checks the labels and the bytes of the blocks of a text.
     #[track_caller]
     fn check(text: &str, expected: &[(&str, Result<&[u8], &str>)]) {
         let read = blocks(text);
-        let read: Vec<_> = read.iter().map(|it| (it.label, it.bytes.as_deref().map_err(|it| *it))).collect();
+        let read: Vec<_> =
+            read.iter().map(|block| (block.label, block.bytes.as_deref().map_err(|error| *error))).collect();
         assert_eq!(read, expected, "{text:?}");
     }
 
     #[test]
-    fn blocks_are_read_as_openssl_reads_them() {
+    fn blocks_are_parsed_as_openssl_does() {
         check("", &[]);
         check("x\n-----BEGIN A-----\nAQID\n-----END A-----\ny", &[("A", Ok(&[1, 2, 3]))]);
         check("-----BEGIN A-----\r\nAQ\r\nID\r\n-----END A-----\r\n", &[("A", Ok(&[1, 2, 3]))]);
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_block_says_why() {
+    fn malformed_blocks_are_errors() {
         let missing = Err("its `-----END` is missing");
         check("-----BEGIN A-----\nAQID\n", &[("A", missing)]);
         check("-----BEGIN A-----\nAQID\n-----END B-----", &[("A", missing)]);

@@ -1,4 +1,4 @@
-//! A private key as it is encoded: PKCS #8 of both versions, PKCS #1, SEC 1, and what OpenSSL writes for DSA.
+//! Parser of private keys: PKCS #8 of both versions, PKCS #1, SEC 1, and OpenSSL's format for DSA.
 //! (RFC 5958; RFC 8017, appendix A.1.2; RFC 5915.)
 
 use super::{
@@ -11,12 +11,12 @@ use super::{
     x509::SubjectKey,
 };
 
-/// What a key is for, as the type of a certificate's key. (Kong calls them types, too.)
+/// Type of a private key. (The term is Kong's.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyType {
     /// RSA, for every use.
     Rsa,
-    /// RSA, for signatures of the kind PSS alone.
+    /// RSA, for PSS signatures alone.
     RsaPss,
     /// Elliptic curves.
     Ec,
@@ -26,30 +26,30 @@ pub enum KeyType {
     Ed448,
     /// DSA.
     Dsa,
-    /// What else there is.
+    /// Any other type.
     Other,
 }
 
-/// The bytes of a private key.
+/// A parsed private key.
 pub(super) struct PrivateKey {
     pub(super) kind: KeyType,
-    /// Of a curve what names it, of RSA for PSS what limits it; with its tag.
+    /// For a curve its name, for RSA-PSS the restrictions; with the tag.
     pub(super) parameters: Vec<u8>,
-    /// What the type says.
-    pub(super) numbers: Numbers,
+    /// The numbers of the key.
+    pub(super) numbers: KeyNumbers,
 }
 
 /// The numbers of a private key.
-pub(super) enum Numbers {
+pub(super) enum KeyNumbers {
     /// An `RSAPrivateKey`.
     Rsa(Vec<u8>),
-    /// The number of a curve, and the point of the public key if it stands there.
+    /// The private number of a curve, and the point of the public key if it is included.
     Ec(Vec<u8>, Option<Vec<u8>>),
     /// The seed of Ed25519.
     Seed(Vec<u8>),
-    /// The public number of DSA, if it stands there.
+    /// The public number of DSA, if it is included.
     Dsa(Option<Vec<u8>>),
-    /// What nothing is known of.
+    /// KeyNumbers of an unknown format.
     Unknown,
 }
 
@@ -65,14 +65,14 @@ const TYPES: [(KeyType, &[u8]); 6] = [
 ];
 
 impl KeyType {
-    /// The type of the algorithm of a key, and its parameters.
+    /// Parses the algorithm of a key: its type and its parameters.
     pub(super) fn read(algorithm: &[u8]) -> Option<(Self, &[u8])> {
         let (id, parameters) = element(OID, algorithm)?;
-        let known = TYPES.iter().find(|it| it.1 == id);
-        Some((known.map_or(Self::Other, |it| it.0), parameters))
+        let known = TYPES.iter().find(|row| row.1 == id);
+        Some((known.map_or(Self::Other, |row| row.0), parameters))
     }
 
-    /// Its name in messages.
+    /// The name for messages.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Rsa => "RSA",
@@ -86,16 +86,16 @@ impl KeyType {
     }
 }
 
-const BROKEN: &str = "what it encodes is no private key";
+const NOT_A_KEY: &str = "what it encodes is no private key";
 
 impl PrivateKey {
     /// Reads the first private key of a PEM text, as OpenSSL does.
     ///
     /// # Errors
-    /// There is none, it is encrypted, or it cannot be read.
+    /// If there is none, it is encrypted, or it cannot be parsed.
     pub(super) fn from_pem(text: &str) -> Result<Self, String> {
         let blocks = pem::blocks(text);
-        let Some(block) = blocks.iter().find(|it| it.label.ends_with("PRIVATE KEY")) else {
+        let Some(block) = blocks.iter().find(|block| block.label.ends_with("PRIVATE KEY")) else {
             return Err("there is no `-----BEGIN ... PRIVATE KEY-----` in it".to_owned());
         };
         if block.encrypted || block.label == "ENCRYPTED PRIVATE KEY" {
@@ -104,10 +104,10 @@ impl PrivateKey {
             return Err(message.to_owned());
         }
         let bytes = block.bytes.as_ref().map_err(|why| (*why).to_owned())?;
-        Self::read(bytes).ok_or_else(|| BROKEN.to_owned())
+        Self::read(bytes).ok_or_else(|| NOT_A_KEY.to_owned())
     }
 
-    /// Reads a key; which of the forms it has follows from what stands behind its version.
+    /// Parses a key. The element after the version determines the format.
     fn read(der: &[u8]) -> Option<Self> {
         let (content, _) = element(SEQUENCE, der)?;
         let (_version, rest) = element(INTEGER, content)?;
@@ -117,46 +117,46 @@ impl PrivateKey {
                 let (key, rest) = element(OCTET_STRING, rest)?;
                 let (_attributes, rest) = optional(field(0), rest)?;
                 let (point, _) = optional(0x81, rest)?;
-                Self::of_type(algorithm, key, point.and_then(whole_bytes))
+                Self::from_pkcs8(algorithm, key, point.and_then(whole_bytes))
             }
-            OCTET_STRING => Self::of_curve(der, &[], None),
+            OCTET_STRING => Self::from_sec1(der, &[], None),
             _ => match elements(INTEGER, rest) {
-                // p, q, g, and the public and the private number.
+                // p, q, g, the public and the private number.
                 Some(numbers) if numbers.len() == 5 => {
-                    let public = numbers.get(3).map(|it| magnitude(it).to_vec());
-                    Some(Self::new(KeyType::Dsa, &[], Numbers::Dsa(public)))
+                    let public = numbers.get(3).map(|number| magnitude(number).to_vec());
+                    Some(Self::new(KeyType::Dsa, &[], KeyNumbers::Dsa(public)))
                 }
-                // A key of more than two primes has their list behind its numbers.
-                _ => Self::of_rsa(KeyType::Rsa, der, &[]),
+                // A key of more than two primes has a list of them after its numbers.
+                _ => Self::from_pkcs1(KeyType::Rsa, der, &[]),
             },
         }
     }
 
-    fn new(kind: KeyType, parameters: &[u8], numbers: Numbers) -> Self {
+    fn new(kind: KeyType, parameters: &[u8], numbers: KeyNumbers) -> Self {
         Self { kind, parameters: parameters.to_vec(), numbers }
     }
 
-    /// The key of an algorithm that is named beside it.
-    fn of_type(algorithm: &[u8], key: &[u8], public: Option<&[u8]>) -> Option<Self> {
+    /// Parses the key of a named algorithm.
+    fn from_pkcs8(algorithm: &[u8], key: &[u8], public: Option<&[u8]>) -> Option<Self> {
         let (kind, parameters) = KeyType::read(algorithm)?;
         match kind {
-            KeyType::Rsa | KeyType::RsaPss => Self::of_rsa(kind, key, parameters),
-            KeyType::Ec => Self::of_curve(key, parameters, public),
+            KeyType::Rsa | KeyType::RsaPss => Self::from_pkcs1(kind, key, parameters),
+            KeyType::Ec => Self::from_sec1(key, parameters, public),
             KeyType::Ed25519 => {
                 let (seed, _) = element(OCTET_STRING, key)?;
-                (seed.len() == 32).then(|| Self::new(kind, &[], Numbers::Seed(seed.to_vec())))
+                (seed.len() == 32).then(|| Self::new(kind, &[], KeyNumbers::Seed(seed.to_vec())))
             }
-            KeyType::Dsa => Some(Self::new(kind, parameters, Numbers::Dsa(None))),
-            KeyType::Ed448 | KeyType::Other => Some(Self::new(kind, parameters, Numbers::Unknown)),
+            KeyType::Dsa => Some(Self::new(kind, parameters, KeyNumbers::Dsa(None))),
+            KeyType::Ed448 | KeyType::Other => Some(Self::new(kind, parameters, KeyNumbers::Unknown)),
         }
     }
 
-    fn of_rsa(kind: KeyType, der: &[u8], parameters: &[u8]) -> Option<Self> {
+    fn from_pkcs1(kind: KeyType, der: &[u8], parameters: &[u8]) -> Option<Self> {
         rsa_numbers(der)?;
-        Some(Self::new(kind, parameters, Numbers::Rsa(der.to_vec())))
+        Some(Self::new(kind, parameters, KeyNumbers::Rsa(der.to_vec())))
     }
 
-    fn of_curve(der: &[u8], parameters: &[u8], public: Option<&[u8]>) -> Option<Self> {
+    fn from_sec1(der: &[u8], parameters: &[u8], public: Option<&[u8]>) -> Option<Self> {
         let (content, _) = element(SEQUENCE, der)?;
         let (_version, rest) = element(INTEGER, content)?;
         let (number, rest) = element(OCTET_STRING, rest)?;
@@ -167,43 +167,43 @@ impl PrivateKey {
             None => public,
         };
         let parameters = if parameters.is_empty() { own? } else { parameters };
-        Some(Self::new(KeyType::Ec, parameters, Numbers::Ec(number.to_vec(), point.map(<[u8]>::to_vec))))
+        Some(Self::new(KeyType::Ec, parameters, KeyNumbers::Ec(number.to_vec(), point.map(<[u8]>::to_vec))))
     }
 
-    /// Whether it can be told, without signing, that it is not the key of this certificate. OpenSSL compares types and
-    /// public numbers, too.
-    pub(super) fn is_of_another(&self, certified: &SubjectKey<'_>) -> bool {
+    /// Whether the type or the public numbers differ from those of a certificate, as OpenSSL compares them. A key that does
+    /// not differ may still not match, which only a signature shows.
+    pub(super) fn differs_from(&self, certified: &SubjectKey<'_>) -> bool {
         let Some((kind, parameters)) = KeyType::read(certified.algorithm) else { return true };
         if kind != self.kind {
             return true;
         }
         match &self.numbers {
-            Numbers::Rsa(der) => {
-                rsa_numbers(der).map(|it| (it.modulus, it.exponent)) != modulus(certified.bits)
+            KeyNumbers::Rsa(der) => {
+                rsa_numbers(der).map(|numbers| (numbers.modulus, numbers.exponent)) != modulus(certified.bits)
             }
-            Numbers::Ec(_, point) => {
+            KeyNumbers::Ec(_, point) => {
                 Curve::read(parameters) != Curve::read(&self.parameters)
                     || point.as_ref().is_some_and(|point| !is_same_point(point, certified.bits))
             }
-            Numbers::Dsa(public) => {
-                let own = element(INTEGER, certified.bits).map(|(it, _)| magnitude(it));
-                public.as_ref().is_some_and(|it| Some(&**it) != own)
+            KeyNumbers::Dsa(public) => {
+                let own = element(INTEGER, certified.bits).map(|(number, _)| magnitude(number));
+                public.as_ref().is_some_and(|public| Some(&**public) != own)
             }
-            Numbers::Seed(_) | Numbers::Unknown => false,
+            KeyNumbers::Seed(_) | KeyNumbers::Unknown => false,
         }
     }
 }
 
-/// The numbers of an `RSAPrivateKey`, without zeros before them.
+/// The numbers of an `RSAPrivateKey`, without leading zeros.
 pub(super) struct RsaNumbers<'a> {
     pub(super) modulus: &'a [u8],
     pub(super) exponent: &'a [u8],
     pub(super) private_exponent: &'a [u8],
-    /// Two of them, or more.
+    /// Two or more primes.
     pub(super) primes: Vec<&'a [u8]>,
 }
 
-/// Reads an `RSAPrivateKey`.
+/// Parses an `RSAPrivateKey`.
 pub(super) fn rsa_numbers(der: &[u8]) -> Option<RsaNumbers<'_>> {
     let (content, _) = element(SEQUENCE, der)?;
     let (_version, mut rest) = element(INTEGER, content)?;
@@ -214,7 +214,7 @@ pub(super) fn rsa_numbers(der: &[u8]) -> Option<RsaNumbers<'_>> {
     };
     let (modulus, exponent, private_exponent) = (next()?, next()?, next()?);
     let mut primes = vec![next()?, next()?];
-    // What speeds up computing with them follows.
+    // The exponents and the coefficient of the Chinese remainder theorem follow, and are not used.
     for _ in 0..3 {
         next()?;
     }
@@ -239,21 +239,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::{
-        super::{der::write, generated::signed_by_itself, pem, signing::prepare, x509::Certificate},
+        super::{der::write, generated::self_signed_pem, pem, signing::prepare, x509::X509Certificate},
         *,
     };
 
-    /// The bytes of the first key of a text.
+    /// The bytes of the first block of a text.
     fn bytes(text: &str) -> Vec<u8> {
         let mut blocks = pem::blocks(text);
         blocks.remove(0).bytes.unwrap()
     }
 
-    /// A key of RSA of these numbers, and the public key that belongs to the first two.
+    /// An RSA key of these numbers, and the algorithm and public key of the first two.
     fn rsa(numbers: &[Vec<u8>]) -> (PrivateKey, Vec<u8>, Vec<u8>) {
-        let numbers: Vec<Vec<u8>> = numbers.iter().map(|it| write(INTEGER, &[&[0], it])).collect();
+        let numbers: Vec<Vec<u8>> = numbers.iter().map(|number| write(INTEGER, &[&[0], number])).collect();
         let all = [&write(INTEGER, &[&[0]]), &numbers.concat()[..]].concat();
-        let private = PrivateKey::of_rsa(KeyType::Rsa, &write(SEQUENCE, &[&all]), &[]);
+        let private = PrivateKey::from_pkcs1(KeyType::Rsa, &write(SEQUENCE, &[&all]), &[]);
         let public = write(SEQUENCE, &[&numbers[0], &numbers[1]]);
         let algorithm = [write(OID, &[TYPES[0].1]), vec![5, 0]].concat();
         (private.unwrap(), algorithm, public)
@@ -261,20 +261,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn bytes_that_are_no_key_are_refused(bytes: Vec<u8>) {
+        fn the_parser_never_panics(bytes: Vec<u8>) {
             drop(PrivateKey::read(&bytes));
             drop(PrivateKey::read(&write(SEQUENCE, &[&write(INTEGER, &[&[0]]), &bytes])));
         }
 
         #[test]
-        fn a_key_with_a_wrong_byte_signs_nothing(place: prop::sample::Index, bit in 0..8_u8) {
-            let (certificate, key) = signed_by_itself(&["a.example"]);
+        fn a_key_with_a_wrong_bit_is_handled_without_a_panic(place: prop::sample::Index, bit in 0..8_u8) {
+            let (certificate, key) = self_signed_pem(&["a.example"]);
             let certificate = pem::certificates(&certificate).remove(0).unwrap();
-            let certificate = Certificate::read(&certificate).unwrap();
+            let certificate = X509Certificate::read(&certificate).unwrap();
             let mut der = bytes(&key);
             let place = place.index(der.len());
             der[place] ^= 1 << bit;
-            // It is read, refused, or told to be another's; a byte that does not count changes nothing.
+            // It is parsed, refused, or does not match; a byte that is not used changes nothing.
             if let Some(key) = PrivateKey::read(&der) {
                 drop(prepare(&key, &certificate.key));
             }
@@ -282,12 +282,16 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_rsa_that_do_not_belong_together_are_refused() {
+    fn rsa_numbers_that_do_not_match_are_refused() {
         let text = include_str!("../../tests/end_to_end/rsa-8192.key.pem");
         let whole = bytes(text);
         let (content, _) = element(SEQUENCE, &whole).unwrap();
-        let numbers: Vec<Vec<u8>> =
-            elements(INTEGER, content).unwrap().iter().skip(1).map(|it| magnitude(it).to_vec()).collect();
+        let numbers: Vec<Vec<u8>> = elements(INTEGER, content)
+            .unwrap()
+            .iter()
+            .skip(1)
+            .map(|number| magnitude(number).to_vec())
+            .collect();
         let is_ready = |numbers: &[Vec<u8>]| {
             let (key, algorithm, bits) = rsa(numbers);
             prepare(&key, &SubjectKey { algorithm: &algorithm, bits: &bits, content: &[] }).is_ok()

@@ -1,11 +1,11 @@
-//! RSA-PSS: hashes, schemes of TLS, and the parameters of keys that are for nothing else. (RFC 8446, section 4.2.3;
+//! RSA-PSS: hashes, TLS signature schemes, and parameters of RSA-PSS keys. (RFC 8446, section 4.2.3;
 //! RFC 4055, section 3.1.)
 
 use rustls::SignatureScheme;
 
 use super::der::{INTEGER, OID, SEQUENCE, element, field, optional};
 
-/// A hash that signatures are made over.
+/// A hash algorithm of signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hash {
     Sha256,
@@ -14,11 +14,11 @@ pub(super) enum Hash {
 }
 
 impl Hash {
-    /// All of them, the longest first.
+    /// All hash algorithms, the longest first.
     pub(super) const ALL: [Self; 3] = [Self::Sha512, Self::Sha384, Self::Sha256];
 
-    /// The last byte of its object identifier, and its length.
-    const fn row(self) -> (u8, u8) {
+    /// The last byte of the object identifier, and the length of the hash in bytes.
+    const fn id_and_length(self) -> (u8, u8) {
         match self {
             Self::Sha256 => (1, 32),
             Self::Sha384 => (2, 48),
@@ -27,10 +27,10 @@ impl Hash {
     }
 }
 
-/// What the object identifiers of these hashes begin with. (RFC 4055, section 2.1.)
+/// Prefix of the object identifiers of these hashes. (RFC 4055, section 2.1.)
 const SHA_2: [u8; 8] = [0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2];
 
-/// The scheme of PSS with a key of plain RSA.
+/// The scheme of PSS with an RSA key.
 pub(super) const fn scheme(hash: Hash) -> SignatureScheme {
     match hash {
         Hash::Sha256 => SignatureScheme::RSA_PSS_SHA256,
@@ -39,7 +39,7 @@ pub(super) const fn scheme(hash: Hash) -> SignatureScheme {
     }
 }
 
-/// The scheme of PSS with a key that is for nothing else: `rsa_pss_pss_sha256` and its like.
+/// The scheme of PSS with an RSA-PSS key: `rsa_pss_pss_sha256` and so on.
 pub(super) const fn scheme_of_pss_key(hash: Hash) -> SignatureScheme {
     match hash {
         Hash::Sha256 => SignatureScheme::Unknown(0x0809),
@@ -48,35 +48,35 @@ pub(super) const fn scheme_of_pss_key(hash: Hash) -> SignatureScheme {
     }
 }
 
-/// The hashes that the parameters of a key allow in TLS, where the salt is as long as the hash.
+/// The hash algorithms that the parameters of a key allow in TLS, in which the salt is as long as the hash.
 pub(super) fn hashes(parameters: &[u8]) -> Vec<Hash> {
     if parameters.is_empty() {
         return Hash::ALL.to_vec();
     }
-    allowed(parameters).into_iter().collect()
+    allowed_hash(parameters).into_iter().collect()
 }
 
-fn allowed(parameters: &[u8]) -> Option<Hash> {
+fn allowed_hash(parameters: &[u8]) -> Option<Hash> {
     let (content, _) = element(SEQUENCE, parameters)?;
     let (hash, rest) = optional(field(0), content)?;
     let (mask, rest) = optional(field(1), rest)?;
     let (salt, _) = optional(field(2), rest)?;
-    // SHA-1 stands for what is left out, and no scheme has that.
-    let hash = named(hash?)?;
+    // The default is SHA-1, which no scheme of TLS 1.3 has.
+    let hash = hash_of(hash?)?;
     let (mask, _) = element(SEQUENCE, mask?)?;
-    let (_generator, of) = element(OID, mask)?;
+    let (_generator, mask_hash) = element(OID, mask)?;
     let salt = match salt {
         Some(salt) => element(INTEGER, salt)?.0,
         None => &[20],
     };
-    (named(of)? == hash && matches!(salt, [salt] if *salt <= hash.row().1)).then_some(hash)
+    (hash_of(mask_hash)? == hash && matches!(salt, [salt] if *salt <= hash.id_and_length().1)).then_some(hash)
 }
 
-/// The hash that an algorithm names.
-fn named(algorithm: &[u8]) -> Option<Hash> {
+/// The hash algorithm of an algorithm identifier.
+fn hash_of(algorithm: &[u8]) -> Option<Hash> {
     let (id, _) = element(OID, element(SEQUENCE, algorithm)?.0)?;
     let last = *id.strip_prefix(&SHA_2)?.first()?;
-    Hash::ALL.into_iter().find(|hash| hash.row().0 == last)
+    Hash::ALL.into_iter().find(|hash| hash.id_and_length().0 == last)
 }
 
 #[cfg(test)]
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn parameters_limit_hashes() {
+    fn parameters_restrict_hashes() {
         assert_eq!(hashes(&[]), Hash::ALL);
         assert_eq!(hashes(&parameters(1, 1, 32)), [Hash::Sha256]);
         assert_eq!(hashes(&parameters(3, 3, 20)), [Hash::Sha512]);

@@ -1,4 +1,4 @@
-//! A public key, from PEM: of which kind it is, and its bits. (RFC 7468, section 13; RFC 5280, section 4.1.)
+//! Public key from PEM. (RFC 7468, section 13; RFC 5280, section 4.1.)
 
 use rustls::pki_types::{
     AlgorithmIdentifier, SubjectPublicKeyInfoDer, alg_id,
@@ -7,16 +7,16 @@ use rustls::pki_types::{
 
 use super::der::{BIT_STRING, INTEGER, SEQUENCE, bit_length, element};
 
-/// A public key that somebody signs with.
+/// A public key that verifies signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
-    /// What it is for.
+    /// The algorithm.
     pub kind: PublicKeyKind,
-    /// Of RSA an `RSAPublicKey` (RFC 8017, appendix A.1.1), of a curve its point.
+    /// For RSA an `RSAPublicKey` (RFC 8017, appendix A.1.1), for a curve its point.
     pub bits: Vec<u8>,
 }
 
-/// The kinds of public keys that can be read.
+/// Supported algorithms of public keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublicKeyKind {
     /// RSA, of 2048 to 8192 bits.
@@ -33,14 +33,14 @@ impl PublicKey {
     /// Reads a `-----BEGIN PUBLIC KEY-----`.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A text that says why it is not valid.
     pub fn from_pem(text: &str) -> Result<Self, String> {
         let info = SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).map_err(|error| match error {
             pem::Error::NoItemsFound => "there is no `-----BEGIN PUBLIC KEY-----` in it".to_owned(),
             _ => "it is no PEM".to_owned(),
         })?;
         let (algorithm, bits) = parts(&info).ok_or("it is no SubjectPublicKeyInfo")?;
-        let kind = KINDS.iter().find(|(_, it)| it.as_ref() == algorithm).map(|(kind, _)| *kind);
+        let kind = KINDS.iter().find(|(_, id)| id.as_ref() == algorithm).map(|(kind, _)| *kind);
         let kind = kind.ok_or("it is of another kind than RSA, P-256, P-384 and Ed25519")?;
         let broken = || format!("it is no public key of {}", kind.name());
         match kind {
@@ -64,7 +64,7 @@ impl PublicKey {
 }
 
 impl PublicKeyKind {
-    /// Its name in messages.
+    /// The name for messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -83,7 +83,7 @@ const KINDS: [(PublicKeyKind, AlgorithmIdentifier); 4] = [
     (PublicKeyKind::Ed25519, alg_id::ED25519),
 ];
 
-/// How a point begins that is written with both its coordinates. (SEC 1, section 2.3.3.)
+/// First byte of an uncompressed point. (SEC 1, section 2.3.3.)
 const UNCOMPRESSED: u8 = 4;
 
 /// The algorithm and the bits of a `SubjectPublicKeyInfo`.
@@ -91,19 +91,19 @@ fn parts(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (info, rest) = element(SEQUENCE, der)?;
     let (algorithm, key) = element(SEQUENCE, info)?;
     let (bits, after) = element(BIT_STRING, key)?;
-    // A key is whole bytes: no bit of the last one is unused.
+    // The number of unused bits: a key consists of whole bytes.
     let bits = bits.strip_prefix(&[0])?;
     (rest.is_empty() && after.is_empty()).then_some((algorithm, bits))
 }
 
-/// How many bits the modulus of an `RSAPublicKey` has.
+/// The length of the modulus of an `RSAPublicKey`, in bits.
 fn modulus_bits(der: &[u8]) -> Option<usize> {
     let (key, rest) = element(SEQUENCE, der)?;
     let (modulus, exponent) = element(INTEGER, key)?;
     let (_, after) = element(INTEGER, exponent)?;
-    let plain = modulus.strip_prefix(&[0]).unwrap_or(modulus);
-    let whole = plain.first().is_some_and(|first| *first > 0) && rest.is_empty() && after.is_empty();
-    whole.then(|| bit_length(modulus))
+    let stripped = modulus.strip_prefix(&[0]).unwrap_or(modulus);
+    let is_valid = stripped.first().is_some_and(|first| *first > 0) && rest.is_empty() && after.is_empty();
+    is_valid.then(|| bit_length(modulus))
 }
 
 #[cfg(test)]
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_key_says_why() {
+    fn texts_that_are_not_a_key_are_errors() {
         let why = |text: &str| PublicKey::from_pem(text).unwrap_err();
         let pem = |base64: &str| format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n");
         assert_eq!(why("secret"), "there is no `-----BEGIN PUBLIC KEY-----` in it");

@@ -1,4 +1,4 @@
-//! Verification of the certificate that a server shows: its chain, its name, and the signature of its handshake.
+//! Verification of the certificate of a server: its chain, its name, and the signature of its handshake.
 //! (RFC 5280, section 6; RFC 9525.)
 
 use std::{fmt, sync::Arc};
@@ -12,33 +12,34 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, TrustAnchor, UnixTime},
     server::ParsedCertificate,
 };
-use webpki::{EndEntityCert, KeyUsage};
+use webpki::KeyUsage;
 
 use super::{
     CaStore,
+    chain_depth::has_path_within,
     verification::{SUPPORTED, is_signed_by, verify_handshake},
     x509::{
-        ALTERNATIVE_NAMES, BASIC_CONSTRAINTS, Certificate, EXTENDED_KEY_USAGE, KEY_USAGE, NAME_CONSTRAINTS,
-        SubjectKey,
+        ALTERNATIVE_NAMES, BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE, KEY_USAGE, NAME_CONSTRAINTS, SubjectKey,
+        X509Certificate,
     },
 };
 
-/// Whose certificates are taken. (Kong: Service `tls_verify`, `ca_certificates`, `tls_verify_depth`.)
+/// Trusted authorities and the limit of chains. (Kong: Service `tls_verify`, `ca_certificates`, `tls_verify_depth`.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
-    /// Who has to vouch for a certificate.
+    /// The authorities that may issue a certificate.
     pub authorities: CaStore,
-    /// The most certificates between it and an authority; none for as many as there are.
+    /// The largest number of intermediate certificates; `None` for any number.
     pub depth: Option<u8>,
 }
 
-/// Takes certificates by their authorities, or without them any whose key the server holds.
+/// Verifier of server certificates; without [`Trust`] it accepts any certificate whose key the server has.
 #[derive(Debug)]
 pub struct Verifier(pub Option<Trust>);
 
-/// Why a certificate is refused, where the library of TLS has no word for it.
+/// Error that rustls has no variant for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Refusal(String);
+struct VerificationError(String);
 
 impl Trust {
     fn verify(
@@ -47,13 +48,13 @@ impl Trust {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        let certificate = Certificate::read(shown).ok_or(CertificateError::BadEncoding)?;
+        let certificate = X509Certificate::read(shown).ok_or(CertificateError::BadEncoding)?;
         let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         if self.authorities.contains(shown) && certificate.issuer == certificate.subject {
-            return is_usable(&certificate, seconds);
+            return check_usable(&certificate, seconds);
         }
-        let authorities = self.authorities.valid(seconds);
-        // Those that webpki reads as the certificate of a server are left to it.
+        let authorities = self.authorities.valid_at(seconds);
+        // webpki verifies the certificates that it can parse as those of a server.
         match ParsedCertificate::try_from(shown) {
             Ok(parsed) if !certificate.is_authority() => {
                 let algorithms = SUPPORTED.all;
@@ -73,14 +74,14 @@ impl Trust {
                 }
             }
             _ => {
-                is_usable(&certificate, seconds)?;
-                let chain: Vec<_> = intermediates.iter().take(MOST_INTERMEDIATES).collect();
-                let chain: Vec<_> = chain.iter().filter_map(|der| Certificate::read(der)).collect();
-                let mut path = Path {
+                check_usable(&certificate, seconds)?;
+                let chain: Vec<_> = intermediates.iter().take(MAX_INTERMEDIATES).collect();
+                let chain: Vec<_> = chain.iter().filter_map(|der| X509Certificate::read(der)).collect();
+                let mut path = PathSearch {
                     authorities: &authorities.roots,
                     chain: &chain,
                     now: seconds,
-                    checks: MOST_CHECKS,
+                    checks: MAX_SIGNATURE_CHECKS,
                 };
                 match path.length_from(&certificate, &mut Vec::new()) {
                     None => Err(unknown_issuer(&certificate)),
@@ -98,45 +99,37 @@ impl Trust {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        // A chain cannot be longer than what was sent.
-        let Some(depth) = self.depth.filter(|depth| intermediates.len() > usize::from(*depth)) else {
-            return Ok(());
-        };
-        let short = |path: &webpki::VerifiedPath<'_>| match path.intermediate_certificates().count() {
-            length if length <= usize::from(depth) => Ok(()),
-            _ => Err(webpki::Error::MaximumPathDepthExceeded),
-        };
-        let certificate = EndEntityCert::try_from(certificate).map_err(|_| self.too_long())?;
-        let (algorithms, anchors) = (SUPPORTED.all, &*authorities.roots);
-        let usage = KeyUsage::server_auth();
-        certificate
-            .verify_for_usage(algorithms, anchors, intermediates, now, usage, None, Some(&short))
-            .map(drop)
-            .map_err(|_| self.too_long())
+        let (anchors, usage) = (&*authorities.roots, KeyUsage::server_auth());
+        let is_within = self
+            .depth
+            .is_none_or(|depth| has_path_within(depth, certificate, intermediates, anchors, usage, now));
+        if is_within { Ok(()) } else { Err(self.too_long()) }
     }
 
     fn too_long(&self) -> Error {
         let depth = self.depth.unwrap_or(u8::MAX);
-        refused(format!("the chain of the upstream's certificate is longer than tls_verify_depth {depth}"))
+        verification_error(format!(
+            "the chain of the upstream's certificate is longer than tls_verify_depth {depth}"
+        ))
     }
 }
 
-fn refused(why: impl Into<String>) -> Error {
-    CertificateError::Other(OtherError(Arc::new(Refusal(why.into())))).into()
+fn verification_error(why: impl Into<String>) -> Error {
+    CertificateError::Other(OtherError(Arc::new(VerificationError(why.into())))).into()
 }
 
-fn unknown_issuer(certificate: &Certificate<'_>) -> Error {
+fn unknown_issuer(certificate: &X509Certificate<'_>) -> Error {
     if certificate.issuer != certificate.subject {
         return CertificateError::UnknownIssuer.into();
     }
-    refused(
+    verification_error(
         "no trusted authority vouches for the certificate of the upstream, which is signed by itself: to trust it, name \
          it in ca_certificates of the Service, or in lua_ssl_trusted_certificate",
     )
 }
 
-/// Whether a certificate is valid at a time and may be a server's.
-fn is_usable(certificate: &Certificate<'_>, now: i64) -> Result<(), Error> {
+/// Checks that a certificate is valid at a time and may be that of a server.
+fn check_usable(certificate: &X509Certificate<'_>, now: i64) -> Result<(), Error> {
     if now < certificate.not_before {
         return Err(CertificateError::NotValidYet.into());
     }
@@ -144,51 +137,53 @@ fn is_usable(certificate: &Certificate<'_>, now: i64) -> Result<(), Error> {
         return Err(CertificateError::Expired.into());
     }
     let server = |id: &&[u8]| *id == SERVER_AUTHENTICATION || *id == ANY_PURPOSE;
-    let for_servers = certificate.purposes().is_none_or(|all| all.iter().any(server));
-    if !for_servers || certificate.key_usage().is_some_and(|usage| usage & FOR_TLS == 0) {
-        return Err(refused("the certificate of the upstream is for another use than that of a server"));
+    let is_for_servers = certificate.purposes().is_none_or(|all| all.iter().any(server));
+    if !is_for_servers || certificate.key_usage().is_some_and(|usage| usage & FOR_TLS == 0) {
+        return Err(verification_error(
+            "the certificate of the upstream is for another use than that of a server",
+        ));
     }
-    if has_unknown_demands(certificate) {
+    if has_unknown_critical_extension(certificate) {
         return Err(CertificateError::UnhandledCriticalExtension.into());
     }
     Ok(())
 }
 
-/// Whether it has an extension that has to be understood, and is not.
-fn has_unknown_demands(certificate: &Certificate<'_>) -> bool {
+/// Whether a certificate has an unknown critical extension.
+fn has_unknown_critical_extension(certificate: &X509Certificate<'_>) -> bool {
     let known = [KEY_USAGE, ALTERNATIVE_NAMES, BASIC_CONSTRAINTS, EXTENDED_KEY_USAGE];
-    certificate.all_extensions().iter().any(|it| it.critical && !known.contains(&it.id))
+    certificate.all_extensions().iter().any(|extension| extension.critical && !known.contains(&extension.id))
 }
 
 /// `serverAuth` and `anyExtendedKeyUsage`. (RFC 5280, section 4.2.1.12.)
 const SERVER_AUTHENTICATION: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 37, 0];
 
-/// The bits of key usages: signatures, encipherment and agreement of keys; signatures of certificates. (RFC 5280,
-/// section 4.2.1.3; the first three are what OpenSSL asks of a server.)
+/// Bits of the key usage: digitalSignature, keyEncipherment and keyAgreement, one of which OpenSSL requires of a server;
+/// keyCertSign. (RFC 5280, section 4.2.1.3.)
 const FOR_TLS: u8 = 0b1010_1000;
 const FOR_CERTIFICATES: u8 = 0b0000_0100;
 
-/// How many certificates of a chain are looked at, and how many signatures are verified to find one.
-const MOST_INTERMEDIATES: usize = 8;
-const MOST_CHECKS: usize = 32;
+/// The largest number of certificates of a chain that are considered, and of signatures that are verified to find a path.
+const MAX_INTERMEDIATES: usize = 8;
+const MAX_SIGNATURE_CHECKS: usize = 32;
 
-/// The search for a way from a certificate to an authority. webpki takes no certificates of version 1, and none of an
-/// authority as a server's; OpenSSL takes both, and so does this.
-struct Path<'a> {
+/// Search for a path from a certificate to a trusted authority. webpki refuses certificates of version 1, and those of an
+/// authority as that of a server; OpenSSL accepts both, and so does this.
+struct PathSearch<'a> {
     authorities: &'a [TrustAnchor<'static>],
-    chain: &'a [Certificate<'a>],
+    chain: &'a [X509Certificate<'a>],
     now: i64,
-    /// How many signatures may still be verified.
+    /// Number of signatures that may still be verified.
     checks: usize,
 }
 
-impl Path<'_> {
-    /// How many certificates stand between this one and an authority; none if there is no way.
-    fn length_from(&mut self, certificate: &Certificate<'_>, below: &mut Vec<usize>) -> Option<usize> {
+impl PathSearch<'_> {
+    /// The number of certificates between this one and an authority; `None` if there is no path.
+    fn length_from(&mut self, certificate: &X509Certificate<'_>, below: &mut Vec<usize>) -> Option<usize> {
         let authorities = self.authorities;
         for anchor in authorities {
-            // What limits names is not weighed here.
+            // Name constraints are not evaluated here, so that such an authority does not count.
             let issues = *anchor.subject == *certificate.issuer && anchor.name_constraints.is_none();
             let key = SubjectKey::read(&anchor.subject_public_key_info).filter(|_| issues);
             if key.is_some_and(|key| self.is_signed(certificate, &key)) {
@@ -213,22 +208,22 @@ impl Path<'_> {
         None
     }
 
-    fn is_signed(&mut self, certificate: &Certificate<'_>, key: &SubjectKey<'_>) -> bool {
+    fn is_signed(&mut self, certificate: &X509Certificate<'_>, key: &SubjectKey<'_>) -> bool {
         let Some(left) = self.checks.checked_sub(1) else { return false };
         self.checks = left;
         is_signed_by(certificate, key)
     }
 
-    fn may_issue(&self, issuer: &Certificate<'_>, below: usize) -> bool {
+    fn may_issue(&self, issuer: &X509Certificate<'_>, below: usize) -> bool {
         issuer.is_authority()
             && (issuer.not_before..=issuer.not_after).contains(&self.now)
-            && issuer.most_below().is_none_or(|most| below <= most)
+            && issuer.max_path_length().is_none_or(|limit| below <= limit)
             && issuer.key_usage().is_none_or(|usage| usage & FOR_CERTIFICATES != 0)
             && issuer
                 .purposes()
                 .is_none_or(|all| all.iter().any(|id| [SERVER_AUTHENTICATION, ANY_PURPOSE].contains(id)))
             && issuer.extension(NAME_CONSTRAINTS).is_none()
-            && !has_unknown_demands(issuer)
+            && !has_unknown_critical_extension(issuer)
     }
 }
 
@@ -237,15 +232,15 @@ const DNS_NAME: u8 = 0x82;
 const ADDRESS: u8 = 0x87;
 
 impl Trust {
-    /// Whether a certificate is for a server of this name. One without alternative names is for those of its subject, as
-    /// OpenSSL compares them.
+    /// Checks that a certificate is for a server of this name. Without alternative names, the common names of the subject
+    /// count, as in OpenSSL.
     fn verify_name(
         &self,
         shown: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         name: &ServerName<'_>,
     ) -> Result<(), Error> {
-        let certificate = Certificate::read(shown).ok_or(CertificateError::BadEncoding)?;
+        let certificate = X509Certificate::read(shown).ok_or(CertificateError::BadEncoding)?;
         let is_address = matches!(name, ServerName::IpAddress(_));
         if certificate.has_alternative_name(DNS_NAME)
             || (is_address && certificate.has_alternative_name(ADDRESS))
@@ -253,36 +248,40 @@ impl Trust {
             return verify_server_name(&ParsedCertificate::try_from(shown)?, name);
         }
         let names = certificate.common_names();
-        if names.is_empty() || self.limits_names(&certificate, intermediates) {
+        if names.is_empty() || self.has_name_constraints(&certificate, intermediates) {
             return Err(CertificateError::NotValidForName.into());
         }
         let host = name.to_str();
-        if names.iter().any(|pattern| is_for(pattern, &host)) {
+        if names.iter().any(|pattern| matches_host(pattern, &host)) {
             return Ok(());
         }
         let names = names.join(", ");
-        Err(refused(format!("the certificate of the upstream is not for {host} but for {names}")))
+        Err(verification_error(format!("the certificate of the upstream is not for {host} but for {names}")))
     }
 
-    /// Whether an issuer may have limited the names of a certificate: webpki compares limits with alternative names alone.
-    fn limits_names(&self, certificate: &Certificate<'_>, intermediates: &[CertificateDer<'_>]) -> bool {
+    /// Whether an issuer may have name constraints, which webpki checks against alternative names alone.
+    fn has_name_constraints(
+        &self,
+        certificate: &X509Certificate<'_>,
+        intermediates: &[CertificateDer<'_>],
+    ) -> bool {
         let mut issuers = vec![certificate.issuer];
         for der in intermediates {
-            let Some(issuer) = Certificate::read(der) else { return true };
+            let Some(issuer) = X509Certificate::read(der) else { return true };
             if issuer.extension(NAME_CONSTRAINTS).is_some() {
                 return true;
             }
             issuers.push(issuer.issuer);
         }
-        let limited = |anchor: &TrustAnchor<'_>| {
+        let is_constrained = |anchor: &TrustAnchor<'_>| {
             anchor.name_constraints.is_some() && issuers.contains(&&*anchor.subject)
         };
-        self.authorities.anchors().iter().any(limited)
+        self.authorities.anchors().iter().any(is_constrained)
     }
 }
 
-/// Whether a name, whose first label may be `*`, stands for a host. (RFC 9525, section 6.3.)
-fn is_for(pattern: &str, host: &str) -> bool {
+/// Whether a name, whose first label may be `*`, matches a host. (RFC 9525, section 6.3.)
+fn matches_host(pattern: &str, host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     if pattern.eq_ignore_ascii_case(host) {
         return true;
@@ -333,20 +332,20 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for VerificationError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for VerificationError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn common_names_stand_for_hosts() {
+    fn common_names_match_hosts() {
         for (pattern, host, expected) in [
             ("a.example", "a.example", true),
             ("A.example", "a.EXAMPLE.", true),
@@ -358,7 +357,7 @@ mod tests {
             ("127.0.0.1", "127.0.0.1", true),
             ("*", "a", false),
         ] {
-            assert_eq!(is_for(pattern, host), expected, "{pattern} {host}");
+            assert_eq!(matches_host(pattern, host), expected, "{pattern} {host}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Signing with private keys: RSA, the curves P-256, P-384 and P-521, and Ed25519. What *ring* does not sign with, signs
-//! here.
+//! Signing with private keys: RSA, the curves P-256, P-384 and P-521, and Ed25519, also with those that *ring* does not
+//! support.
 
 use std::{fmt, sync::Arc};
 
@@ -19,43 +19,43 @@ use rustls::{
 use super::{
     curve::Curve,
     der::{BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE, bit_length, field, write},
-    private_key::{KeyType, Numbers, PrivateKey, RsaNumbers, rsa_numbers},
+    private_key::{KeyNumbers, KeyType, PrivateKey, RsaNumbers, rsa_numbers},
     pss::{self, Hash},
     x509::SubjectKey,
 };
 
-/// Why there is nothing to sign with.
+/// Error of preparing a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SigningFault {
-    /// The key is another certificate's.
+    /// The key does not match the certificate.
     Mismatch,
-    /// Signatures of such a key are not made here, and why.
+    /// The key is not supported, and why.
     Unsupported(String),
 }
 
-/// A key that signs, and whether each signature takes long.
-pub(super) struct Signing {
+/// A key that is ready to sign, and whether a signature takes over a few milliseconds.
+pub(super) struct PreparedKey {
     pub(super) key: Arc<dyn SigningKey>,
     pub(super) is_slow: bool,
 }
 
-/// What sizes of RSA are signed with. OpenSSL's security level 2, which Kong keeps, refuses shorter ones; a signature of a
-/// longer one takes most of a second.
+/// Supported sizes of RSA keys, in bits. OpenSSL's security level 2, Kong's default, refuses shorter ones; a signature with
+/// a longer one takes most of a second.
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// Up to here *ring* signs, or other code in a few milliseconds.
+/// The largest size, in bits, with which a signature takes at most a few milliseconds.
 const FAST_BITS: usize = 4096;
 
 const SERVED: &str = "TLS is served with keys of RSA (2048 to 8192 bits), P-256, P-384, P-521 and Ed25519";
 
-/// Prepares a key for signatures that its certificate verifies.
-pub(super) fn prepare(key: &PrivateKey, certified: &SubjectKey<'_>) -> Result<Signing, SigningFault> {
-    if key.is_of_another(certified) {
+/// Prepares a key for signatures, and checks that it matches its certificate.
+pub(super) fn prepare(key: &PrivateKey, certified: &SubjectKey<'_>) -> Result<PreparedKey, SigningFault> {
+    if key.differs_from(certified) {
         return Err(SigningFault::Mismatch);
     }
     let unsupported = |what: &str| Err(SigningFault::Unsupported(format!("{what}; {SERVED}")));
     match &key.numbers {
-        Numbers::Rsa(der) => {
+        KeyNumbers::Rsa(der) => {
             let numbers = rsa_numbers(der).ok_or(SigningFault::Mismatch)?;
             let bits = bit_length(numbers.modulus);
             if !RSA_BITS.contains(&bits) {
@@ -73,10 +73,10 @@ pub(super) fn prepare(key: &PrivateKey, certified: &SubjectKey<'_>) -> Result<Si
             let is_slow = bits > FAST_BITS;
             let schemes = schemes(key.kind, &hashes);
             let key = RsaKey { backend: Arc::new(backend), schemes, pss_only: key.kind == KeyType::RsaPss };
-            Ok(Signing { key: Arc::new(key), is_slow })
+            Ok(PreparedKey { key: Arc::new(key), is_slow })
         }
-        Numbers::Ec(number, _) => of_curve(Curve::read(&key.parameters), number, certified),
-        Numbers::Seed(seed) => {
+        KeyNumbers::Ec(number, _) => prepare_curve(Curve::read(&key.parameters), number, certified),
+        KeyNumbers::Seed(seed) => {
             let pair =
                 scheme::Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| SigningFault::Mismatch)?;
             if scheme::KeyPair::public_key(&pair).as_ref() != certified.bits {
@@ -85,19 +85,25 @@ pub(super) fn prepare(key: &PrivateKey, certified: &SubjectKey<'_>) -> Result<Si
             let algorithm = write(SEQUENCE, &[&write(OID, &[TYPE_ED25519])]);
             let der = pkcs8(&algorithm, &write(OCTET_STRING, &[seed]));
             let key = any_eddsa_type(&PrivatePkcs8KeyDer::from(der)).map_err(|_| SigningFault::Mismatch)?;
-            Ok(Signing { key, is_slow: false })
+            Ok(PreparedKey { key, is_slow: false })
         }
-        Numbers::Dsa(_) | Numbers::Unknown => unsupported(&format!("its key is of {}", key.kind.name())),
+        KeyNumbers::Dsa(_) | KeyNumbers::Unknown => {
+            unsupported(&format!("its key is of {}", key.kind.name()))
+        }
     }
 }
 
-/// A key of a curve; the point of the certificate has to be its own.
-fn of_curve(curve: Curve, number: &[u8], certified: &SubjectKey<'_>) -> Result<Signing, SigningFault> {
+/// Prepares a key of a curve, and checks that the point of the certificate is its own.
+fn prepare_curve(
+    curve: Curve,
+    number: &[u8],
+    certified: &SubjectKey<'_>,
+) -> Result<PreparedKey, SigningFault> {
     let unsupported = |what: &str| Err(SigningFault::Unsupported(format!("its key is of {what}; {SERVED}")));
     let (Some(width), Some(id)) = (curve.width(), curve.id()) else {
         return unsupported("another curve");
     };
-    // Zeros before it may be missing, or may be too many.
+    // Leading zeros may be missing, or may be too many.
     let number = super::der::magnitude(number);
     let Some(zeros) = width.checked_sub(number.len()) else { return Err(SigningFault::Mismatch) };
     let number = [&vec![0; zeros], number].concat();
@@ -110,7 +116,7 @@ fn of_curve(curve: Curve, number: &[u8], certified: &SubjectKey<'_>) -> Result<S
             let point = write(field(1), &[&write(BIT_STRING, &[&[0], certified.bits])]);
             let key = [write(INTEGER, &[&[1]]), write(OCTET_STRING, &[&number]), point].concat();
             let der = pkcs8(&write(SEQUENCE, &[&names]), &write(SEQUENCE, &[&key]));
-            // It looks whether number and point belong together.
+            // *ring* checks that number and point match.
             any_ecdsa_type(&PrivatePkcs8KeyDer::from(der).into()).map_err(|_| SigningFault::Mismatch)?
         }
         Curve::P521 => {
@@ -123,13 +129,13 @@ fn of_curve(curve: Curve, number: &[u8], certified: &SubjectKey<'_>) -> Result<S
         }
         _ => return unsupported(curve.name()),
     };
-    Ok(Signing { key, is_slow: false })
+    Ok(PreparedKey { key, is_slow: false })
 }
 
-/// The object identifier of a key of a curve. (RFC 5480, section 2.1.1.)
+/// The object identifier of a key of an elliptic curve. (RFC 5480, section 2.1.1.)
 const TYPE_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1];
 
-/// That of a key of Ed25519. (RFC 8410, section 3.)
+/// The object identifier of an Ed25519 key. (RFC 8410, section 3.)
 const TYPE_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
 /// A `PrivateKeyInfo`. (RFC 5208, section 5.)
@@ -137,16 +143,16 @@ fn pkcs8(algorithm: &[u8], key: &[u8]) -> Vec<u8> {
     write(SEQUENCE, &[&write(INTEGER, &[&[0]]), algorithm, &write(OCTET_STRING, &[key])])
 }
 
-/// A key of RSA.
+/// An RSA key.
 struct RsaKey {
     backend: Arc<RsaBackend>,
-    /// What it signs with, what is liked best first.
+    /// Supported schemes, in the order of preference.
     schemes: Vec<(SignatureScheme, Hash, Padding)>,
     pss_only: bool,
 }
 
-/// What computes with a key of RSA: *ring* with most of them, slower code with the rest (more than 4096 bits, small
-/// public exponents, primes of different lengths).
+/// Implementation for an RSA key: *ring* for most keys, slower code for others (more than 4096 bits, small public
+/// exponents, primes of different lengths).
 enum RsaBackend {
     Ring(Box<RsaKeyPair>),
     Portable(Box<rsa::PrivateKey>),
@@ -168,7 +174,7 @@ impl RsaBackend {
             number(numbers.modulus),
             number(numbers.exponent),
             number(numbers.private_exponent),
-            numbers.primes.iter().map(|it| number(it)).collect(),
+            numbers.primes.iter().map(|prime| number(prime)).collect(),
         );
         key.ok().map(Box::new).map(Self::Portable)
     }
@@ -204,7 +210,7 @@ impl RsaBackend {
     }
 }
 
-/// The schemes that a key of RSA is for.
+/// The schemes that an RSA key supports.
 fn schemes(kind: KeyType, hashes: &[Hash]) -> Vec<(SignatureScheme, Hash, Padding)> {
     use SignatureScheme as S;
     let pss: fn(Hash) -> S = if kind == KeyType::RsaPss { pss::scheme_of_pss_key } else { pss::scheme };
@@ -221,14 +227,14 @@ fn schemes(kind: KeyType, hashes: &[Hash]) -> Vec<(SignatureScheme, Hash, Paddin
 
 impl SigningKey for RsaKey {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        // In TLS 1.2 rustls leaves schemes out that it does not know, those of RSA-PSS keys among them. What it offers then
-        // has those of PKCS #1, which TLS 1.3 has not. Who verifies PSS verifies it with such keys, too. (RFC 8446, section
-        // 4.2.3.)
-        let left_out = self.pss_only && offered.contains(&SignatureScheme::RSA_PKCS1_SHA256);
-        let fits = |(scheme, hash, _): &&(SignatureScheme, Hash, Padding)| {
-            offered.contains(scheme) || (left_out && offered.contains(&pss::scheme(*hash)))
+        // In TLS 1.2 rustls omits schemes that it does not know, among them those of RSA-PSS keys. The offer then includes
+        // schemes of PKCS #1, which TLS 1.3 does not have. A peer that verifies PSS accepts such keys, too. (RFC 8446,
+        // section 4.2.3.)
+        let is_tls12 = self.pss_only && offered.contains(&SignatureScheme::RSA_PKCS1_SHA256);
+        let is_offered = |(scheme, hash, _): &&(SignatureScheme, Hash, Padding)| {
+            offered.contains(scheme) || (is_tls12 && offered.contains(&pss::scheme(*hash)))
         };
-        let (scheme, hash, padding) = *self.schemes.iter().find(fits)?;
+        let (scheme, hash, padding) = *self.schemes.iter().find(is_offered)?;
         Some(Box::new(RsaSigner { backend: self.backend.clone(), scheme, hash, padding }))
     }
 
@@ -255,13 +261,13 @@ impl Signer for RsaSigner {
     }
 }
 
-/// A key of P-521.
+/// A key of the curve P-521.
 struct P521Key(Arc<p521::ecdsa::SigningKey>);
 
 impl SigningKey for P521Key {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        let fits = offered.contains(&SignatureScheme::ECDSA_NISTP521_SHA512);
-        fits.then(|| Box::new(Self(self.0.clone())) as Box<dyn Signer>)
+        let is_offered = offered.contains(&SignatureScheme::ECDSA_NISTP521_SHA512);
+        is_offered.then(|| Box::new(Self(self.0.clone())) as Box<dyn Signer>)
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {
@@ -273,7 +279,7 @@ impl Signer for P521Key {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         let signature: Result<p521::ecdsa::DerSignature, _> = self.0.try_sign(message);
         let failed = |_| Error::General("signing with a key of P-521 failed".to_owned());
-        signature.map(|it| it.as_bytes().to_vec()).map_err(failed)
+        signature.map(|signature| signature.as_bytes().to_vec()).map_err(failed)
     }
 
     fn scheme(&self) -> SignatureScheme {
@@ -281,7 +287,7 @@ impl Signer for P521Key {
     }
 }
 
-// Keys are secret: what they are is all that they show.
+// Keys are secret: their debug output is the name of the type.
 
 impl fmt::Debug for RsaKey {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

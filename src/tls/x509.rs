@@ -1,4 +1,4 @@
-//! A certificate as it is encoded, of any version. (X.509; RFC 5280, section 4.1.)
+//! Parser of certificates, of any version. (X.509; RFC 5280, section 4.1.)
 
 use super::der::{
     BIT_STRING, INTEGER, OCTET_STRING, OID, SEQUENCE, SET, element, elements, field, first, magnitude,
@@ -6,19 +6,19 @@ use super::der::{
 };
 use crate::calendar::days_from_1970;
 
-/// A certificate. What is in it borrows from its bytes.
+/// A certificate, which borrows its encoding.
 #[derive(Clone, Copy)]
-pub(super) struct Certificate<'a> {
-    /// What is signed, as it is encoded.
+pub(super) struct X509Certificate<'a> {
+    /// The signed part, encoded.
     pub(super) signed: &'a [u8],
-    /// The algorithm of the signature, without its tag, as it stands beside what is signed and in it, and the signature.
+    /// The algorithm of the signature, without its tag, outside of the signed part and inside of it; the signature.
     pub(super) algorithm: &'a [u8],
     pub(super) signed_algorithm: &'a [u8],
     pub(super) signature: &'a [u8],
     pub(super) issuer: &'a [u8],
     pub(super) subject: &'a [u8],
     pub(super) key: SubjectKey<'a>,
-    /// The seconds since 1970 between which it is valid.
+    /// Begin and end of the validity, in seconds since 1970.
     pub(super) not_before: i64,
     pub(super) not_after: i64,
     extensions: &'a [u8],
@@ -27,10 +27,10 @@ pub(super) struct Certificate<'a> {
 /// The public key of a certificate.
 #[derive(Clone, Copy)]
 pub(super) struct SubjectKey<'a> {
-    /// Object identifier and parameters, without the tag around them.
+    /// Object identifier and parameters, without the outer tag.
     pub(super) algorithm: &'a [u8],
     pub(super) bits: &'a [u8],
-    /// All of it, without the tag around it.
+    /// The whole `SubjectPublicKeyInfo`, without the outer tag.
     pub(super) content: &'a [u8],
 }
 
@@ -56,8 +56,8 @@ pub(super) const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
 /// The object identifier of a common name. (RFC 4519, section 2.3.)
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 
-impl<'a> Certificate<'a> {
-    /// Reads a certificate; none if the bytes are no certificate.
+impl<'a> X509Certificate<'a> {
+    /// Parses a certificate; `None` if the bytes are not a certificate.
     pub(super) fn read(der: &'a [u8]) -> Option<Self> {
         let (whole, _) = element(SEQUENCE, der)?;
         let signed = first(whole)?;
@@ -71,8 +71,8 @@ impl<'a> Certificate<'a> {
         let (validity, body) = element(SEQUENCE, body)?;
         let (subject, body) = element(SEQUENCE, body)?;
         let (content, body) = element(SEQUENCE, body)?;
-        let (not_before, not_after) = period(validity)?;
-        // Unique identifiers come before extensions. (Fields 1 and 2, which nothing uses.)
+        let (not_before, not_after) = parse_validity(validity)?;
+        // Unique identifiers, fields 1 and 2, precede extensions, and are not used.
         let (_, body) = optional(0x81, body)?;
         let (_, body) = optional(0x82, body)?;
         let (extensions, _) = optional(field(3), body)?;
@@ -81,7 +81,7 @@ impl<'a> Certificate<'a> {
             None => &[],
         };
         let (key, signature) = (SubjectKey::read(content)?, whole_bytes(signature)?);
-        let it = Self {
+        let certificate = Self {
             signed,
             algorithm,
             signed_algorithm,
@@ -93,68 +93,71 @@ impl<'a> Certificate<'a> {
             not_after,
             extensions,
         };
-        it.extensions().map(|_| it)
+        certificate.extensions().map(|_| certificate)
     }
 
-    /// Its extensions; a certificate of version 1 has none.
+    /// Parses the extensions; a certificate of version 1 has none.
     fn extensions(&self) -> Option<Vec<Extension<'a>>> {
         let read = |content| {
             let (id, rest) = element(OID, content)?;
             let (critical, rest) = optional(BOOLEAN, rest)?;
             let (value, _) = element(OCTET_STRING, rest)?;
-            Some(Extension { id, critical: critical.is_some_and(|it| it != [0]), value })
+            Some(Extension { id, critical: critical.is_some_and(|value| value != [0]), value })
         };
         elements(SEQUENCE, self.extensions)?.into_iter().map(read).collect()
     }
 
-    /// All of its extensions.
+    /// All extensions.
     pub(super) fn all_extensions(&self) -> Vec<Extension<'a>> {
-        // They were read when the certificate was.
+        // They were parsed together with the certificate.
         self.extensions().unwrap_or_default()
     }
 
     /// The value of an extension.
     pub(super) fn extension(&self, id: &[u8]) -> Option<&'a [u8]> {
-        self.all_extensions().into_iter().find(|it| it.id == id).map(|it| it.value)
+        self.all_extensions()
+            .into_iter()
+            .find(|extension| extension.id == id)
+            .map(|extension| extension.value)
     }
 
-    /// Whether it says that it is an authority's.
+    /// Whether the basic constraints declare an authority.
     pub(super) fn is_authority(&self) -> bool {
         self.constraints().is_some()
     }
 
-    /// Of an authority, the most certificates that may stand between it and the last one; none for any number.
-    pub(super) fn most_below(&self) -> Option<usize> {
+    /// The largest number of intermediate certificates below an authority; `None` for any number.
+    pub(super) fn max_path_length(&self) -> Option<usize> {
         let length = self.constraints()?;
         let (length, _) = element(INTEGER, length)?;
         match magnitude(length) {
             [] => Some(0),
             [length] => Some(usize::from(*length)),
-            // What is longer than a byte is more than any chain.
+            // A longer number exceeds the length of any chain.
             _ => None,
         }
     }
 
-    /// Of an authority, what follows that in its basic constraints. (RFC 5280, section 4.2.1.9.)
+    /// The part of the basic constraints of an authority after `cA`. (RFC 5280, section 4.2.1.9.)
     fn constraints(&self) -> Option<&'a [u8]> {
         let (content, _) = element(SEQUENCE, self.extension(BASIC_CONSTRAINTS)?)?;
         let (authority, rest) = element(BOOLEAN, content)?;
         (authority != [0]).then_some(rest)
     }
 
-    /// The first bits of its key usage; none if it may be used for everything. (RFC 5280, section 4.2.1.3.)
+    /// The first bits of the key usage; `None` if the key may be used for everything. (RFC 5280, section 4.2.1.3.)
     pub(super) fn key_usage(&self) -> Option<u8> {
         let (bits, _) = element(BIT_STRING, self.extension(KEY_USAGE)?)?;
         Some(bits.get(1).copied().unwrap_or(0))
     }
 
-    /// The object identifiers of its extended key usage; none if it may be used for everything.
+    /// The object identifiers of the extended key usage; `None` if the key may be used for everything.
     pub(super) fn purposes(&self) -> Option<Vec<&'a [u8]>> {
         let value = self.extension(EXTENDED_KEY_USAGE)?;
         Some(element(SEQUENCE, value).and_then(|(content, _)| elements(OID, content)).unwrap_or_default())
     }
 
-    /// Whether it has an alternative name of this tag, or alternative names that cannot be read.
+    /// Whether there is an alternative name of this tag, or alternative names that cannot be parsed.
     pub(super) fn has_alternative_name(&self, tag: u8) -> bool {
         let Some(value) = self.extension(ALTERNATIVE_NAMES) else { return false };
         let Some((mut names, _)) = element(SEQUENCE, value) else { return true };
@@ -168,7 +171,7 @@ impl<'a> Certificate<'a> {
         false
     }
 
-    /// The common names of its subject that are plain ASCII.
+    /// The common names of the subject that are printable ASCII.
     pub(super) fn common_names(&self) -> Vec<&'a str> {
         let names = elements(SET, self.subject).unwrap_or_default().into_iter();
         let names = names.filter_map(|set| elements(SEQUENCE, set)).flatten();
@@ -184,7 +187,7 @@ impl<'a> Certificate<'a> {
 }
 
 impl<'a> SubjectKey<'a> {
-    /// Reads the content of a `SubjectPublicKeyInfo`.
+    /// Parses the content of a `SubjectPublicKeyInfo`.
     pub(super) fn read(content: &'a [u8]) -> Option<Self> {
         let (algorithm, rest) = element(SEQUENCE, content)?;
         let (bits, _) = element(BIT_STRING, rest)?;
@@ -192,15 +195,15 @@ impl<'a> SubjectKey<'a> {
     }
 }
 
-/// When a certificate is valid; one whose times cannot be read never is.
-fn period(validity: &[u8]) -> Option<(i64, i64)> {
+/// The validity of a certificate; it is never valid if its times cannot be parsed.
+fn parse_validity(validity: &[u8]) -> Option<(i64, i64)> {
     let (before, after) = validity.split_at_checked(first(validity)?.len())?;
     let after = first(after)?;
-    Some((time(before).unwrap_or(i64::MAX), time(after).unwrap_or(i64::MIN)))
+    Some((parse_time(before).unwrap_or(i64::MAX), parse_time(after).unwrap_or(i64::MIN)))
 }
 
-/// A time in seconds since 1970. (RFC 5280, section 4.1.2.5.)
-fn time(der: &[u8]) -> Option<i64> {
+/// Parses a time, in seconds since 1970. (RFC 5280, section 4.1.2.5.)
+fn parse_time(der: &[u8]) -> Option<i64> {
     let tag = *der.first()?;
     let (text, _) = element(tag, der)?;
     let text = std::str::from_utf8(text).ok()?.strip_suffix('Z')?;
@@ -216,12 +219,12 @@ fn time(der: &[u8]) -> Option<i64> {
         }
         _ => return None,
     };
-    if !text.bytes().all(|it| it.is_ascii_digit()) {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let two = |at: usize| text.get(at..at + 2).map_or(Some(0), |it| it.parse::<i64>().ok());
-    let (month, day) = (two(0)?, two(2)?);
-    let seconds = two(4)? * 3600 + two(6)? * 60 + two(8)?;
+    let two_digits = |at: usize| text.get(at..at + 2).map_or(Some(0), |digits| digits.parse::<i64>().ok());
+    let (month, day) = (two_digits(0)?, two_digits(2)?);
+    let seconds = two_digits(4)? * 3600 + two_digits(6)? * 60 + two_digits(8)?;
     Some(days_from_1970(year, month, day)? * 86400 + seconds)
 }
 
@@ -229,15 +232,15 @@ fn time(der: &[u8]) -> Option<i64> {
 mod tests {
     use super::*;
 
-    /// Checks when a time is.
+    /// Checks the seconds of a time.
     #[track_caller]
     fn check(tag: u8, text: &str, expected: Option<i64>) {
         let der = super::super::der::write(tag, &[text.as_bytes()]);
-        assert_eq!(time(&der), expected, "{text}");
+        assert_eq!(parse_time(&der), expected, "{text}");
     }
 
     #[test]
-    fn times_are_read() {
+    fn times_are_parsed() {
         check(UTC_TIME, "700101000000Z", Some(0));
         check(UTC_TIME, "000229120000Z", Some(951_825_600));
         check(UTC_TIME, "491231235959Z", Some(2_524_607_999));
@@ -253,12 +256,12 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_certificate_are_refused() {
-        let (text, _) = super::super::generated::signed_by_itself(&["a.example"]);
+    fn bytes_that_are_not_a_certificate_are_refused() {
+        let (text, _) = super::super::generated::self_signed_pem(&["a.example"]);
         let der = super::super::pem::certificates(&text).remove(0).unwrap();
-        assert!(Certificate::read(&der).is_some());
+        assert!(X509Certificate::read(&der).is_some());
         for length in 0..der.len() {
-            assert!(Certificate::read(&der[..length]).is_none(), "{length}");
+            assert!(X509Certificate::read(&der[..length]).is_none(), "{length}");
         }
     }
 }

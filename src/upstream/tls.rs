@@ -1,4 +1,4 @@
-//! What is asked of the certificates of upstreams, and what they are shown.
+//! TLS settings of upstreams: trusted authorities and client certificate; texts for failed handshakes.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 pub use crate::tls::Trust;
 use crate::tls::{CaStore, CertifiedIdentity, Verifier, provider};
 
-/// How TLS is spoken with an upstream. Equal settings share connections.
+/// Settings of TLS with an upstream. Equal settings share connections.
 pub struct TlsSettings {
     trust: Option<Trust>,
     identity: Option<CertifiedIdentity>,
@@ -27,40 +27,41 @@ pub struct TlsSettings {
 }
 
 impl TlsSettings {
-    /// Takes certificates by `trust`, or without it any; shows `identity` to upstreams that ask for one.
+    /// Accepts certificates that `trust` verifies, or any without it; `identity` is the client certificate.
     #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "it cannot: ring speaks these versions")]
+    #[expect(clippy::missing_panics_doc, reason = "ring supports these versions")]
     pub fn new(trust: Option<Trust>, identity: Option<CertifiedIdentity>) -> Arc<Self> {
         let config = |protocol: &[&str]| {
             let config = ClientConfig::builder_with_provider(provider())
                 .with_safe_default_protocol_versions()
-                .expect("ring speaks TLS 1.2 and 1.3")
+                .expect("ring supports TLS 1.2 and 1.3")
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(Verifier(trust.clone())));
             let mut config = match &identity {
                 None => config.with_no_client_auth(),
-                Some(it) => {
-                    config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(it.certified().clone())))
+                Some(identity) => {
+                    let key = SingleCertAndKey::from(identity.certified().clone());
+                    config.with_client_cert_resolver(Arc::new(key))
                 }
             };
-            config.alpn_protocols = protocol.iter().map(|it| it.as_bytes().to_vec()).collect();
+            config.alpn_protocols = protocol.iter().map(|name| name.as_bytes().to_vec()).collect();
             Arc::new(config)
         };
         let (http1, http2) = (config(&[]), config(&["h2"]));
         let mut hasher = DefaultHasher::new();
-        trust.as_ref().map(|it| (it.authorities.anchors(), it.depth)).hash(&mut hasher);
+        trust.as_ref().map(|trust| (trust.authorities.anchors(), trust.depth)).hash(&mut hasher);
         identity.as_ref().map(CertifiedIdentity::chain).hash(&mut hasher);
         Arc::new(Self { trust, identity, hash: hasher.finish(), http1, http2 })
     }
 
-    /// Takes any certificate: Kong's behaviour while `tls_verify` is not set.
+    /// Accepts any certificate: Kong's behaviour while `tls_verify` is not set.
     #[must_use]
     pub fn trusting() -> Arc<Self> {
         static TRUSTING: LazyLock<Arc<TlsSettings>> = LazyLock::new(|| TlsSettings::new(None, None));
         TRUSTING.clone()
     }
 
-    /// Takes certificates that public authorities vouch for.
+    /// Accepts certificates that public authorities have issued.
     #[must_use]
     pub fn verifying() -> Arc<Self> {
         static VERIFYING: LazyLock<Arc<TlsSettings>> = LazyLock::new(|| {
@@ -69,11 +70,11 @@ impl TlsSettings {
         VERIFYING.clone()
     }
 
-    /// Speaks TLS with a server that is not asked for HTTP. `name` is what its certificate has to be for, if that is
-    /// asked.
+    /// Makes a TLS handshake with a server of another protocol than HTTP. With settings that verify, its certificate has
+    /// to be for `name`.
     ///
     /// # Errors
-    /// `name` is neither a name nor an address, or the handshake fails.
+    /// If `name` is neither a name nor an address, or the handshake fails.
     pub async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         name: &str,
@@ -111,7 +112,7 @@ impl fmt::Debug for TlsSettings {
     }
 }
 
-/// Says why a handshake failed.
+/// Text for a failed handshake.
 pub(super) fn reason(error: &io::Error) -> String {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(error) => reason_of(error),
@@ -158,8 +159,8 @@ fn reason_of_certificate(error: &CertificateError) -> String {
         }
         CertificateError::NotValidForName => "the certificate of the upstream is for another name",
         CertificateError::NotValidForNameContext { expected, presented } => {
-            // They come as `DnsName("a.example")`.
-            let name = |it: &String| it.split('"').nth(1).unwrap_or(it).to_owned();
+            // rustls writes them as `DnsName("a.example")`.
+            let name = |text: &String| text.split('"').nth(1).unwrap_or(text).to_owned();
             let names: Vec<String> = presented.iter().map(name).collect();
             let expected = expected.to_str();
             return format!(
@@ -191,7 +192,7 @@ fn reason_of_certificate(error: &CertificateError) -> String {
     text.to_owned()
 }
 
-/// What an upstream says that ends a handshake, in the words of RFC 8446, section 6.2.
+/// Text for an alert of the upstream, with the names of RFC 8446, section 6.2.
 fn reason_of_alert(alert: Alert) -> String {
     let name = match alert {
         Alert::HandshakeFailure => "handshake_failure",

@@ -138,7 +138,7 @@ fn a_template_that_is_none_is_told_at_the_start() {
     let setup = Setup::with(EMPTY).file("e.txt", "%s %s %s").env("KONG_ERROR_TEMPLATE_PLAIN", "e.txt");
     setup
         .call(&run)
-        .is_refusal("error_template_plain: e.txt is not an error template: it has 3 places (`%s`)");
+        .is_refusal("error_template_plain: e.txt is not an error template: it has 3 placeholders (`%s`)");
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl AdminApi {
         loop {
             match self.control.write(decide) {
                 Err(WriteError::Unfinished(_)) if Instant::now() < deadline => {
-                    file_read::wait(UNFINISHED_RETRY_INTERVAL)
+                    file_read::block_thread(UNFINISHED_RETRY_INTERVAL)
                 }
                 result => return result.map(drop).map_err(|error| link.refusal(error)),
             }

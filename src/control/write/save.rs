@@ -93,8 +93,9 @@ impl PreparedFile {
         };
         // The link may have another target by now.
         let is_same_target = resolve_links(&self.path).map_err(failed)? == self.target;
-        let read =
-            |path| FileReader::default().expecting(Arc::new(old.to_owned())).read(path, MAX_CONFIG_BYTES);
+        let read = |path| {
+            FileReader::default().with_known_text(Arc::new(old.to_owned())).read(path, MAX_CONFIG_BYTES)
+        };
         if !is_same_target || read(&self.target).map_err(failed)? != old {
             return Err(SaveError::Changed);
         }
@@ -158,7 +159,7 @@ impl PreparedFile {
         let mut written = self.text.clone();
         loop {
             self.exchange()?;
-            let replaced = file_read::as_it_is(&self.temp, MAX_CONFIG_BYTES)?;
+            let replaced = file_read::read_unchecked(&self.temp, MAX_CONFIG_BYTES)?;
             if replaced == written {
                 return Ok(());
             }

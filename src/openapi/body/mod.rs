@@ -186,7 +186,7 @@ impl<'a> BodyRenderer<'a> {
             }
             None => is_collection(&parsed.value),
         };
-        self.budget.look()?;
+        self.budget.check_time()?;
         Ok(if use_parsed { parsed.value } else { value.clone() })
     }
 

@@ -65,7 +65,7 @@ fn sample_component(document: &Json, mode: SamplingMode) -> (bool, u64, bool, St
         let library = DocumentLibrary::new(document, &LibraryLocation::alone()).0;
         let schemas = library.root().get("components").unwrap().get("schemas").unwrap();
         let schema = schemas.get("A").unwrap();
-        let sampler = Sampler::new(&library).mode(mode).stack(Stack::of(STACK.1));
+        let sampler = Sampler::new(&library).mode(mode).stack(Stack::with_limit(STACK.1));
         let sample = sampler.sample_within(&schema, STEPS);
         let steps = sampler.effort();
         let smallest = Smallest::new(&sampler, sampler.new_effort(STEPS));

@@ -123,7 +123,7 @@ impl Pattern {
                 }
                 budget.spend((work >> 7) + bytes / 16)?;
                 if work > 1 << 20 {
-                    budget.look()?;
+                    budget.check_time()?;
                 }
                 catch_panic(|| regex.is_match(text)).map(Some)
             }
@@ -149,7 +149,7 @@ impl Pattern {
             return Ok(Engine::TooLarge);
         }
         budget.spend(2 * states as u64)?;
-        budget.look()?;
+        budget.check_time()?;
         if !self.reserve_bytes(states * STATE_BYTES + MIN_ENGINE_CACHE / 8) {
             return Ok(Engine::TooLarge);
         }
@@ -207,7 +207,7 @@ fn match_backtracking(
             break;
         }
         budget.spend(1 + ((work * length) >> 7))?;
-        budget.look()?;
+        budget.check_time()?;
         let started = Instant::now();
         let Some(regex) = attempt_at.get_or_init(|| build_attempt(pattern, limit)) else { break };
         let result = catch_panic(|| regex.is_match(text))?;

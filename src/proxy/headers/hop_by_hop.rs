@@ -39,7 +39,7 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if found == 0 {
         return;
     }
-    let nominated = NominatedFields::of(headers);
+    let nominated = NominatedFields::from_headers(headers);
     if headers.remove(CONNECTION).is_some() && found == 1 && nominated.is_empty() {
         return;
     }

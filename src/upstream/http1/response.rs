@@ -350,7 +350,7 @@ mod tests {
         if head.is_none() && ends {
             head = heads.take(&mut read, 0, &Method::GET, true)?;
         }
-        Ok(head.map(|it| (it.response.status().as_u16(), it.length, read.to_vec())))
+        Ok(head.map(|head| (head.response.status().as_u16(), head.length, read.to_vec())))
     }
 
     /// Checks that bytes have one outcome, however they are cut, and after each of their beginnings.

@@ -126,7 +126,7 @@ impl ExampleTemplates {
     ) -> Result<Value, Error> {
         let exceeded =
             |why: Exhausted| Error::new(ErrorKind::OutOfFuel, format!("the example as a whole: {why}"));
-        budget.look().map_err(exceeded)?;
+        budget.check_time().map_err(exceeded)?;
         Ok(match template {
             ExampleTemplate::Fixed(value) => value.clone(),
             ExampleTemplate::Text(name) => {

@@ -1,44 +1,44 @@
-//! Certificates and keys that settings name: the path of a file, PEM itself, or PEM in base64. (Kong: `ssl_cert`.)
+//! Certificates and keys of settings: the path of a file, PEM, or PEM in base64. (Kong: `ssl_cert`.)
 
 use std::fs;
 
 use super::{CertificateFault, CertifiedIdentity};
 use crate::base64_codec;
 
-/// The PEM text that a setting gives.
+/// Reads the PEM text of a setting.
 ///
 /// # Errors
-/// What it names is no file that can be read.
-pub fn read(given: &str) -> Result<String, String> {
-    if given.contains("-----BEGIN ") {
-        return Ok(given.to_owned());
+/// If the setting is the path of a file that cannot be read.
+pub fn read_source(setting: &str) -> Result<String, String> {
+    if setting.contains("-----BEGIN ") {
+        return Ok(setting.to_owned());
     }
-    let decoded = base64_codec::decode(given).and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = base64_codec::decode(setting).and_then(|bytes| String::from_utf8(bytes).ok());
     match decoded.filter(|text| text.contains("-----BEGIN ")) {
         Some(text) => Ok(text),
-        None => fs::read_to_string(given).map_err(|error| format!("cannot read {given}: {error}")),
+        None => fs::read_to_string(setting).map_err(|error| format!("cannot read {setting}: {error}")),
     }
 }
 
-/// The certificates that settings give, each with the key at the same place. Those that no handshake is made with are
-/// left out, which the log tells.
+/// Reads the certificates of settings, each with the key at the same position. Certificates that are not supported in a
+/// handshake are left out, with a line in the log.
 ///
 /// # Errors
-/// One cannot be read, or none can be shown.
+/// If one cannot be read, or none is supported.
 pub fn identities(certificates: &[String], keys: &[String]) -> Result<Vec<CertifiedIdentity>, String> {
-    let mut shown = Vec::new();
+    let mut supported = Vec::new();
     let mut left_out = Vec::new();
     for (certificate, key) in certificates.iter().zip(keys) {
-        // What is given may be the certificate itself.
+        // A setting may be the certificate itself, which is not for the log.
         let name = if certificate.contains("-----BEGIN ") { "the certificate" } else { certificate };
-        match CertifiedIdentity::from_pem(&read(certificate)?, &read(key)?) {
+        match CertifiedIdentity::from_pem(&read_source(certificate)?, &read_source(key)?) {
             Ok(identity) => {
-                for remark in identity.remarks() {
-                    tracing::warn!("{name}: {remark}");
+                for warning in identity.warnings() {
+                    tracing::warn!("{name}: {warning}");
                 }
-                shown.push(identity);
+                supported.push(identity);
             }
-            Err(CertificateFault::Unservable(_, why)) => {
+            Err(CertificateFault::Unsupported(_, why)) => {
                 left_out.push(format!("{name} cannot be shown: {why}"));
             }
             Err(CertificateFault::Mismatch(Some(help))) => {
@@ -47,22 +47,22 @@ pub fn identities(certificates: &[String], keys: &[String]) -> Result<Vec<Certif
             Err(fault) => return Err(fault.to_string()),
         }
     }
-    if shown.is_empty() && !left_out.is_empty() {
+    if supported.is_empty() && !left_out.is_empty() {
         return Err(format!("{}; give one of those kinds, or several parted by commas", left_out.join("; ")));
     }
     for why in &left_out {
         tracing::warn!("{why}");
     }
-    Ok(shown)
+    Ok(supported)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::generated::signed_by_itself, *};
+    use super::{super::generated::self_signed_pem, *};
 
     #[test]
-    fn a_setting_gives_a_file_or_pem_or_base64() {
-        let (certificate, key) = signed_by_itself(&["a.example"]);
+    fn a_setting_is_a_path_or_pem_or_base64() {
+        let (certificate, key) = self_signed_pem(&["a.example"]);
         let expected = CertifiedIdentity::from_pem(&certificate, &key).unwrap();
         let folder = std::env::temp_dir().join(format!("mynah-given-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
