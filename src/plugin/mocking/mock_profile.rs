@@ -100,7 +100,7 @@ impl MockProfile {
         for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             match &*name {
                 "__code" if preferences.status.is_none() => {
-                    preferences.status = Some(value.into_owned().into())
+                    preferences.status = Some(value.into_owned().into());
                 }
                 "__example" if preferences.example.is_none() => {
                     preferences.example = Some(value.into_owned().into());
