@@ -155,7 +155,7 @@ impl RecordChecker<'_> {
             diagnostic.path = here.key(shorthand.name);
             diagnostic.message = format!("{}: {message}", field.name);
             diagnostic.help = Some(help.clone());
-            let besides = diagnostic.telling.take().and_then(|it| it.besides);
+            let besides = diagnostic.telling.take().and_then(|telling| telling.besides);
             diagnostic.telling =
                 Some(Box::new(KongMessage { path, message, listed: false, besides, first: None }));
         }

@@ -1,10 +1,9 @@
-//! What machines are told of a document that is refused: Kong's tree of messages, rule by rule, and its list of
-//! faulty entities.
+//! Tests of refusals for machines: Kong's tree of messages, rule by rule, and its list of faulty entities.
 
 use super::*;
 
-/// What Kong's `fields` say of a document, which is refused.
-fn told(text: &str, flatten: bool) -> RefusedDocument {
+/// Kong's report on a document that is refused.
+fn refuse(text: &str, flatten: bool) -> RefusedDocument {
     let source = SourceFile::new("", text);
     let report = parse(&source, DeclarativeFormat::Kong, &Bare, 1).expect_err(text);
     refusal(&source, &report, &Bare, flatten)
@@ -12,7 +11,7 @@ fn told(text: &str, flatten: bool) -> RefusedDocument {
 
 #[track_caller]
 fn check(text: &str, fields: &str) {
-    let whole = told(&format!("_format_version: \"3.0\"\n{text}"), false);
+    let whole = refuse(&format!("_format_version: \"3.0\"\n{text}"), false);
     assert_eq!(whole.fields.to_json(), fields, "{text}");
 }
 
@@ -20,21 +19,21 @@ fn check(text: &str, fields: &str) {
 fn messages_stand_where_kong_puts_them() {
     let conditional = |field| format!("failed conditional validation given value of field '{field}'");
     for (text, fields) in [
-        // Of a map only what is wrong is told, not where.
+        // Kong does not say which value of a map is wrong.
         ("routes: [{headers: {x: a}}]", r#"{"routes":[{"headers":"expected an array"}]}"#),
         ("routes: [{headers: {x: [a, 1]}}]", r#"{"routes":[{"headers":[null,"expected a string"]}]}"#),
         (
             "upstreams: [{name: u, healthchecks: {active: {headers: {x: a, y: 1}}}}]",
             r#"{"upstreams":[{"healthchecks":{"active":{"headers":"expected an array"}}}]}"#,
         ),
-        // Notes are for entities, and have a type.
+        // Annotations are allowed in entities only, and have a type.
         ("services: [{host: h, _comment: 1}]", r#"{"services":[{"_comment":"expected a string"}]}"#),
         ("services: [{host: h, _ignore: x}]", r#"{"services":[{"_ignore":"expected an array"}]}"#),
         (
             "plugins: [{name: any, config: {_comment: x}}]",
             r#"{"plugins":[{"config":{"_comment":"unknown field"}}]}"#,
         ),
-        // The sets that collide are named, and nothing else is said of such a route.
+        // The conflicting families are named, and other rules of such a route are skipped.
         (
             "routes: [{protocols: [grpc, http], snis: [a]}]",
             r#"{"routes":[{"protocols":"these sets are mutually exclusive: ('http', 'https'), ('grpc', 'grpcs')"}]}"#,
@@ -57,7 +56,7 @@ fn messages_stand_where_kong_puts_them() {
                 r#"syntax error in subpattern name (missing terminator?) in \"/(?<a-b>x)\" at \"-b>x)\")"]}]}"#
             ),
         ),
-        // A name that stands twice is told before any other field is looked at.
+        // A duplicate name is reported before other fields are checked.
         (
             "consumers: [{username: a, custom_id: x}, {username: b, custom_id: x}, {username: b}]",
             r#"{"consumers":[null,null,"uniqueness violation: 'consumers' entity with username set to 'b' already declared"]}"#,
@@ -88,19 +87,19 @@ fn messages_stand_where_kong_puts_them() {
     ] {
         check(text, fields);
     }
-    // Where an entity stands counts for the rules across its fields.
+    // A nested entity refers to the entity around it, which the rules across its fields see.
     let text = "certificates: [{cert: '{vault://env/a}', key: '{vault://env/b}', services: [{host: h}]}]";
-    let besides = conditional("protocol");
+    let entity_message = conditional("protocol");
     check(
         text,
         &format!(
-            r#"{{"certificates":[{{"services":[{{"@entity":["{besides}"],"client_certificate":"value must be null"}}]}}]}}"#
+            r#"{{"certificates":[{{"services":[{{"@entity":["{entity_message}"],"client_certificate":"value must be null"}}]}}]}}"#
         ),
     );
 }
 
 #[test]
-fn what_is_no_document_is_told_in_the_words_of_libyaml() {
+fn syntax_errors_have_the_messages_of_libyaml() {
     for (text, message) in [
         ("a: [", "1:4: did not find expected node content"),
         ("a: [}", "1:4: did not find expected node content"),
@@ -112,7 +111,7 @@ fn what_is_no_document_is_told_in_the_words_of_libyaml() {
         ("a: b: c", "1:4: mapping values are not allowed in this context"),
         ("a: 'b", "1:5: found unexpected end of stream"),
     ] {
-        let fields = told(text, false).fields;
+        let fields = refuse(text, false).fields;
         let error = fields.get("error").and_then(Value::as_str).unwrap_or_default().to_owned();
         assert_eq!(error, format!("failed parsing declarative configuration: {message}"), "{text:?}");
     }
@@ -121,17 +120,17 @@ fn what_is_no_document_is_told_in_the_words_of_libyaml() {
 #[test]
 fn faulty_entities_are_listed_as_kong_lists_them() {
     let listed = |text: &str| -> Vec<String> {
-        let told = told(&format!("_format_version: \"3.0\"\n{text}"), true);
-        let line = |it: &Value| {
-            let text = |key| it.get(key).and_then(Value::as_str).unwrap_or("-");
-            let errors = it.get("errors").map(Value::items).unwrap_or_default();
-            let field = |it: &Value| it.get("field").and_then(Value::as_str).unwrap_or("@").to_owned();
+        let told = refuse(&format!("_format_version: \"3.0\"\n{text}"), true);
+        let line = |entity: &Value| {
+            let text = |key| entity.get(key).and_then(Value::as_str).unwrap_or("-");
+            let errors = entity.get("errors").map(Value::items).unwrap_or_default();
+            let field = |error: &Value| error.get("field").and_then(Value::as_str).unwrap_or("@").to_owned();
             let fields: Vec<String> = errors.iter().map(field).collect();
             format!("{} {}: {}", text("entity_type"), text("entity_name"), fields.join(" "))
         };
         told.flattened.unwrap_or_default().iter().map(line).collect()
     };
-    // Those of the document itself from the last one on, nested ones in their order, before what holds them.
+    // Entities of the top level in reverse order, nested ones in their order, before the entity around them.
     let text = "services:
 - {name: a, routes: [{name: r, methods: [get]}, {name: q, paths: [x, y], hosts: [a b]}]}
 - {name: b, port: x, host: h}";

@@ -1,4 +1,4 @@
-//! Consumers, their credentials and groups: what a file may say of them, and what becomes of it.
+//! Tests of consumers, their credentials and groups in files.
 
 mod machines;
 mod secrets;
@@ -7,7 +7,7 @@ mod upstreams;
 use super::*;
 use crate::schema::PluginSettings;
 
-/// No plugins at all.
+/// A registry of one plugin without settings.
 struct Bare;
 
 impl PluginSchemas for Bare {
@@ -29,19 +29,19 @@ fn parse_text(text: &str) -> Result<Config, DiagnosticReport> {
     parse(&SourceFile::new("kong.yaml", text), DeclarativeFormat::Deck, &Bare, 1)
 }
 
-/// What the one error says, and where.
+/// Checks the path and message of the only error.
 #[track_caller]
 fn refused(text: &str, expected: &str) {
     let report = parse_text(text).expect_err(text);
     let all: Vec<String> =
-        report.diagnostics().iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
+        report.diagnostics().iter().map(|error| format!("{}: {}", error.path, error.message)).collect();
     assert_eq!(all, [expected], "{text}");
 }
 
 const BOB: &str = "def4f7d3-9863-5ad2-8fa9-c949bf26f55e";
 
 #[test]
-fn nested_and_top_level_spellings_say_the_same() {
+fn nested_and_top_level_entities_are_equal() {
     let nested = "consumers: [{username: bob, custom_id: b, keyauth_credentials: [{key: k}],
         basicauth_credentials: [{username: u, password: p}], acls: [{group: g}, {group: h}]}]";
     let flat = "consumers: [{username: bob, custom_id: b}]
@@ -56,7 +56,7 @@ acls: [{group: g, consumer: bob}, {group: h, consumer: {id: def4f7d3-9863-5ad2-8
         assert_eq!((bob.username.as_deref(), bob.custom_id.as_deref()), (Some("bob"), Some("b")));
         assert_eq!(bob.keys[0].key, "k");
         assert_eq!((&*bob.passwords[0].username, &*bob.passwords[0].password), ("u", &*hash));
-        assert_eq!(bob.groups.iter().map(|it| &*it.name).collect::<Vec<_>>(), ["g", "h"]);
+        assert_eq!(bob.groups.iter().map(|group| &*group.name).collect::<Vec<_>>(), ["g", "h"]);
         assert_eq!(bob.keys[0].record.get("consumer").unwrap().to_json(), format!("{{\"id\":\"{BOB}\"}}"));
     }
 }
@@ -74,13 +74,13 @@ fn ids_are_kongs() {
 }
 
 #[test]
-fn a_key_that_is_left_out_is_made_up() {
+fn a_missing_key_is_generated() {
     let key = || parse_text("consumers: [{username: bob, keyauth_credentials: [{}]}]").unwrap().entities;
     let (first, second) = (key(), key());
     let text = |entities: &Entities| entities.consumers[0].keys[0].key.clone();
     assert_eq!(text(&first).len(), 32);
     assert_ne!(text(&first), text(&second));
-    // The id says nothing of the key, and stays.
+    // The id does not depend on the key.
     assert_eq!(first.consumers[0].keys[0].id, second.consumers[0].keys[0].id);
 }
 
@@ -89,12 +89,12 @@ fn plugins_are_bound_to_consumers() {
     let text = "consumers: [{username: al}, {username: bob, plugins: [{name: any}]}]
 plugins: [{name: any, consumer: al}]";
     let entities = parse_text(text).unwrap().entities;
-    let of: Vec<usize> = entities.plugins.iter().map(|it| it.scope.consumer.unwrap().0).collect();
+    let of: Vec<usize> = entities.plugins.iter().map(|plugin| plugin.scope.consumer.unwrap().0).collect();
     assert_eq!(of, [0, 1]);
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_consumers_are_refused() {
     refused(
         "consumers: [{tags: [a]}]",
         "consumers[0]: at least one of these fields must be non-empty: 'custom_id', 'username'",
@@ -124,7 +124,7 @@ fn what_cannot_be_is_refused() {
 }
 
 #[test]
-fn no_complaint_repeats_a_secret() {
+fn no_diagnostic_repeats_a_secret() {
     for text in [
         "consumers: [{username: a, keyauth_credentials: [{key: 31337}]}]",
         "consumers:\n- username: a\n  keyauth_credentials:\n  - key: 31337\n  - key: \"31337\"\n",
@@ -134,14 +134,14 @@ fn no_complaint_repeats_a_secret() {
         "x: y: {password: 31337",
     ] {
         let report = parse_text(text).expect_err(text);
-        for said in [report.to_string(), report.to_json().to_string(), report.summary()] {
-            assert!(!said.contains("31337"), "{text}: {said}");
+        for text_of_report in [report.to_string(), report.to_json().to_string(), report.summary()] {
+            assert!(!text_of_report.contains("31337"), "{text}: {text_of_report}");
         }
     }
 }
 
 #[test]
-fn hashes_are_kept() {
+fn hashes_stay_without_a_transformation() {
     let text =
         "_transform: false\nconsumers: [{username: a, basicauth_credentials: [{username: u, password: p}]}]";
     assert_eq!(parse_text(text).unwrap().entities.consumers[0].passwords[0].password, "p");

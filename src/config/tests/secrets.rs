@@ -1,9 +1,9 @@
-//! The one warning of secrets that stand in a file in clear.
+//! Tests of the warning about secrets in clear in a file.
 
 use super::*;
 use crate::schema::{Field, FieldKind, PluginSettings};
 
-/// One plugin, with a cache.
+/// A registry of one plugin, whose settings contain the password of a cache.
 struct Caching;
 
 impl PluginSchemas for Caching {
@@ -22,14 +22,14 @@ impl PluginSchemas for Caching {
     }
 }
 
-/// What is said of secrets in a file, and where; nothing if nothing is.
-fn said(text: &str, format: DeclarativeFormat) -> Option<String> {
+/// The path and message of the warning about secrets in a file, if there is one.
+fn secret_warning(text: &str, format: DeclarativeFormat) -> Option<String> {
     let text = format!("_format_version: \"3.0\"\n{text}");
     let config = parse(&SourceFile::new("kong.yaml", text), format, &Caching, 1).unwrap();
-    let told = config.warnings.iter().find(|it| it.message.contains("in clear"))?;
-    let everything = format!("{told:?}");
+    let warning = config.warnings.iter().find(|warning| warning.message.contains("in clear"))?;
+    let everything = format!("{warning:?}");
     assert!(!everything.contains("hunter2"), "{everything}");
-    Some(format!("{}: {}", told.path, told.message))
+    Some(format!("{}: {}", warning.path, warning.message))
 }
 
 #[test]
@@ -52,7 +52,7 @@ plugins: [{name: caching, config: {redis: {password: hunter2}, endpoint: 'http:/
                  1 in basicauth_credentials",
             ),
         ),
-        // What is made up stands nowhere, a reference is none, and neither is a hash.
+        // Generated values, references and hashes are no secrets in clear.
         (
             "consumers: [{username: a, keyauth_credentials: [{}], hmacauth_credentials: [{username: u}]}]",
             None,
@@ -66,22 +66,22 @@ plugins: [{name: caching, config: {redis: {password: hunter2}, endpoint: 'http:/
 consumers: [{username: a, basicauth_credentials: [{username: u, password: hunter2}]}]",
             None,
         ),
-        // Whoever means it says so.
+        // The file can declare that it is meant to contain secrets.
         ("_ignore: [clear-secrets]\nconsumers: [{username: a, keyauth_credentials: [{key: hunter2}]}]", None),
     ] {
-        assert_eq!(said(text, DeclarativeFormat::Deck).as_deref(), expected, "{text}");
+        assert_eq!(secret_warning(text, DeclarativeFormat::Deck).as_deref(), expected, "{text}");
     }
 }
 
 #[test]
-fn what_comes_from_the_environment_is_not_in_clear() {
+fn values_from_the_environment_are_not_in_clear() {
     let keys = |keys: &str| format!("consumers: [{{username: a, keyauth_credentials: [{keys}]}}]");
     let variable = keys("{key: '${NOT_SET:-hunter2}'}");
-    assert_eq!(said(&variable, DeclarativeFormat::Environment), None);
-    assert!(said(&variable, DeclarativeFormat::Deck).is_some(), "there, it is a text");
+    assert_eq!(secret_warning(&variable, DeclarativeFormat::Environment), None);
+    assert!(secret_warning(&variable, DeclarativeFormat::Deck).is_some(), "a text in this format");
     let both = keys("{key: '${NOT_SET:-hunter2}'}, {key: hunter21}");
-    let told = said(&both, DeclarativeFormat::Environment).unwrap();
+    let told = secret_warning(&both, DeclarativeFormat::Environment).unwrap();
     assert!(told.starts_with("consumers[0].keyauth_credentials[1].key: 1 secret stands"), "{told}");
-    // What a machine sends holds all secrets, and nobody reads of it.
-    assert_eq!(said(&keys("{key: hunter2}"), DeclarativeFormat::Kong), None);
+    // A configuration of `POST /config` contains all secrets, and has no reader.
+    assert_eq!(secret_warning(&keys("{key: hunter2}"), DeclarativeFormat::Kong), None);
 }

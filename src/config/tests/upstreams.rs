@@ -1,4 +1,4 @@
-//! Upstreams, targets, certificates and server names: what a file may say of them, and what becomes of it.
+//! Tests of upstreams, targets, certificates and server names in files.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ const KEY: &str = "key: \"-----BEGIN PRIVATE KEY-----\\nAA==\\n-----END PRIVATE 
 const ID: &str = "11111111-1111-4111-8111-111111111111";
 
 #[test]
-fn an_upstream_that_says_nothing_has_kongs_defaults() {
+fn an_upstream_with_only_a_name_has_kongs_defaults() {
     let entities = parse_text("upstreams: [{name: u}]").unwrap().entities;
     let upstream = &entities.upstreams[0];
     assert_eq!(upstream.id.to_string(), "597a2b96-28b9-56b9-8745-bb55e59539cc");
@@ -27,7 +27,7 @@ fn an_upstream_that_says_nothing_has_kongs_defaults() {
 }
 
 #[test]
-fn targets_stand_behind_their_upstream() {
+fn targets_belong_to_their_upstream() {
     let nested = "upstreams: [{name: u, targets: [{target: noport}, {target: \"[::1]:80\", weight: 0}]}]";
     let flat = "upstreams: [{name: u}]
 targets: [{target: noport, upstream: u}, {target: \"[::1]:80\", weight: 0, upstream: u}]";
@@ -48,7 +48,7 @@ targets: [{target: noport, upstream: u}, {target: \"[::1]:80\", weight: 0, upstr
 }
 
 #[test]
-fn what_is_hashed_decides_the_algorithm() {
+fn the_hash_input_determines_the_algorithm() {
     let upstream = |text: &str| {
         let text = format!("upstreams: [{{name: u, {text}}}]");
         parse_text(&text).unwrap().entities.upstreams[0].clone()
@@ -63,7 +63,7 @@ fn what_is_hashed_decides_the_algorithm() {
 }
 
 #[test]
-fn certificates_are_found_by_what_names_them() {
+fn references_to_certificates_are_resolved() {
     let text = format!(
         "certificates: [{{id: {ID}, {CERT}, {KEY}, snis: [{{name: a.com}}]}}]
 snis: [{{name: \"*.b.com\", certificate: {ID}}}]
@@ -72,7 +72,7 @@ services: [{{name: s, url: https://a.com, client_certificate: {ID}, ca_certifica
 upstreams: [{{name: u, client_certificate: {ID}}}]"
     );
     let entities = parse_text(&text).unwrap().entities;
-    let names: Vec<_> = entities.snis.iter().map(|it| (&*it.name, it.certificate.0)).collect();
+    let names: Vec<_> = entities.snis.iter().map(|sni| (&*sni.name, sni.certificate.0)).collect();
     assert_eq!(names, [("a.com", 0), ("*.b.com", 0)]);
     let service = &entities.services[0];
     assert_eq!(service.client_certificate, Some(CertificateIndex(0)));
@@ -82,13 +82,14 @@ upstreams: [{{name: u, client_certificate: {ID}}}]"
 }
 
 #[test]
-fn authorities_are_told_apart_by_their_digests() {
-    // The one byte of the certificate, hashed; what the file says of it does not count.
+fn authorities_are_unique_by_their_digests() {
+    // The hash of the single byte of the certificate; the digest in the file is ignored.
     const DIGEST: &str = "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d";
     let text =
         format!("ca_certificates: [{{id: {ID}, {CERT}, cert_digest: x}}, {{cert: \"{{vault://env/ca}}\"}}]");
     let entities = parse_text(&text).unwrap().entities;
-    let digests: Vec<_> = entities.ca_certificates.iter().map(|it| it.cert_digest.as_deref()).collect();
+    let digests: Vec<_> =
+        entities.ca_certificates.iter().map(|authority| authority.cert_digest.as_deref()).collect();
     assert_eq!(digests, [Some(DIGEST), None]);
     assert_eq!(
         entities.ca_certificates[0].record.get("cert_digest").and_then(crate::document::Value::as_str),
@@ -104,14 +105,14 @@ fn authorities_are_told_apart_by_their_digests() {
 }
 
 #[test]
-fn an_authority_that_is_not_there_is_said() {
+fn a_reference_to_a_missing_authority_is_a_warning() {
     let text = format!("services: [{{name: s, url: https://a.com, ca_certificates: [{ID}]}}]");
     let warnings = parse_text(&text).unwrap().warnings;
     assert_eq!(warnings[0].path.to_string(), "services[0].ca_certificates[0]");
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_upstreams_and_certificates_are_refused() {
     refused(
         "upstreams: [{name: 1.2.3.4}]",
         "upstreams[0].name: Invalid name ('1.2.3.4'); no ip addresses allowed",
