@@ -37,7 +37,7 @@ use tokio::{io::AsyncReadExt, time::Instant};
 
 use self::{
     chunked::{ChunkPart, ChunkedDecoder},
-    request::{RequestWriter, WriteError, WriteStage},
+    request::{RequestWriteError, RequestWriter, WriteStage},
     response::{HeadReader, ReceivedHead},
 };
 pub(super) use self::{
@@ -162,8 +162,8 @@ impl Http1Exchange {
     ) -> Poll<Result<ReceivedHead, FailureCause>> {
         // An upstream that accepts no more may have sent a response that explains it.
         let write_error = match self.writer.poll(&mut self.connection.stream, context) {
-            Poll::Ready(Err(WriteError::Connection(error))) => Some(error),
-            Poll::Ready(Err(WriteError::Body(error))) => {
+            Poll::Ready(Err(RequestWriteError::Connection(error))) => Some(error),
+            Poll::Ready(Err(RequestWriteError::Body(error))) => {
                 return Poll::Ready(Err(FailureCause::RequestBody(error.into())));
             }
             Poll::Ready(Ok(())) | Poll::Pending => None,
@@ -271,9 +271,9 @@ impl Http1Download {
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Frame<Bytes>>, BodyError>> {
         let Some(exchange) = &mut self.exchange else { return Poll::Ready(Ok(None)) };
         match exchange.writer.poll(&mut exchange.connection.stream, context) {
-            Poll::Ready(Err(WriteError::Body(error))) => return Poll::Ready(Err(error)),
+            Poll::Ready(Err(RequestWriteError::Body(error))) => return Poll::Ready(Err(error)),
             // The upstream has answered already, and need not read the rest.
-            Poll::Ready(Err(WriteError::Connection(_))) => exchange.writer.abandon(),
+            Poll::Ready(Err(RequestWriteError::Connection(_))) => exchange.writer.abandon(),
             Poll::Ready(Ok(())) | Poll::Pending => {}
         }
         loop {

@@ -75,7 +75,7 @@ pub(super) enum WriteStage {
 
 /// Error of writing a request.
 #[derive(Debug)]
-pub(super) enum WriteError {
+pub(super) enum RequestWriteError {
     /// The body failed.
     Body(BodyError),
     /// The connection failed.
@@ -127,12 +127,12 @@ impl RequestWriter {
         &mut self,
         stream: &mut UpstreamStream,
         context: &mut Context<'_>,
-    ) -> Poll<Result<(), WriteError>> {
+    ) -> Poll<Result<(), RequestWriteError>> {
         while self.stage != WriteStage::Done {
             let waits_for_client =
-                self.needs_piece() && self.poll_piece(context).map_err(WriteError::Body)?.is_pending();
+                self.needs_piece() && self.poll_piece(context).map_err(RequestWriteError::Body)?.is_pending();
             self.stage = WriteStage::Upstream;
-            ready!(self.poll_write(stream, context)).map_err(WriteError::Connection)?;
+            ready!(self.poll_write(stream, context)).map_err(RequestWriteError::Connection)?;
             if waits_for_client {
                 self.stage = WriteStage::Client;
                 return Poll::Pending;
