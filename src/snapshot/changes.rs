@@ -8,7 +8,6 @@ use crate::{
     diag::plural,
     document::Value,
     entity::{Entities, EntityRecord, ID, consumer, is_same_record, service, target, vault},
-    schema::EntitySchema,
 };
 
 /// Most names in a list.
@@ -83,12 +82,14 @@ impl ChangeList {
         let owner = references.find(|(field, target)| field.required && *target == &consumer::ENTITY);
         match owner.and_then(|(field, _)| record.reference(field)) {
             Some(owner) => drop(self.owners.insert(owner.to_owned())),
-            None => self.add(change, record.entity, name(&record.value)),
+            None => self.add(change, record, name(&record.value)),
         }
     }
 
-    fn add(&mut self, change: ChangeKind, kind: &'static EntitySchema, name: String) {
-        self.all.entry((kind.log_rank, kind.collection, change)).or_default().insert(name);
+    /// Adds a name under the kind of `record`.
+    fn add(&mut self, change: ChangeKind, record: &EntityRecord, name: String) {
+        let key = (record.entity.log_rank, record.collection(), change);
+        self.all.entry(key).or_default().insert(name);
     }
 
     /// Adds the Consumers with changed credentials, except those that are added or removed themselves.
@@ -96,7 +97,8 @@ impl ChangeList {
         let before: FxHashSet<&str> = before.iter().map(|(id, _)| id.as_str()).collect();
         for (id, name) in after {
             if before.contains(id.as_str()) && self.owners.contains(id) {
-                self.add(ChangeKind::Changed, &consumer::ENTITY, name.clone());
+                let key = (consumer::ENTITY.log_rank, consumer::ENTITY.collection, ChangeKind::Changed);
+                self.all.entry(key).or_default().insert(name.clone());
             }
         }
     }
