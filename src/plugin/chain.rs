@@ -86,9 +86,11 @@ impl PluginChain {
 
     /// Runs the header filter phase of all plugins, including those that the access phase did not reach.
     /// (Kong: "Plugin development", plugin contexts.)
-    pub fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
-        for plugin in self.plugins_of(exchange) {
-            plugin.header_filter(exchange, response);
+    pub fn header_filter(&self, exchange: &mut Exchange, response: &mut HttpResponse) {
+        for (n, step) in self.steps.iter().enumerate() {
+            if let Some(plugin) = step.shared_plugin_for(consumer_of_step(exchange, n)) {
+                plugin.header_filter(exchange, response);
+            }
         }
     }
 
@@ -106,12 +108,14 @@ impl PluginChain {
 
     /// The plugins of a request. A step that the access phase did not reach uses the Consumer known at the end.
     fn plugins_of<'a>(&'a self, exchange: &'a Exchange) -> impl Iterator<Item = &'a Arc<dyn Plugin>> {
-        self.steps.iter().enumerate().filter_map(|(n, step)| {
-            let consumer =
-                exchange.consumer_per_step.0.get(n).copied().unwrap_or_else(|| exchange.consumer());
-            step.shared_plugin_for(consumer)
-        })
+        let steps = self.steps.iter().enumerate();
+        steps.filter_map(|(n, step)| step.shared_plugin_for(consumer_of_step(exchange, n)))
     }
+}
+
+/// The Consumer that was known when a step ran; for a step that did not run, the one that is known now.
+fn consumer_of_step(exchange: &Exchange, step: usize) -> Option<usize> {
+    exchange.consumer_per_step.0.get(step).copied().unwrap_or_else(|| exchange.consumer())
 }
 
 impl ChainStep {

@@ -73,7 +73,7 @@ impl Plugin for CorrelationId {
         Flow::Continue
     }
 
-    fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
+    fn header_filter(&self, exchange: &mut Exchange, response: &mut HttpResponse) {
         if self.echo_downstream {
             let id = self.existing_id(exchange).cloned().unwrap_or_else(|| self.generator.next(exchange));
             response.headers_mut().insert(&self.header, id);

@@ -45,7 +45,7 @@ impl Plugin for Panics {
         }))
     }
 
-    fn header_filter(&self, _: &Exchange, response: &mut HttpResponse) {
+    fn header_filter(&self, _: &mut Exchange, response: &mut HttpResponse) {
         self.panic_in("header_filter");
         if self.0 == "body" {
             *response.body_mut() = Body::boxed(PanickingBody);

@@ -132,7 +132,7 @@ impl Plugin for CorsPlugin {
         Flow::Respond(self.answer_preflight(exchange.head().fields()))
     }
 
-    fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
+    fn header_filter(&self, exchange: &mut Exchange, response: &mut HttpResponse) {
         // A preflight has its headers from the access phase, or from the upstream with `preflight_continue`.
         if is_preflight(exchange) {
             return;

@@ -148,7 +148,7 @@ impl Plugin for Mocking {
         }
     }
 
-    fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
+    fn header_filter(&self, exchange: &mut Exchange, response: &mut HttpResponse) {
         if self.profile.cors {
             prism_cors::add_headers(exchange.head().fields(), response.headers_mut());
         }

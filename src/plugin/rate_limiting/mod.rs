@@ -251,7 +251,7 @@ impl Plugin for RateLimiting {
         }
     }
 
-    fn header_filter(&self, exchange: &Exchange, response: &mut HttpResponse) {
+    fn header_filter(&self, exchange: &mut Exchange, response: &mut HttpResponse) {
         if self.hide_client_headers {
             return;
         }

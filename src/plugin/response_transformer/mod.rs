@@ -75,7 +75,7 @@ fn json_value(config: &Value, entry: &RuleEntry<'_>) -> Result<serde_json::Value
 }
 
 impl Plugin for ResponseTransformer {
-    fn header_filter(&self, _exchange: &Exchange, response: &mut HttpResponse) {
+    fn header_filter(&self, _exchange: &mut Exchange, response: &mut HttpResponse) {
         self.headers.apply(response, |value, _| Some(value.clone()));
         if self.json.is_empty() || !is_json(response.headers()) {
             return;

@@ -1,0 +1,47 @@
+//! Functions that the gateway provides to snippets, and the tables of `kong` and `ngx` that are made of them.
+
+use mlua::{Function, Lua, Result, Table};
+
+use super::{client_api, json, patterns, regex_api, request_api, response_api, text_api, time_api};
+
+/// Lua that makes the sandbox from the functions of the gateway.
+const PRELUDE: &str = include_str!("prelude.lua");
+
+/// What the prelude gives back.
+pub(super) struct Api {
+    /// Makes the global environment of a snippet.
+    pub(super) new_environment: Function,
+    /// Makes the function that runs a snippet in each request from its compiled text.
+    pub(super) load_snippet: Function,
+    /// Runs a snippet for a piece of a body.
+    pub(super) filter_body: Function,
+    /// Whether a dotted name is there in the sandbox.
+    pub(super) is_known: Function,
+}
+
+impl Api {
+    pub(super) fn install(lua: &Lua) -> Result<Self> {
+        let host = lua.create_table()?;
+        request_api::add_to(&host, lua)?;
+        client_api::add_to(&host, lua)?;
+        response_api::add_to(&host, lua)?;
+        json::add_to(&host, lua)?;
+        text_api::add_to(&host, lua)?;
+        regex_api::add_to(&host, lua)?;
+        time_api::add_to(&host, lua)?;
+        host.set("patterns", patterns::table(lua)?)?;
+        let made = lua.load(PRELUDE).set_name("=prelude").call::<(Function, Function, Function, Function)>(host)?;
+        let (new_environment, load_snippet, filter_body, is_known) = made;
+        Ok(Self { new_environment, load_snippet, filter_body, is_known })
+    }
+}
+
+/// Adds a function to the table of the gateway's functions.
+pub(super) fn add<F, A, R>(host: &Table, lua: &Lua, name: &str, function: F) -> Result<()>
+where
+    F: Fn(&Lua, A) -> Result<R> + Send + 'static,
+    A: mlua::FromLuaMulti,
+    R: mlua::IntoLuaMulti,
+{
+    host.set(name, lua.create_function(function)?)
+}

@@ -1,0 +1,306 @@
+//! One call of a snippet: the request and the response that it sees, and how it ended.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use mlua::{AppDataRefMut, Error, Lua, Result, Table};
+
+use crate::plugin::{Exchange, HttpResponse, RequestRecord};
+
+/// Phases of a request in which snippets run. (Kong: "Plugin development", implementing custom logic.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Before the upstream is contacted.
+    Access,
+    /// When the head of the response is known.
+    HeaderFilter,
+    /// For each piece of the body of the response, and once at its end.
+    BodyFilter,
+    /// When the response was sent.
+    Log,
+}
+
+impl Phase {
+    /// The name in the settings, and in messages.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::HeaderFilter => "header_filter",
+            Self::BodyFilter => "body_filter",
+            Self::Log => "log",
+        }
+    }
+}
+
+/// Why a snippet ended before its last line.
+pub(super) enum Stop {
+    /// It answers the request (`kong.response.exit`).
+    Respond(Box<HttpResponse>),
+    /// It ends its phase and lets the request go on (`ngx.exit(ngx.OK)`).
+    Continue,
+    /// It used up its budget of instructions.
+    OverBudget,
+}
+
+/// State of a request that its phases share: the tables of `kong.ctx`, and changes of a response that is not made yet.
+#[derive(Clone, Default)]
+pub(super) struct RequestState(Arc<Mutex<RequestStateInner>>);
+
+#[derive(Default)]
+struct RequestStateInner {
+    /// The interpreter that holds the tables.
+    interpreter: Option<usize>,
+    shared: Option<Table>,
+    per_plugin: Vec<(u64, Table)>,
+    /// Changes of fields of the response, made before there is one.
+    response_fields: Vec<ResponseField>,
+}
+
+/// A change of a field of the response.
+#[derive(Clone)]
+pub(super) enum ResponseField {
+    Set(HeaderName, HeaderValue),
+    Append(HeaderName, HeaderValue),
+    Remove(HeaderName),
+}
+
+impl ResponseField {
+    pub(super) fn apply(self, fields: &mut HeaderMap) {
+        match self {
+            Self::Set(name, value) => drop(fields.insert(name, value)),
+            Self::Append(name, value) => drop(fields.append(name, value)),
+            Self::Remove(name) => drop(fields.remove(name)),
+        }
+    }
+}
+
+impl RequestState {
+    /// The state of a request; made at its first call.
+    pub(super) fn of(exchange: &mut Exchange) -> Self {
+        if let Some(state) = exchange.extensions.get::<Self>() {
+            return state.clone();
+        }
+        let state = Self::default();
+        exchange.extensions.insert(state.clone());
+        state
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&mut RequestStateInner) -> T) -> T {
+        read(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The interpreter of the request, once one is chosen.
+    pub(super) fn interpreter(&self) -> Option<usize> {
+        self.with(|state| state.interpreter)
+    }
+
+    pub(super) fn set_interpreter(&self, number: usize) {
+        self.with(|state| state.interpreter = Some(number));
+    }
+
+    /// `kong.ctx.shared`.
+    pub(super) fn shared(&self, lua: &Lua) -> Result<Table> {
+        let known = self.with(|state| state.shared.clone());
+        known.map_or_else(
+            || {
+                let table = lua.create_table()?;
+                self.with(|state| state.shared = Some(table.clone()));
+                Ok(table)
+            },
+            Ok,
+        )
+    }
+
+    /// `kong.ctx.plugin`, of the plugin with this number.
+    pub(super) fn of_plugin(&self, plugin: u64, lua: &Lua) -> Result<Table> {
+        let known = self.with(|state| {
+            state.per_plugin.iter().find(|(number, _)| *number == plugin).map(|(_, table)| table.clone())
+        });
+        known.map_or_else(
+            || {
+                let table = lua.create_table()?;
+                self.with(|state| state.per_plugin.push((plugin, table.clone())));
+                Ok(table)
+            },
+            Ok,
+        )
+    }
+
+    /// Notes a change of a response that is not made yet.
+    pub(super) fn change_response(&self, change: ResponseField) {
+        self.with(|state| state.response_fields.push(change));
+    }
+
+    /// Makes the changes that were noted.
+    pub(super) fn apply_to(&self, response: &mut HttpResponse) {
+        let changes = self.with(|state| std::mem::take(&mut state.response_fields));
+        for change in changes {
+            change.apply(response.headers_mut());
+        }
+    }
+}
+
+/// A finished request, as snippets of the log phase see it.
+pub(super) struct FinishedRequest {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) query: Option<String>,
+    pub(super) fields: HeaderMap,
+    pub(super) client: std::net::IpAddr,
+    pub(super) id: String,
+    pub(super) status: u16,
+    pub(super) response_fields: HeaderMap,
+    /// The entry of a log, JSON.
+    pub(super) entry: Bytes,
+}
+
+impl FinishedRequest {
+    pub(super) fn new(record: &RequestRecord) -> Self {
+        let answer = record.answer.as_ref();
+        Self {
+            method: record.method.clone(),
+            path: record.target.path().to_owned(),
+            query: record.target.query().map(str::to_owned),
+            fields: record.fields.clone(),
+            client: record.client,
+            id: record.id.to_string(),
+            status: answer.map_or(0, |answer| answer.status),
+            response_fields: answer.map(|answer| answer.fields.clone()).unwrap_or_default(),
+            entry: record.entry().clone(),
+        }
+    }
+}
+
+/// One call, kept in the interpreter while it runs.
+pub(super) struct LuaCall {
+    pub(super) phase: Phase,
+    /// Number of the plugin whose snippet runs, for `kong.ctx.plugin`.
+    pub(super) plugin: u64,
+    /// Name of the plugin, for the log.
+    pub(super) plugin_name: &'static str,
+    pub(super) state: RequestState,
+    /// The request; none in the phase `log`.
+    pub(super) exchange: Option<Exchange>,
+    /// The body of the request, if it was read.
+    pub(super) request_body: Option<Bytes>,
+    /// The response, in the phase `header_filter`; the head of it in `body_filter`.
+    pub(super) response: Option<HttpResponse>,
+    /// Whether an upstream made the response.
+    pub(super) from_upstream: bool,
+    /// The finished request, in the phase `log`.
+    pub(super) finished: Option<FinishedRequest>,
+    /// What `ngx.print` and `ngx.status` have put together.
+    pub(super) printed: Option<PrintedAnswer>,
+    pub(super) stop: Option<Stop>,
+}
+
+/// The answer that `ngx.print`, `ngx.say` and `ngx.status` put together.
+#[derive(Default)]
+pub(super) struct PrintedAnswer {
+    pub(super) status: Option<StatusCode>,
+    pub(super) text: Vec<u8>,
+}
+
+/// The call that runs in an interpreter.
+pub(super) fn current(lua: &Lua) -> Result<AppDataRefMut<'_, LuaCall>> {
+    lua.app_data_mut::<LuaCall>()
+        .ok_or_else(|| Error::runtime("no request is there while the snippet is loaded; call it in the function"))
+}
+
+impl LuaCall {
+    /// The request.
+    ///
+    /// # Errors
+    /// In the phase `log`.
+    pub(super) fn exchange(&mut self) -> Result<&mut Exchange> {
+        let phase = self.phase.name();
+        self.exchange.as_mut().ok_or_else(|| Error::runtime(format!("function cannot be called in {phase} phase")))
+    }
+
+    /// The request, in the phase `access` alone: later changes would change nothing.
+    pub(super) fn request_to_change(&mut self) -> Result<&mut Exchange> {
+        if self.phase != Phase::Access {
+            let message = format!("function cannot be called in {} phase (only in: access)", self.phase.name());
+            return Err(Error::runtime(message));
+        }
+        self.exchange()
+    }
+
+    /// The method of the request, with the changes of plugins.
+    pub(super) fn method(&self) -> Option<&Method> {
+        let exchange = self.exchange.as_ref().map(Exchange::upstream_method);
+        exchange.or_else(|| self.finished.as_ref().map(|finished| &finished.method))
+    }
+
+    /// The path of the request.
+    pub(super) fn path(&self) -> &str {
+        let exchange = self.exchange.as_ref().map(|exchange| exchange.path.as_str());
+        exchange.or_else(|| self.finished.as_ref().map(|finished| finished.path.as_str())).unwrap_or("/")
+    }
+
+    /// The query of the request, with the changes of plugins.
+    pub(super) fn query(&self) -> Option<&str> {
+        match (&self.exchange, &self.finished) {
+            (Some(exchange), _) => exchange.upstream_query(),
+            (None, Some(finished)) => finished.query.as_deref(),
+            (None, None) => None,
+        }
+    }
+
+    /// The values of a field of the request, with the changes of plugins.
+    pub(super) fn request_values(&self, name: &HeaderName) -> Vec<HeaderValue> {
+        if let Some(exchange) = &self.exchange {
+            let edits = exchange.upstream.edits();
+            let sent = exchange.head().fields().get_all(name).iter().filter(|_| !edits.replaces(name));
+            let set = edits.values().filter(|(edited, _)| *edited == name).map(|(_, value)| value);
+            return sent.chain(set).cloned().collect();
+        }
+        let fields = self.finished.as_ref().map(|finished| finished.fields.get_all(name));
+        fields.into_iter().flatten().cloned().collect()
+    }
+
+    /// All fields of the request, with the changes of plugins.
+    pub(super) fn request_fields(&self) -> HeaderMap {
+        match (&self.exchange, &self.finished) {
+            (Some(exchange), _) => exchange.edited_fields().into_owned(),
+            (None, Some(finished)) => finished.fields.clone(),
+            (None, None) => HeaderMap::new(),
+        }
+    }
+
+    /// The status of the response; none before there is one.
+    pub(super) fn status(&self) -> Option<u16> {
+        let response = self.response.as_ref().map(|response| response.status().as_u16());
+        response.or_else(|| self.finished.as_ref().map(|finished| finished.status))
+    }
+
+    /// The fields of the response; none before there is one.
+    pub(super) fn response_fields(&self) -> Option<&HeaderMap> {
+        let response = self.response.as_ref().map(|response| response.headers());
+        response.or_else(|| self.finished.as_ref().map(|finished| &finished.response_fields))
+    }
+
+    /// Changes the status of the response.
+    pub(super) fn set_status(&mut self, status: StatusCode) -> Result<()> {
+        match (&mut self.response, self.phase) {
+            (Some(response), Phase::HeaderFilter) => *response.status_mut() = status,
+            _ => return Err(self.too_late()),
+        }
+        Ok(())
+    }
+
+    /// Changes a field of the response: now, or as soon as there is one.
+    pub(super) fn change_response(&mut self, change: ResponseField) -> Result<()> {
+        match (&mut self.response, self.phase) {
+            (Some(response), Phase::HeaderFilter) => change.apply(response.headers_mut()),
+            (None, Phase::Access) => self.state.change_response(change),
+            _ => return Err(self.too_late()),
+        }
+        Ok(())
+    }
+
+    fn too_late(&self) -> Error {
+        Error::runtime(format!("function cannot be called in {} phase (only in: header_filter)", self.phase.name()))
+    }
+}

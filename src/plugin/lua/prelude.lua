@@ -1,0 +1,495 @@
+-- What snippets see of Lua, `kong` and `ngx`, as Kong's sandbox shows it. (Kong: `untrusted_lua = sandbox`.)
+-- `host` holds the functions that the gateway provides; each checks its own phase.
+local host = ...
+
+local pcall, xpcall, error, type, tostring = pcall, xpcall, error, type, tostring
+local setmetatable, select, rawget, rawset = setmetatable, select, rawget, rawset
+local resume, wrap = coroutine.resume, coroutine.wrap
+
+-- A snippet that ended (kong.response.exit), or that used up its budget, must not go on because of a pcall.
+local function unless_stopped(...)
+  if host.is_stopped() then
+    error("stopped", 0)
+  end
+  return ...
+end
+
+local function missing(name)
+  return function()
+    error("function '" .. name .. "' is not available in this gateway", 2)
+  end
+end
+
+-- Functions that are not there say so by their full name when they are called.
+local function with_missing(table, prefix)
+  return setmetatable(table, {
+    __index = function(_, key)
+      if type(key) ~= "string" then
+        return nil
+      end
+      error("'" .. prefix .. "." .. key .. "' is not available in this gateway", 2)
+    end,
+  })
+end
+
+local function copy(from, names)
+  local to = {}
+  for name in names:gmatch("%S+") do
+    to[name] = from[name]
+  end
+  return to
+end
+
+local function header_name(name)
+  if type(name) ~= "string" then
+    error("header name must be a string", 3)
+  end
+  return name
+end
+
+-- kong.request ------------------------------------------------------------------------------------------------------
+
+local request = {
+  get_scheme = host.scheme,
+  get_host = host.host,
+  get_port = host.port,
+  get_forwarded_scheme = host.forwarded_scheme,
+  get_forwarded_host = host.forwarded_host,
+  get_forwarded_port = host.forwarded_port,
+  get_forwarded_path = host.forwarded_path,
+  get_forwarded_prefix = host.forwarded_prefix,
+  get_http_version = host.http_version,
+  get_method = host.method,
+  get_path = host.path,
+  get_raw_path = host.raw_path,
+  get_raw_query = function() return host.query() or "" end,
+  get_path_with_query = function()
+    local query = host.query()
+    return query and (host.path() .. "?" .. query) or host.path()
+  end,
+  get_query = host.query_args,
+  get_query_arg = function(name)
+    local value = host.query_args()[name]
+    if type(value) == "table" then
+      return value[1]
+    end
+    return value
+  end,
+  get_header = function(name)
+    return (host.request_header(header_name(name)))
+  end,
+  get_headers = host.request_headers,
+  get_raw_body = host.request_body,
+  get_body = host.parsed_request_body,
+  get_uri_captures = host.uri_captures,
+  get_start_time = host.start_time,
+}
+
+-- kong.service ------------------------------------------------------------------------------------------------------
+
+local service_request = {
+  set_method = host.set_method,
+  set_path = host.set_path,
+  set_raw_query = host.set_query,
+  set_query = function(args) host.set_query(host.encode_args(args)) end,
+  set_header = function(name, value) host.set_request_header(header_name(name), value) end,
+  add_header = function(name, value) host.add_request_header(header_name(name), value) end,
+  clear_header = function(name) host.clear_request_header(header_name(name)) end,
+  set_headers = function(headers)
+    for name, value in pairs(headers) do
+      host.set_request_header(header_name(name), value)
+    end
+  end,
+  set_raw_body = host.set_request_body,
+  set_body = host.set_parsed_request_body,
+  enable_buffering = function() end,
+}
+
+local service_response = {
+  get_status = host.upstream_status,
+  get_header = function(name) return (host.upstream_header(header_name(name))) end,
+  get_headers = host.upstream_headers,
+}
+
+-- kong.response -----------------------------------------------------------------------------------------------------
+
+local response = {
+  get_status = host.status,
+  get_source = host.response_source,
+  get_header = function(name) return (host.response_header(header_name(name))) end,
+  get_headers = host.response_headers,
+  set_status = host.set_status,
+  set_header = function(name, value) host.set_response_header(header_name(name), value) end,
+  add_header = function(name, value) host.add_response_header(header_name(name), value) end,
+  clear_header = function(name) host.clear_response_header(header_name(name)) end,
+  set_headers = function(headers)
+    for name, value in pairs(headers) do
+      host.set_response_header(header_name(name), value)
+    end
+  end,
+  exit = function(status, body, headers)
+    host.exit(status, body, headers)
+    error("stopped", 0)
+  end,
+  error = function(status, message, headers)
+    host.exit_error(status, message, headers)
+    error("stopped", 0)
+  end,
+}
+
+-- kong.log ----------------------------------------------------------------------------------------------------------
+
+local function joined(...)
+  local texts = {}
+  for n = 1, select("#", ...) do
+    texts[n] = tostring((select(n, ...)))
+  end
+  return table.concat(texts)
+end
+
+local log = { serialize = host.log_entry }
+for _, level in ipairs({ "emerg", "alert", "crit", "err", "warn", "notice", "info", "debug" }) do
+  log[level] = function(...) host.log(level, joined(...)) end
+end
+log.inspect = function(...) host.log("debug", host.inspect(...)) end
+log.set_serialize_value = function() end
+log.deprecation = function(...) host.log("warn", joined(...)) end
+setmetatable(log, {
+  __call = function(_, ...) host.log("notice", joined(...)) end,
+})
+
+local kong = {
+  version = host.version,
+  version_num = host.version_number,
+  pdk_major_version = 2,
+  pdk_version = "2.0.0",
+  request = with_missing(request, "kong.request"),
+  service = with_missing({
+    request = with_missing(service_request, "kong.service.request"),
+    response = with_missing(service_response, "kong.service.response"),
+  }, "kong.service"),
+  response = with_missing(response, "kong.response"),
+  client = with_missing({
+    get_ip = host.connection_ip,
+    get_forwarded_ip = host.client_ip,
+    get_port = host.client_port,
+    get_forwarded_port = host.client_port,
+    get_credential = host.credential,
+    get_consumer = host.consumer,
+    get_consumer_group = function() return nil end,
+    get_protocol = host.protocol,
+  }, "kong.client"),
+  router = with_missing({ get_route = host.route, get_service = host.service }, "kong.router"),
+  ip = with_missing({ is_trusted = host.is_trusted }, "kong.ip"),
+  node = with_missing({ get_id = host.node_id, get_hostname = host.hostname }, "kong.node"),
+  table = {
+    new = function() return {} end,
+    clear = function(t) for key in pairs(t) do t[key] = nil end end,
+    merge = function(a, b)
+      local merged = {}
+      for key, value in pairs(a or {}) do merged[key] = value end
+      for key, value in pairs(b or {}) do merged[key] = value end
+      return merged
+    end,
+  },
+  nginx = with_missing({ get_subsystem = function() return "http" end }, "kong.nginx"),
+  ctx = setmetatable({}, {
+    __index = function(_, key)
+      if key == "shared" then return host.shared_context() end
+      if key == "plugin" then return host.plugin_context() end
+      return nil
+    end,
+    __newindex = function() error("kong.ctx has the members `shared` and `plugin`; set values in these", 2) end,
+  }),
+  log = log,
+}
+with_missing(kong, "kong")
+
+-- ngx ---------------------------------------------------------------------------------------------------------------
+
+local null = host.null
+
+local ngx_request = {
+  get_headers = host.request_headers,
+  get_method = host.method,
+  set_method = function(method) host.set_method(host.method_name(method)) end,
+  set_header = function(name, value)
+    if value == nil then
+      host.clear_request_header(header_name(name))
+    else
+      host.set_request_header(header_name(name), value)
+    end
+  end,
+  clear_header = function(name) host.clear_request_header(header_name(name)) end,
+  get_uri_args = host.query_args,
+  set_uri_args = function(args)
+    host.set_query(type(args) == "table" and host.encode_args(args) or tostring(args))
+  end,
+  set_uri = host.set_path,
+  get_post_args = host.form_args,
+  read_body = function() end,
+  get_body_data = host.request_body,
+  get_body_file = function() return nil end,
+  set_body_data = host.set_request_body,
+  http_version = host.http_version,
+  start_time = host.start_time,
+  is_internal = function() return false end,
+}
+
+local function exit(status)
+  host.ngx_exit(status)
+  error("stopped", 0)
+end
+
+-- What ngx.print and ngx.say have written: the body of the answer.
+local function print_text(...)
+  local function flat(value, texts)
+    if type(value) == "table" then
+      for _, item in ipairs(value) do flat(item, texts) end
+    else
+      texts[#texts + 1] = tostring(value)
+    end
+  end
+  local texts = {}
+  for n = 1, select("#", ...) do
+    flat((select(n, ...)), texts)
+  end
+  return table.concat(texts)
+end
+
+local body_piece
+
+local ngx = {
+  null = null,
+  OK = 0, ERROR = -1, AGAIN = -2, DONE = -4, DECLINED = -5,
+  STDERR = 0, EMERG = 1, ALERT = 2, CRIT = 3, ERR = 4, WARN = 5, NOTICE = 6, INFO = 7, DEBUG = 8,
+  log = function(level, ...) host.log(level, joined(...)) end,
+  print = function(...) host.write(print_text(...)) return true end,
+  say = function(...) host.write(print_text(...) .. "\n") return true end,
+  flush = function() return true end,
+  eof = function() return true end,
+  send_headers = function() return true end,
+  exit = exit,
+  redirect = function(location, status)
+    host.redirect(location, status or 302)
+    error("stopped", 0)
+  end,
+  exec = missing("ngx.exec"),
+  sleep = missing("ngx.sleep"),
+  get_phase = host.phase,
+  req = with_missing(ngx_request, "ngx.req"),
+  resp = { get_headers = host.response_headers },
+  var = setmetatable({}, {
+    __index = function(_, name) return host.variable(tostring(name)) end,
+    __newindex = function(_, name, value) host.set_variable(tostring(name), value) end,
+  }),
+  header = setmetatable({}, {
+    __index = function(_, name)
+      local first, more = host.response_header(header_name(name))
+      return more or first
+    end,
+    __newindex = function(_, name, value)
+      if value == nil or value == "" then
+        host.clear_response_header(header_name(name))
+      else
+        host.set_response_header(header_name(name), value)
+      end
+    end,
+  }),
+  re = with_missing({
+    match = host.re_match,
+    find = host.re_find,
+    sub = function(...) return host.re_sub(false, ...) end,
+    gsub = function(...) return host.re_sub(true, ...) end,
+    gmatch = function(subject, pattern, options)
+      local from = 1
+      return function()
+        if not from then return nil end
+        local match, next_from = host.re_match_from(subject, pattern, options, from)
+        from = next_from
+        return match
+      end
+    end,
+  }, "ngx.re"),
+  encode_base64 = host.encode_base64,
+  decode_base64 = host.decode_base64,
+  encode_args = host.encode_args,
+  decode_args = host.decode_args,
+  escape_uri = host.escape_uri,
+  unescape_uri = host.unescape_uri,
+  md5 = host.md5,
+  md5_bin = host.md5_bin,
+  sha1_bin = host.sha1_bin,
+  hmac_sha1 = host.hmac_sha1,
+  crc32_short = host.crc32,
+  crc32_long = host.crc32,
+  quote_sql_str = host.quote_sql,
+  now = host.now,
+  time = function() return math.floor(host.now()) end,
+  today = host.today,
+  localtime = host.utc_time,
+  utctime = host.utc_time,
+  http_time = host.http_time,
+  cookie_time = host.cookie_time,
+  parse_http_time = host.parse_http_time,
+  update_time = function() end,
+  worker = { id = function() return 0 end, count = function() return 1 end, pid = host.pid, exiting = function() return false end },
+  config = { subsystem = "http", prefix = function() return "" end, ngx_lua_version = 10028, nginx_version = 1027001 },
+}
+for name, status in pairs(host.statuses) do
+  ngx[name] = status
+end
+for name in ("GET HEAD PUT POST DELETE OPTIONS MKCOL COPY MOVE PROPFIND PROPPATCH LOCK UNLOCK PATCH TRACE"):gmatch("%S+") do
+  ngx["HTTP_" .. name] = name
+end
+setmetatable(ngx, {
+  __index = function(_, key)
+    if key == "ctx" then return host.shared_context() end
+    if key == "status" then return host.status() or 0 end
+    if key == "arg" then return body_piece end
+    error("'ngx." .. tostring(key) .. "' is not available in this gateway", 2)
+  end,
+  __newindex = function(self, key, value)
+    if key == "status" then
+      host.set_later_status(value)
+    elseif key == "ctx" then
+      error("assign to members of ngx.ctx", 2)
+    else
+      error("ngx." .. tostring(key) .. " cannot be set", 2)
+    end
+  end,
+})
+
+-- The sandbox -------------------------------------------------------------------------------------------------------
+
+local cjson = {
+  encode = host.json_encode,
+  decode = host.json_decode,
+  null = null,
+  empty_array = host.empty_array,
+  empty_array_mt = host.empty_array_mt,
+  array_mt = host.array_mt,
+  encode_empty_table_as_object = function() end,
+  decode_array_with_array_mt = function() end,
+  encode_max_depth = function() end,
+  decode_max_depth = function() end,
+  encode_number_precision = function() end,
+  encode_keep_buffer = function() end,
+  encode_sparse_array = function() end,
+  encode_invalid_numbers = function() end,
+}
+cjson.new = function() return cjson end
+local function safe(run)
+  return function(...)
+    local ok, value = pcall(run, ...)
+    unless_stopped()
+    if ok then return value end
+    return nil, tostring(value)
+  end
+end
+local cjson_safe = setmetatable({ encode = safe(cjson.encode), decode = safe(cjson.decode) }, { __index = cjson })
+cjson_safe.new = function() return cjson_safe end
+
+local modules = {
+  cjson = cjson,
+  ["cjson.safe"] = cjson_safe,
+  bit = host.bit,
+  ["table.new"] = function() return {} end,
+  ["table.clear"] = kong.table.clear,
+}
+
+local strings = copy(string, "byte char find format gmatch gsub len lower match rep reverse sub upper")
+for name, run in pairs(host.patterns) do
+  strings[name] = run
+end
+-- Methods of texts (`text:sub(1, 2)`) are these functions.
+getmetatable("").__index = strings
+
+local sandbox = copy(_G, "_VERSION assert error ipairs next pairs rawequal rawget rawset select setmetatable tonumber tostring type unpack")
+sandbox.getmetatable = function(value)
+  -- That of texts belongs to all snippets.
+  if type(value) == "string" then return nil end
+  return getmetatable(value)
+end
+sandbox.pcall = function(...) return unless_stopped(pcall(...)) end
+sandbox.xpcall = function(run, handler, ...)
+  local args, count = { ... }, select("#", ...)
+  return unless_stopped(xpcall(function() return run(unpack(args, 1, count)) end, handler))
+end
+sandbox.string = strings
+sandbox.table = copy(table, "concat insert maxn remove sort")
+sandbox.math = copy(math, "abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min modf pi pow rad random sin sinh sqrt tan tanh")
+sandbox.coroutine = copy(coroutine, "create running status yield")
+sandbox.coroutine.resume = function(...) return unless_stopped(resume(...)) end
+sandbox.coroutine.wrap = wrap
+sandbox.os = with_missing(copy(os, "clock date difftime time"), "os")
+sandbox.bit = host.bit
+sandbox.print = function(...) host.log("notice", joined(...)) end
+sandbox.require = function(name)
+  local module = modules[name]
+  if not module then
+    error("require '" .. tostring(name) .. "' not allowed within sandbox", 2)
+  end
+  return module
+end
+sandbox.kong = kong
+sandbox.ngx = ngx
+
+for _, name in ipairs({ "io", "package", "debug", "load", "loadstring", "loadfile", "dofile", "collectgarbage", "getfenv", "setfenv", "module", "newproxy", "gcinfo" }) do
+  sandbox[name] = nil
+end
+
+local function new_environment()
+  local environment = {}
+  environment._G = environment
+  return setmetatable(environment, { __index = sandbox })
+end
+
+-- A snippet that returns a function is run once, and its function from then on.
+local function load_snippet(chunk)
+  local run
+  return function()
+    if run then
+      return run()
+    end
+    local returned = chunk()
+    if type(returned) == "function" then
+      run = returned
+      return run()
+    end
+    run = chunk
+  end
+end
+
+local function filter_body(run, piece, last)
+  body_piece = { piece, last }
+  local ok, message = pcall(run)
+  local changed = body_piece[1]
+  body_piece = nil
+  if not ok then
+    error(message, 0)
+  end
+  return changed
+end
+
+-- Whether a name such as "kong.request.get_header" leads to something in the sandbox.
+local function is_known(path)
+  local value = sandbox
+  for name in path:gmatch("[^.]+") do
+    if type(value) ~= "table" then
+      return true
+    end
+    local ok, member = pcall(function() return value[name] end)
+    if not ok then
+      -- Values of a request cannot be asked for here; only names that are not there are.
+      return not tostring(member):find("is not available", 1, true)
+    end
+    if member == nil then
+      return value ~= sandbox and (getmetatable(value) or {}).__index ~= nil
+    end
+    value = member
+  end
+  return true
+end
+
+return new_environment, load_snippet, filter_body, is_known

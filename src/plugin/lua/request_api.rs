@@ -1,0 +1,406 @@
+//! `kong.request`, `kong.service.request`, `ngx.req` and `ngx.var`: the request, and what goes upstream in its place.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header::CONTENT_TYPE};
+use mlua::{Error, Lua, LuaString, Result, Table, Value};
+
+use super::{
+    api::add,
+    call::{LuaCall, current},
+    json,
+    text_api::{decode_args, encode_args},
+};
+
+/// Values of a query or a form that are read. (OpenResty: `ngx.req.get_uri_args`, `max_args`.)
+const MAX_ARGS: usize = 100;
+
+pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
+    add_readers(host, lua)?;
+    add_writers(host, lua)?;
+    add_variables(host, lua)
+}
+
+fn add_readers(host: &Table, lua: &Lua) -> Result<()> {
+    add(host, lua, "method", |lua, ()| Ok(current(lua)?.method().map(|method| method.as_str().to_owned())))?;
+    add(host, lua, "path", |lua, ()| Ok(current(lua)?.path().to_owned()))?;
+    add(host, lua, "raw_path", |lua, ()| {
+        let call = current(lua)?;
+        let raw = call.exchange.as_ref().map(|exchange| exchange.head().path().to_owned());
+        Ok(raw.unwrap_or_else(|| call.path().to_owned()))
+    })?;
+    add(host, lua, "query", |lua, ()| Ok(current(lua)?.query().map(str::to_owned)))?;
+    add(host, lua, "query_args", |lua, max: Option<i64>| {
+        let query = current(lua)?.query().unwrap_or_default().to_owned();
+        decode_args(lua, query.as_bytes(), limit(max))
+    })?;
+    add(host, lua, "request_header", |lua, name: LuaString| {
+        let Some(name) = field_name(&name) else { return Ok(None) };
+        let values = current(lua)?.request_values(&name);
+        values.first().map(|value| lua.create_string(value.as_bytes())).transpose()
+    })?;
+    add(host, lua, "request_headers", |lua, _: Option<i64>| {
+        let fields = current(lua)?.request_fields();
+        field_table(lua, &fields)
+    })?;
+    add(host, lua, "request_body", |lua, ()| {
+        let body = current(lua)?.request_body.clone();
+        body.filter(|body| !body.is_empty()).map(|body| lua.create_string(&body)).transpose()
+    })?;
+    add(host, lua, "form_args", |lua, max: Option<i64>| {
+        let body = current(lua)?.request_body.clone().unwrap_or_default();
+        decode_args(lua, &body, limit(max))
+    })?;
+    add(host, lua, "parsed_request_body", |lua, _: mlua::MultiValue| {
+        let (body, media_type) = {
+            let call = current(lua)?;
+            let media_type = call.request_values(&CONTENT_TYPE).first().cloned();
+            (call.request_body.clone().unwrap_or_default(), media_type)
+        };
+        let media_type = media_type.as_ref().and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match essence.as_str() {
+            "application/json" => match json::decode(lua, &body) {
+                Ok(value) => Ok((value, Value::Nil, Value::String(lua.create_string(&essence)?))),
+                Err(_) => failed(lua, "invalid json body"),
+            },
+            "application/x-www-form-urlencoded" => {
+                let table = decode_args(lua, &body, 1000)?;
+                Ok((Value::Table(table), Value::Nil, Value::String(lua.create_string(&essence)?)))
+            }
+            _ => failed(lua, &format!("unsupported content type '{media_type}'")),
+        }
+    })?;
+    add(host, lua, "uri_captures", |lua, ()| {
+        let captures = current(lua)?.exchange.as_ref().map(|exchange| exchange.captures.clone()).unwrap_or_default();
+        let (named, unnamed) = (lua.create_table()?, lua.create_table()?);
+        for (name, text) in captures {
+            if !name.is_empty() {
+                named.set(name, text.as_str())?;
+            }
+            unnamed.push(text)?;
+        }
+        let table = lua.create_table()?;
+        table.set("named", named)?;
+        table.set("unnamed", unnamed)?;
+        Ok(table)
+    })?;
+    add(host, lua, "http_version", |lua, ()| {
+        let call = current(lua)?;
+        let version = call.exchange.as_ref().map_or(Version::HTTP_11, |exchange| exchange.head().version());
+        Ok(match version {
+            Version::HTTP_10 => 1.0,
+            Version::HTTP_2 => 2.0,
+            _ => 1.1,
+        })
+    })?;
+    add(host, lua, "host", |lua, ()| Ok(host_and_port(&*current(lua)?).0))?;
+    add(host, lua, "port", |lua, ()| Ok(host_and_port(&*current(lua)?).1))?;
+    add(host, lua, "scheme", |lua, ()| Ok(scheme(&*current(lua)?)))?;
+    add(host, lua, "forwarded_scheme", |lua, ()| {
+        let call = current(lua)?;
+        Ok(forwarded(&call, "x-forwarded-proto").unwrap_or_else(|| scheme(&call).to_owned()))
+    })?;
+    add(host, lua, "forwarded_host", |lua, ()| {
+        let call = current(lua)?;
+        Ok(forwarded(&call, "x-forwarded-host").unwrap_or_else(|| host_and_port(&call).0))
+    })?;
+    add(host, lua, "forwarded_port", |lua, ()| {
+        let call = current(lua)?;
+        let port = forwarded(&call, "x-forwarded-port").and_then(|port| port.parse().ok());
+        Ok(port.unwrap_or_else(|| host_and_port(&call).1))
+    })?;
+    add(host, lua, "forwarded_path", |lua, ()| {
+        let call = current(lua)?;
+        Ok(forwarded(&call, "x-forwarded-path").unwrap_or_else(|| call.path().to_owned()))
+    })?;
+    add(host, lua, "forwarded_prefix", |lua, ()| Ok(forwarded(&*current(lua)?, "x-forwarded-prefix")))
+}
+
+fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
+    add(host, lua, "set_method", |lua, name: String| {
+        let method = Method::from_bytes(name.as_bytes()).map_err(|_| Error::runtime("invalid method"))?;
+        current(lua)?.request_to_change()?.upstream.set_method(method);
+        Ok(())
+    })?;
+    add(host, lua, "set_path", |lua, (path, _): (String, Value)| {
+        if !path.starts_with('/') {
+            return Err(Error::runtime("path must start with /"));
+        }
+        current(lua)?.request_to_change()?.upstream.set_path(&path);
+        Ok(())
+    })?;
+    add(host, lua, "set_query", |lua, query: String| {
+        current(lua)?.request_to_change()?.upstream.set_query(&query);
+        Ok(())
+    })?;
+    add(host, lua, "set_request_header", |lua, (name, value): (LuaString, Value)| {
+        let name = to_field_name(&name)?;
+        let mut call = current(lua)?;
+        let upstream = &mut call.request_to_change()?.upstream;
+        let mut values = to_field_values(value)?.into_iter();
+        match values.next() {
+            Some(first) => upstream.set_field(name.clone(), first),
+            None => upstream.remove_field(name.clone()),
+        }
+        for value in values {
+            upstream.append_field(name.clone(), value);
+        }
+        Ok(())
+    })?;
+    add(host, lua, "add_request_header", |lua, (name, value): (LuaString, Value)| {
+        let name = to_field_name(&name)?;
+        let mut call = current(lua)?;
+        let upstream = &mut call.request_to_change()?.upstream;
+        for value in to_field_values(value)? {
+            upstream.append_field(name.clone(), value);
+        }
+        Ok(())
+    })?;
+    add(host, lua, "clear_request_header", |lua, name: LuaString| {
+        if let Some(name) = field_name(&name) {
+            current(lua)?.request_to_change()?.upstream.remove_field(name);
+        }
+        Ok(())
+    })?;
+    add(host, lua, "set_request_body", |lua, body: LuaString| set_body(lua, body.as_bytes().to_vec()))?;
+    add(host, lua, "set_parsed_request_body", |lua, (args, media_type): (Value, Option<String>)| {
+        let known = current(lua)?.request_values(&CONTENT_TYPE).first().cloned();
+        let known = known.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let chosen = media_type.clone().or(known).unwrap_or_else(|| "application/json".to_owned());
+        let essence = chosen.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let body = match (essence.as_str(), &args) {
+            ("application/json", _) => json::encode(lua, &args)?.into_bytes(),
+            ("application/x-www-form-urlencoded", Value::Table(table)) => encode_args(table)?.into_bytes(),
+            _ => return Err(Error::runtime(format!("unsupported content type '{chosen}'"))),
+        };
+        set_body(lua, body)?;
+        let value = HeaderValue::try_from(chosen).map_err(|_| Error::runtime("invalid content type"))?;
+        current(lua)?.request_to_change()?.upstream.set_field(CONTENT_TYPE, value);
+        Ok(true)
+    })
+}
+
+fn set_body(lua: &Lua, body: Vec<u8>) -> Result<()> {
+    let mut call = current(lua)?;
+    let body = bytes::Bytes::from(body);
+    call.request_to_change()?.set_body(body.clone());
+    call.request_body = Some(body);
+    Ok(())
+}
+
+fn add_variables(host: &Table, lua: &Lua) -> Result<()> {
+    add(host, lua, "variable", |lua, name: String| {
+        let call = current(lua)?;
+        let text = variable(&call, &name);
+        drop(call);
+        text.map(|text| lua.create_string(text)).transpose()
+    })?;
+    add(host, lua, "set_variable", |lua, (name, value): (String, Value)| {
+        let text = value.to_string()?;
+        let mut call = current(lua)?;
+        match name.as_str() {
+            "args" => call.request_to_change()?.upstream.set_query(&text),
+            "upstream_uri" => {
+                let (path, query) = text.split_once('?').map_or((text.as_str(), None), |(path, query)| (path, Some(query)));
+                let upstream = &mut call.request_to_change()?.upstream;
+                upstream.set_path(path);
+                if let Some(query) = query {
+                    upstream.set_query(query);
+                }
+            }
+            "upstream_host" => {
+                let host = HeaderValue::try_from(text).map_err(|_| Error::runtime("invalid host"))?;
+                call.request_to_change()?.upstream.set_field(http::header::HOST, host);
+            }
+            _ => return Err(Error::runtime(format!("variable \"{name}\" cannot be set"))),
+        }
+        Ok(())
+    })
+}
+
+/// A variable of nginx that snippets read; `None` if it has no value here. (nginx: "Alphabetical index of variables".)
+fn variable(call: &LuaCall, name: &str) -> Option<Vec<u8>> {
+    let text = |text: &str| Some(text.as_bytes().to_vec());
+    let first = |name: &str| {
+        let name = HeaderName::try_from(name.replace('_', "-")).ok()?;
+        let values = call.request_values(&name);
+        (!values.is_empty()).then(|| values.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..]))
+    };
+    match name {
+        "request_method" => text(call.method()?.as_str()),
+        "uri" | "document_uri" => text(call.path()),
+        "request_uri" => match &call.exchange {
+            Some(exchange) => text(exchange.head().target().path_and_query()?.as_str()),
+            None => text(&call.query().map_or_else(|| call.path().to_owned(), |query| format!("{}?{query}", call.path()))),
+        },
+        "args" | "query_string" => text(call.query()?),
+        "is_args" => text(if call.query().is_some() { "?" } else { "" }),
+        "host" => text(&host_and_port(call).0.to_ascii_lowercase()),
+        "http_host" => first("host"),
+        "scheme" => text(scheme(call)),
+        "https" => text(if scheme(call) == "https" { "on" } else { "" }),
+        "server_port" => text(&if scheme(call) == "https" { 8443 } else { 8000 }.to_string()),
+        "server_protocol" => text(match call.exchange.as_ref()?.head().version() {
+            Version::HTTP_10 => "HTTP/1.0",
+            Version::HTTP_2 => "HTTP/2.0",
+            _ => "HTTP/1.1",
+        }),
+        "remote_addr" | "realip_remote_addr" => text(&client_ip(call)?),
+        "binary_remote_addr" => Some(match client_ip(call)?.parse().ok()? {
+            std::net::IpAddr::V4(address) => address.octets().to_vec(),
+            std::net::IpAddr::V6(address) => address.octets().to_vec(),
+        }),
+        "remote_port" => text(&call.exchange.as_ref()?.client.port().to_string()),
+        "request_id" | "kong_request_id" => match (&call.exchange, &call.finished) {
+            (Some(exchange), _) => text(&exchange.request_id.to_string()),
+            (None, Some(finished)) => text(&finished.id),
+            (None, None) => None,
+        },
+        "status" => text(&call.status()?.to_string()),
+        "content_type" => first("content-type"),
+        "content_length" => first("content-length"),
+        "request_body" => call.request_body.as_ref().map(|body| body.to_vec()),
+        "upstream_host" => Some(call.exchange.as_ref()?.upstream.host()?.as_bytes().to_vec()),
+        "upstream_uri" => text(call.exchange.as_ref()?.upstream.path()?),
+        _ => {
+            if let Some(name) = name.strip_prefix("http_") {
+                return first(name);
+            }
+            if let Some(name) = name.strip_prefix("arg_") {
+                return argument(call.query()?, name);
+            }
+            if let Some(name) = name.strip_prefix("cookie_") {
+                let cookies = call.request_values(&http::header::COOKIE);
+                return cookies.iter().find_map(|line| cookie(line.as_bytes(), name));
+            }
+            if let Some(name) = name.strip_prefix("sent_http_").or_else(|| name.strip_prefix("upstream_http_")) {
+                let name = HeaderName::try_from(name.replace('_', "-")).ok()?;
+                return call.response_fields()?.get(name).map(|value| value.as_bytes().to_vec());
+            }
+            None
+        }
+    }
+}
+
+/// The value of an argument as it stands in a query; names are compared without case. (nginx: `$arg_name`.)
+fn argument(query: &str, name: &str) -> Option<Vec<u8>> {
+    query.split('&').find_map(|pair| {
+        let (key, value) = pair.split_once('=')?;
+        key.eq_ignore_ascii_case(name).then(|| value.as_bytes().to_vec())
+    })
+}
+
+fn cookie(line: &[u8], name: &str) -> Option<Vec<u8>> {
+    line.split(|byte| *byte == b';').find_map(|pair| {
+        let pair = pair.trim_ascii();
+        let (key, value) = pair.split_at(pair.iter().position(|byte| *byte == b'=')?);
+        (key == name.as_bytes()).then(|| value[1..].to_vec())
+    })
+}
+
+fn client_ip(call: &LuaCall) -> Option<String> {
+    let exchange = call.exchange.as_ref().map(|exchange| exchange.client.ip());
+    exchange.or_else(|| call.finished.as_ref().map(|finished| finished.client)).map(|address| address.to_string())
+}
+
+fn scheme(call: &LuaCall) -> &'static str {
+    if call.exchange.as_ref().is_some_and(|exchange| exchange.tls) { "https" } else { "http" }
+}
+
+/// The host and port that the client asked for; the default port of the scheme if it names none.
+fn host_and_port(call: &LuaCall) -> (String, u16) {
+    let default = if scheme(call) == "https" { 443 } else { 80 };
+    match &call.exchange {
+        Some(exchange) => {
+            let authority = exchange.head().authority();
+            (authority.host().to_owned(), authority.port().unwrap_or(default))
+        }
+        None => (String::new(), default),
+    }
+}
+
+/// The value of a forwarding field, if the peer of the connection is trusted. (Kong: `trusted_ips`.)
+fn forwarded(call: &LuaCall, name: &'static str) -> Option<String> {
+    let head = call.exchange.as_ref()?.head();
+    let value = head.is_trusted().then(|| head.field(name)).flatten()?;
+    value.to_str().ok().map(str::to_owned)
+}
+
+fn limit(max: Option<i64>) -> usize {
+    match max {
+        // Zero removes the limit; the room of the head or body bounds it all the same.
+        Some(0) => usize::MAX,
+        Some(max) => usize::try_from(max).unwrap_or(MAX_ARGS),
+        None => MAX_ARGS,
+    }
+}
+
+/// The name of a field; `None` if no field can have it. Underscores stand for hyphens, as in the names of variables.
+pub(super) fn field_name(name: &LuaString) -> Option<HeaderName> {
+    HeaderName::from_bytes(&name.as_bytes()).ok()
+}
+
+pub(super) fn to_field_name(name: &LuaString) -> Result<HeaderName> {
+    field_name(name).ok_or_else(|| Error::runtime("invalid header name"))
+}
+
+/// The values of a field: a text, a number, a truth value, or a list of these.
+pub(super) fn to_field_values(value: Value) -> Result<Vec<HeaderValue>> {
+    let one = |value: &Value| {
+        let bytes = match value {
+            Value::String(text) => text.as_bytes().to_vec(),
+            Value::Number(_) | Value::Integer(_) | Value::Boolean(_) => value.to_string()?.into_bytes(),
+            other => {
+                return Err(Error::runtime(format!(
+                    "header value must be a string, number or boolean, got {}",
+                    other.type_name()
+                )));
+            }
+        };
+        HeaderValue::from_bytes(bytes.trim_ascii()).map_err(|_| Error::runtime("invalid header value"))
+    };
+    match &value {
+        Value::Nil => Ok(Vec::new()),
+        Value::Table(table) => table.sequence_values::<Value>().map(|item| one(&item?)).collect(),
+        value => Ok(vec![one(value)?]),
+    }
+}
+
+/// Fields as a table: names in lower case, a list where a field has several values; a name is found in any case and
+/// with underscores for hyphens. (OpenResty: `ngx.req.get_headers`.)
+pub(super) fn field_table(lua: &Lua, fields: &HeaderMap) -> Result<Table> {
+    let table = lua.create_table()?;
+    for name in fields.keys() {
+        let mut values = fields.get_all(name).iter();
+        let first = values.next().map(|value| lua.create_string(value.as_bytes())).transpose()?;
+        let rest: Vec<_> = values.map(|value| lua.create_string(value.as_bytes())).collect::<Result<_>>()?;
+        if rest.is_empty() {
+            table.set(name.as_str(), first)?;
+        } else {
+            let list = lua.create_sequence_from(first.into_iter().chain(rest))?;
+            table.set(name.as_str(), list)?;
+        }
+    }
+    let metatable = match lua.named_registry_value::<Value>("field_table")? {
+        Value::Table(metatable) => metatable,
+        _ => {
+            let metatable = lua.create_table()?;
+            let index = lua.create_function(|_, (table, key): (Table, Value)| match key {
+                Value::String(key) => {
+                    let name = String::from_utf8_lossy(&key.as_bytes()).to_ascii_lowercase().replace('_', "-");
+                    table.raw_get::<Value>(name)
+                }
+                _ => Ok(Value::Nil),
+            })?;
+            metatable.set("__index", index)?;
+            lua.set_named_registry_value("field_table", &metatable)?;
+            metatable
+        }
+    };
+    table.set_metatable(Some(metatable))?;
+    Ok(table)
+}
+
+/// `nil` and a message.
+fn failed(lua: &Lua, message: &str) -> Result<(Value, Value, Value)> {
+    Ok((Value::Nil, Value::String(lua.create_string(message)?), Value::Nil))
+}

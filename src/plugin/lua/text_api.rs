@@ -1,0 +1,141 @@
+//! Encodings and digests of `ngx`: base64, arguments of queries and forms, URI escapes, MD5, SHA-1, and `bit`.
+
+use std::fmt::Write as _;
+
+use base64::{Engine as _, engine::general_purpose::{STANDARD, STANDARD_NO_PAD}};
+use md5::{Digest as _, Md5};
+use mlua::{Error, Lua, LuaString, Result, Table, Value};
+use ring::hmac;
+
+use super::api::add;
+
+pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
+    add(host, lua, "encode_base64", |_, (text, no_padding): (LuaString, Option<bool>)| {
+        let engine = if no_padding.unwrap_or_default() { &STANDARD_NO_PAD } else { &STANDARD };
+        Ok(engine.encode(text.as_bytes()))
+    })?;
+    add(host, lua, "decode_base64", |lua, text: LuaString| {
+        let bytes = text.as_bytes();
+        let unpadded = bytes.iter().rposition(|byte| *byte != b'=').map_or(&[][..], |last| &bytes[..=last]);
+        STANDARD_NO_PAD.decode(unpadded).ok().map(|decoded| lua.create_string(decoded)).transpose()
+    })?;
+    add(host, lua, "escape_uri", |_, text: LuaString| Ok(escape(&text.as_bytes())))?;
+    add(host, lua, "unescape_uri", |lua, text: LuaString| lua.create_string(unescape(&text.as_bytes())))?;
+    add(host, lua, "encode_args", |_, table: Table| encode_args(&table))?;
+    add(host, lua, "decode_args", |lua, (text, max): (LuaString, Option<usize>)| {
+        decode_args(lua, &text.as_bytes(), max.unwrap_or(100))
+    })?;
+    add(host, lua, "md5", |_, text: LuaString| Ok(hexadecimal(&Md5::digest(&*text.as_bytes()))))?;
+    add(host, lua, "md5_bin", |lua, text: LuaString| lua.create_string(Md5::digest(&*text.as_bytes())))?;
+    add(host, lua, "sha1_bin", |lua, text: LuaString| {
+        lua.create_string(sha1_smol::Sha1::from(&*text.as_bytes()).digest().bytes())
+    })?;
+    add(host, lua, "hmac_sha1", |lua, (key, text): (LuaString, LuaString)| {
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key.as_bytes());
+        lua.create_string(hmac::sign(&key, &text.as_bytes()).as_ref())
+    })?;
+    add(host, lua, "quote_sql", |_, text: LuaString| {
+        let escaped = text.to_string_lossy().replace('\\', "\\\\").replace('\'', "\\'");
+        Ok(format!("'{escaped}'"))
+    })?;
+    host.set("bit", bit_library(lua)?)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// Escapes all but unreserved characters. (OpenResty: `ngx.escape_uri`.)
+fn escape(text: &[u8]) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
+            escaped.push(char::from(*byte));
+        } else {
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+/// Undoes escapes; a plus sign stands for a blank.
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let text: Vec<u8> = text.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    percent_encoding::percent_decode(&text).collect()
+}
+
+/// A table as the arguments of a query. (OpenResty: `ngx.encode_args`.)
+pub(super) fn encode_args(table: &Table) -> Result<String> {
+    let mut pairs: Vec<String> = Vec::new();
+    for pair in table.pairs::<LuaString, Value>() {
+        let (name, value) = pair?;
+        let name = escape(&name.as_bytes());
+        let mut add_one = |value: &Value| {
+            match value {
+                Value::Boolean(true) => pairs.push(name.clone()),
+                Value::Boolean(false) | Value::Nil => (),
+                Value::String(text) => pairs.push(format!("{name}={}", escape(&text.as_bytes()))),
+                Value::Integer(_) | Value::Number(_) => pairs.push(format!("{name}={}", value.to_string()?)),
+                other => return Err(Error::runtime(format!("attempt to use {} as query arg value", other.type_name()))),
+            }
+            Ok(())
+        };
+        match &value {
+            Value::Table(list) => list.sequence_values::<Value>().try_for_each(|item| add_one(&item?))?,
+            value => add_one(value)?,
+        }
+    }
+    // Tables have no order; this one is the same each time.
+    pairs.sort_unstable();
+    Ok(pairs.join("&"))
+}
+
+/// Arguments as a table: a name without `=` is true, a name that stands several times has a list.
+/// (OpenResty: `ngx.req.get_uri_args`.)
+pub(super) fn decode_args(lua: &Lua, text: &[u8], max: usize) -> Result<Table> {
+    let table = lua.create_table()?;
+    let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty() && pair[0] != b'=');
+    for pair in pairs.take(max) {
+        let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
+            Some(equals) => (&pair[..equals], Value::String(lua.create_string(unescape(&pair[equals + 1..]))?)),
+            None => (pair, Value::Boolean(true)),
+        };
+        let name = lua.create_string(unescape(name))?;
+        match table.raw_get::<Value>(&name)? {
+            Value::Nil => table.raw_set(name, value)?,
+            Value::Table(list) => list.raw_push(value)?,
+            first => table.raw_set(name, lua.create_sequence_from([first, value])?)?,
+        }
+    }
+    Ok(table)
+}
+
+/// The functions of LuaJIT's `bit` that have no equal in Lua 5.1, on 32 bits.
+fn bit_library(lua: &Lua) -> Result<Table> {
+    let bit = lua.create_table()?;
+    let number = |value: f64| (value.rem_euclid(4_294_967_296.0)) as u32;
+    let signed = |bits: u32| f64::from(bits.cast_signed());
+    add(&bit, lua, "tobit", move |_, value: f64| Ok(signed(number(value))))?;
+    add(&bit, lua, "bnot", move |_, value: f64| Ok(signed(!number(value))))?;
+    add(&bit, lua, "band", move |_, values: mlua::Variadic<f64>| {
+        Ok(signed(values.iter().fold(u32::MAX, |bits, value| bits & number(*value))))
+    })?;
+    add(&bit, lua, "bor", move |_, values: mlua::Variadic<f64>| {
+        Ok(signed(values.iter().fold(0, |bits, value| bits | number(*value))))
+    })?;
+    add(&bit, lua, "bxor", move |_, values: mlua::Variadic<f64>| {
+        Ok(signed(values.iter().fold(0, |bits, value| bits ^ number(*value))))
+    })?;
+    add(&bit, lua, "lshift", move |_, (value, by): (f64, u32)| Ok(signed(number(value) << (by & 31))))?;
+    add(&bit, lua, "rshift", move |_, (value, by): (f64, u32)| Ok(signed(number(value) >> (by & 31))))?;
+    add(&bit, lua, "arshift", move |_, (value, by): (f64, u32)| {
+        Ok(f64::from(number(value).cast_signed() >> (by & 31)))
+    })?;
+    add(&bit, lua, "rol", move |_, (value, by): (f64, u32)| Ok(signed(number(value).rotate_left(by & 31))))?;
+    add(&bit, lua, "ror", move |_, (value, by): (f64, u32)| Ok(signed(number(value).rotate_right(by & 31))))?;
+    add(&bit, lua, "tohex", move |_, value: f64| Ok(format!("{:08x}", number(value))))?;
+    Ok(bit)
+}
