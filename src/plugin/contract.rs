@@ -106,7 +106,7 @@ pub trait Plugin: Send + Sync {
     }
 
     /// Runs on every response, whether a plugin, the gateway or an upstream made it.
-    fn header_filter(&self, _exchange: &Exchange, _response: &mut HttpResponse) {}
+    fn header_filter(&self, _exchange: &mut Exchange, _response: &mut HttpResponse) {}
 
     /// Whether [`Plugin::log`] is to be called.
     fn logs(&self) -> bool {

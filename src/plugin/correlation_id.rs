@@ -117,7 +117,7 @@ mod tests {
         let mut exchange = test_support::request(request);
         assert!(test_support::access(&*plugin, &mut exchange).is_none());
         let mut response = reply::empty(http::StatusCode::OK);
-        plugin.header_filter(&exchange, &mut response);
+        plugin.header_filter(&mut exchange, &mut response);
         let id = |headers: &http::HeaderMap| {
             let text = headers.get("kong-request-id").map_or("", |id| id.to_str().unwrap());
             if text.get(..36).is_some_and(|id| Uuid::parse_str(id).is_ok()) {
@@ -145,7 +145,7 @@ mod tests {
         let plugin =
             test_support::plugin(&DEF, "{echo_downstream: true, header_name: X-Id, generator: tracker}");
         let mut response = reply::empty(http::StatusCode::OK);
-        plugin.header_filter(&test_support::request("GET /"), &mut response);
+        plugin.header_filter(&mut test_support::request("GET /"), &mut response);
         let id = response.headers()["x-id"].to_str().unwrap();
         assert!(id.starts_with("192.0.2.7-40000-"), "{id}");
     }

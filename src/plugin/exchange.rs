@@ -57,6 +57,8 @@ pub struct Exchange {
     pub consumer_per_step: ConsumerPerStep,
     /// The record of the upstream request, for plugins that log; `None` without such plugins, or if a plugin responded.
     pub upstream_record: Option<Arc<Mutex<UpstreamRecord>>>,
+    /// Values that plugins keep between the phases of the request.
+    pub kept: Extensions,
     /// The client's fields with the changes, kept for [`Exchange::request_and_body`].
     edited: Option<Box<HeaderMap>>,
 }
@@ -99,8 +101,22 @@ impl Exchange {
             identity: None,
             consumer_per_step: ConsumerPerStep::default(),
             upstream_record: None,
+            kept: Extensions::new(),
             edited: None,
         }
+    }
+
+    /// The request, which leaves an empty one in its place: for a plugin that must own it for a while.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let origin = Origin {
+            client: self.client,
+            tls: self.tls,
+            started: self.started,
+            request_id: self.request_id.clone(),
+        };
+        let empty = Self::new((ClientHead::default(), Extensions::new()), Body::Empty, String::new(), origin);
+        std::mem::replace(self, empty)
     }
 
     /// The head of the request as the client sent it.

@@ -85,18 +85,13 @@ const NAMES: &[&str] = &[
     "zipkin",
 ];
 
-/// Plugins that run Lua code from their settings.
-const RUN_LUA: &[&str] = &["pre-function", "post-function"];
-
 /// Whether Kong has a plugin with this name.
 pub(super) fn is_kong_plugin(name: &str) -> bool {
     NAMES.contains(&name) || name.starts_with("ai-")
 }
 
-/// Advice for the user of a Kong plugin that this gateway will never have.
+/// Advice for the user of a Kong plugin that this build lacks.
 pub(super) fn alternative_to(name: &str) -> Option<&'static str> {
-    RUN_LUA.contains(&name).then_some(
-        "Lua does not run here; what most such functions do is done by request-transformer, \
-         response-transformer and request-termination",
-    )
+    let runs_lua = matches!(name, "pre-function" | "post-function") && cfg!(not(feature = "lua"));
+    runs_lua.then_some("this build has no Lua; one with the feature `lua` runs it")
 }

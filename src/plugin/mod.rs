@@ -35,6 +35,8 @@ mod ip_restriction;
 mod jwt;
 mod key_auth;
 mod kong_names;
+#[cfg(feature = "lua")]
+mod lua;
 mod mocking;
 #[cfg(test)]
 mod panics;
@@ -65,6 +67,8 @@ pub use contract::{CompilePlugin, DocumentFields, Flow, Plugin, PluginDef, Plugi
 pub use delivery::DeliveryTracker;
 pub use exchange::{EditedRequest, Exchange, HttpResponse, MatchedRoute, Origin};
 pub use jwt::{JwtKey, KeyFault};
+#[cfg(feature = "lua")]
+pub use lua::LuaInterpreters;
 pub use mocking::PrismSettings;
 pub use record::{RequestRecord, ResponseRecord, UpstreamAttempt, UpstreamRecord};
 pub use registry::{ALL, BundledPlugins, EnabledPlugins, find, find_for_documents, find_for_security};

@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, Method, StatusCode, Uri,
+    Extensions, HeaderMap, HeaderName, Method, StatusCode, Uri,
     header::{AUTHORIZATION, PROXY_AUTHORIZATION},
 };
 
@@ -50,6 +50,8 @@ pub struct RequestRecord {
     pub response: Option<ResponseRecord>,
     /// The time from the arrival of its head to the end of the response.
     pub duration: Duration,
+    /// Values that plugins have kept for this phase.
+    pub kept: Extensions,
     entry: OnceLock<Bytes>,
 }
 
@@ -124,6 +126,7 @@ impl RequestRecord {
             upstream: None,
             response: None,
             duration: Duration::ZERO,
+            kept: Extensions::new(),
             entry: OnceLock::new(),
         }
     }

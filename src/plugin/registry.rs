@@ -1,5 +1,7 @@
 //! Registry of the plugins of this build, and the lookups that other modules need.
 
+#[cfg(feature = "lua")]
+use super::lua;
 use super::{
     DocumentFields, PluginDef, acl, basic_auth, correlation_id, cors, file_log, http_log, ip_restriction,
     jwt, key_auth, kong_names, mocking, prometheus, rate_limiting, request_size_limiting,
@@ -25,6 +27,10 @@ pub static ALL: &[PluginDef] = &[
     mocking::DEF,
     #[cfg(test)]
     super::panics::DEF,
+    #[cfg(feature = "lua")]
+    lua::POST_FUNCTION,
+    #[cfg(feature = "lua")]
+    lua::PRE_FUNCTION,
     prometheus::DEF,
     rate_limiting::DEF,
     request_size_limiting::DEF,

@@ -17,6 +17,9 @@ pub struct Resources {
     pub buffers: BodyBuffers,
     /// The memory for counters of rate limits.
     pub counters: MemoryBudget,
+    /// Interpreters of Lua.
+    #[cfg(feature = "lua")]
+    pub lua: super::LuaInterpreters,
     /// Bits of an IPv6 address that identify a client, where clients are identified by address.
     pub ipv6_prefix: u8,
 }
@@ -28,6 +31,8 @@ impl Default for Resources {
             pool: WorkPool::default(),
             buffers: BodyBuffers::default(),
             counters: MemoryBudget::new(64 << 20),
+            #[cfg(feature = "lua")]
+            lua: super::LuaInterpreters::default(),
             ipv6_prefix: 128,
         }
     }

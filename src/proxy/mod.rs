@@ -344,7 +344,7 @@ impl Proxy {
         log: &mut RequestLog,
     ) -> Response<Body> {
         let chain = context.chain();
-        let exchange = &*context;
+        let exchange = &mut *context;
         let (mut response, timing) = match outcome {
             RequestOutcome::Proxied(mut response, timing) => {
                 chain.header_filter(exchange, &mut response);

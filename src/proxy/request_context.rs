@@ -80,6 +80,7 @@ impl<'a> RequestContext<'a> {
         record.tls = self.connection.tls.as_ref().map(|tls| (tls.version, tls.cipher));
         let now = UNIX_EPOCH.elapsed().unwrap_or_default();
         record.started = milliseconds(now.saturating_sub(started.elapsed()));
+        record.kept = mem::take(&mut exchange.kept);
         record.matched = exchange.matched.take();
         record.identity = exchange.identity.take();
         record.upstream = exchange

@@ -19,7 +19,7 @@ fn run(config: &Value, request: &str, upstream: &[(&str, &str)]) -> (bool, u16, 
         }
         response
     });
-    plugin.header_filter(&exchange, &mut response);
+    plugin.header_filter(&mut exchange, &mut response);
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in response.headers() {
         let value = value.to_str().unwrap();

@@ -30,7 +30,8 @@ impl Api {
         regex_api::add_to(&host, lua)?;
         time_api::add_to(&host, lua)?;
         host.set("patterns", patterns::table(lua)?)?;
-        let made = lua.load(PRELUDE).set_name("=prelude").call::<(Function, Function, Function, Function)>(host)?;
+        let made =
+            lua.load(PRELUDE).set_name("=prelude").call::<(Function, Function, Function, Function)>(host)?;
         let (new_environment, load_snippet, filter_body, is_known) = made;
         Ok(Self { new_environment, load_snippet, filter_body, is_known })
     }

@@ -78,11 +78,11 @@ impl ResponseField {
 impl RequestState {
     /// The state of a request; made at its first call.
     pub(super) fn of(exchange: &mut Exchange) -> Self {
-        if let Some(state) = exchange.extensions.get::<Self>() {
+        if let Some(state) = exchange.kept.get::<Self>() {
             return state.clone();
         }
         let state = Self::default();
-        exchange.extensions.insert(state.clone());
+        exchange.kept.insert(state.clone());
         state
     }
 
@@ -156,8 +156,23 @@ pub(super) struct FinishedRequest {
 }
 
 impl FinishedRequest {
-    pub(super) fn new(record: &RequestRecord) -> Self {
-        let answer = record.answer.as_ref();
+    /// The request of a body that snippets filter; its response is kept apart.
+    pub(super) fn of_exchange(exchange: &Exchange) -> Self {
+        Self {
+            method: exchange.upstream_method().clone(),
+            path: exchange.path.clone(),
+            query: exchange.upstream_query().map(str::to_owned),
+            fields: exchange.edited_fields().into_owned(),
+            client: exchange.client.ip(),
+            id: exchange.request_id.to_string(),
+            status: 0,
+            response_fields: HeaderMap::new(),
+            entry: Bytes::new(),
+        }
+    }
+
+    pub(super) fn of_record(record: &RequestRecord) -> Self {
+        let answer = record.response.as_ref();
         Self {
             method: record.method.clone(),
             path: record.target.path().to_owned(),
@@ -204,8 +219,9 @@ pub(super) struct PrintedAnswer {
 
 /// The call that runs in an interpreter.
 pub(super) fn current(lua: &Lua) -> Result<AppDataRefMut<'_, LuaCall>> {
-    lua.app_data_mut::<LuaCall>()
-        .ok_or_else(|| Error::runtime("no request is there while the snippet is loaded; call it in the function"))
+    lua.app_data_mut::<LuaCall>().ok_or_else(|| {
+        Error::runtime("no request is there while the snippet is loaded; call it in the function")
+    })
 }
 
 impl LuaCall {
@@ -215,13 +231,16 @@ impl LuaCall {
     /// In the phase `log`.
     pub(super) fn exchange(&mut self) -> Result<&mut Exchange> {
         let phase = self.phase.name();
-        self.exchange.as_mut().ok_or_else(|| Error::runtime(format!("function cannot be called in {phase} phase")))
+        self.exchange
+            .as_mut()
+            .ok_or_else(|| Error::runtime(format!("function cannot be called in {phase} phase")))
     }
 
     /// The request, in the phase `access` alone: later changes would change nothing.
     pub(super) fn request_to_change(&mut self) -> Result<&mut Exchange> {
         if self.phase != Phase::Access {
-            let message = format!("function cannot be called in {} phase (only in: access)", self.phase.name());
+            let message =
+                format!("function cannot be called in {} phase (only in: access)", self.phase.name());
             return Err(Error::runtime(message));
         }
         self.exchange()
@@ -301,6 +320,9 @@ impl LuaCall {
     }
 
     fn too_late(&self) -> Error {
-        Error::runtime(format!("function cannot be called in {} phase (only in: header_filter)", self.phase.name()))
+        Error::runtime(format!(
+            "function cannot be called in {} phase (only in: header_filter)",
+            self.phase.name()
+        ))
     }
 }

@@ -17,11 +17,15 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "client_ip", |lua, ()| {
         let call = current(lua)?;
         let address = call.exchange.as_ref().map(|exchange| exchange.client.ip());
-        Ok(address.or_else(|| call.finished.as_ref().map(|finished| finished.client)).map(|address| address.to_string()))
+        Ok(address
+            .or_else(|| call.finished.as_ref().map(|finished| finished.client))
+            .map(|address| address.to_string()))
     })?;
     // The address of the connection is not kept apart from the one that trusted proxies name.
     host.set("connection_ip", host.get::<mlua::Function>("client_ip")?)?;
-    add(host, lua, "client_port", |lua, ()| Ok(current(lua)?.exchange.as_ref().map(|exchange| exchange.client.port())))?;
+    add(host, lua, "client_port", |lua, ()| {
+        Ok(current(lua)?.exchange.as_ref().map(|exchange| exchange.client.port()))
+    })?;
     add(host, lua, "protocol", |lua, _: Value| {
         Ok(current(lua)?.exchange.as_ref().map(|exchange| if exchange.tls { "https" } else { "http" }))
     })?;
@@ -50,12 +54,20 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
         Ok(Value::Table(table))
     })?;
     add(host, lua, "route", |lua, ()| {
-        let record = current(lua)?.exchange.as_ref().and_then(|exchange| Some(exchange.matched.as_ref()?.route_record.clone()));
+        let record = current(lua)?
+            .exchange
+            .as_ref()
+            .and_then(|exchange| Some(exchange.matched.as_ref()?.route_record.clone()));
         record.map_or(Ok(Value::Nil), |record| json::from_document(lua, &record))
     })?;
     add(host, lua, "service", |lua, ()| {
-        let record = current(lua)?.exchange.as_ref().and_then(|exchange| Some(exchange.matched.as_ref()?.service_record.clone()));
-        record.filter(|record| !record.is_null()).map_or(Ok(Value::Nil), |record| json::from_document(lua, &record))
+        let record = current(lua)?
+            .exchange
+            .as_ref()
+            .and_then(|exchange| Some(exchange.matched.as_ref()?.service_record.clone()));
+        record
+            .filter(|record| !record.is_null())
+            .map_or(Ok(Value::Nil), |record| json::from_document(lua, &record))
     })?;
     add(host, lua, "shared_context", |lua, ()| {
         let state = current(lua)?.state.clone();
@@ -93,7 +105,8 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
     })?;
     add(host, lua, "log_entry", |lua, _: Value| {
         let entry = current(lua)?.finished.as_ref().map(|finished| finished.entry.clone());
-        let entry = entry.ok_or_else(|| Error::runtime("function cannot be called in this phase (only in: log)"))?;
+        let entry =
+            entry.ok_or_else(|| Error::runtime("function cannot be called in this phase (only in: log)"))?;
         json::decode(lua, &entry)
     })
 }

@@ -9,9 +9,7 @@ use std::{
     thread,
 };
 
-use mlua::{
-    ChunkMode, Error, Function, HookTriggers, Lua, LuaOptions, LuaString, Result, StdLib, Table, VmState,
-};
+use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, LuaString, Result, StdLib, Table, VmState};
 
 use super::{
     api::Api,
@@ -70,7 +68,11 @@ impl Snippet {
     ///
     /// # Errors
     /// Lua cannot compile it.
-    pub(super) fn new(name: String, text: &str, interpreters: &LuaInterpreters) -> std::result::Result<Self, SnippetError> {
+    pub(super) fn new(
+        name: String,
+        text: &str,
+        interpreters: &LuaInterpreters,
+    ) -> std::result::Result<Self, SnippetError> {
         let mut free = interpreters.any();
         let compiled = interpreter(&mut free).and_then(|interpreter| interpreter.compile(&name, text));
         if let Err(error) = compiled {
@@ -150,11 +152,17 @@ impl LuaInterpreters {
         (0, lock(&self.0[0]))
     }
 
+    /// Whether a dotted name is there in the sandbox.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        let mut free = self.any();
+        let known =
+            interpreter(&mut free).and_then(|interpreter| interpreter.api.is_known.call::<bool>(name));
+        known.unwrap_or(true)
+    }
+
     /// Runs a snippet for a request. The call comes back, with what became of it.
     pub(super) fn run(&self, snippet: &Snippet, call: LuaCall) -> (LuaCall, Result<()>) {
-        self.enter(call, |interpreter| {
-            interpreter.function(snippet)?.call::<()>(())
-        })
+        self.enter(call, |interpreter| interpreter.function(snippet)?.call::<()>(()))
     }
 
     /// Runs a snippet of the body filter for a piece of a body; the piece that takes its place, if any.
@@ -173,7 +181,11 @@ impl LuaInterpreters {
         })
     }
 
-    fn enter<T>(&self, call: LuaCall, run: impl FnOnce(&mut Interpreter) -> Result<T>) -> (LuaCall, Result<T>) {
+    fn enter<T>(
+        &self,
+        call: LuaCall,
+        run: impl FnOnce(&mut Interpreter) -> Result<T>,
+    ) -> (LuaCall, Result<T>) {
         let mut guard = self.of(&call.state);
         let interpreter = match interpreter(&mut guard) {
             Ok(interpreter) => interpreter,
@@ -190,7 +202,7 @@ impl LuaInterpreters {
 
 impl Interpreter {
     fn new() -> Result<Self> {
-        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::COROUTINE | StdLib::OS;
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         lua.set_memory_limit(MEMORY)?;
         let left = Arc::new(AtomicI64::new(INSTRUCTIONS));
@@ -210,7 +222,7 @@ impl Interpreter {
 
     fn compile(&self, name: &str, text: &str) -> Result<Function> {
         let environment: Table = self.api.new_environment.call(())?;
-        let chunk = self.lua.load(text).set_name(format!("={name}")).set_mode(ChunkMode::Text);
+        let chunk = self.lua.load(text).set_name(format!("={name}")).set_mode(mlua::chunk::ChunkMode::Text);
         chunk.set_environment(environment).into_function()
     }
 

@@ -96,7 +96,10 @@ fn to_json(lua: &Lua, value: &Value, depth: usize) -> Result<Json> {
         Value::String(text) => Json::String(text.to_string_lossy()),
         Value::Table(table) => from_table(lua, table, depth)?,
         other => {
-            return Err(Error::runtime(format!("Cannot serialise {}: type not supported", other.type_name())));
+            return Err(Error::runtime(format!(
+                "Cannot serialise {}: type not supported",
+                other.type_name()
+            )));
         }
     })
 }

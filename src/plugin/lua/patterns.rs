@@ -5,7 +5,10 @@
 
 use mlua::{Error, Function, IntoLua, Lua, LuaString, MultiValue, Result, Table, Value};
 
-use super::{api::add, call::{LuaCall, Stop}};
+use super::{
+    api::add,
+    call::{LuaCall, Stop},
+};
 
 /// Steps of one call.
 const MAX_STEPS: u32 = 2_000_000;
@@ -22,7 +25,9 @@ pub(super) fn table(lua: &Lua) -> Result<Table> {
     add(&table, lua, "find", |lua, (text, pattern, from, plain): Arguments| {
         find(lua, &text, &pattern, from, plain.unwrap_or_default(), true)
     })?;
-    add(&table, lua, "match", |lua, (text, pattern, from, _): Arguments| find(lua, &text, &pattern, from, false, false))?;
+    add(&table, lua, "match", |lua, (text, pattern, from, _): Arguments| {
+        find(lua, &text, &pattern, from, false, false)
+    })?;
     add(&table, lua, "gmatch", |lua, (text, pattern): (LuaString, LuaString)| {
         let (text, pattern) = (text.as_bytes().to_vec(), pattern.as_bytes().to_vec());
         let position = std::sync::atomic::AtomicUsize::new(0);
@@ -39,9 +44,14 @@ pub(super) fn table(lua: &Lua) -> Result<Table> {
             Ok(MultiValue::new())
         })
     })?;
-    add(&table, lua, "gsub", |lua, (text, pattern, by, max): (LuaString, LuaString, Value, Option<usize>)| {
-        gsub(lua, &text.as_bytes(), &pattern.as_bytes(), &by, max.unwrap_or(usize::MAX))
-    })?;
+    add(
+        &table,
+        lua,
+        "gsub",
+        |lua, (text, pattern, by, max): (LuaString, LuaString, Value, Option<usize>)| {
+            gsub(lua, &text.as_bytes(), &pattern.as_bytes(), &by, max.unwrap_or(usize::MAX))
+        },
+    )?;
     Ok(table)
 }
 
@@ -59,7 +69,14 @@ fn stopping<T>(lua: &Lua, result: std::result::Result<T, PatternError>) -> Resul
     })
 }
 
-fn find(lua: &Lua, text: &LuaString, pattern: &LuaString, from: Option<i64>, plain: bool, positions: bool) -> Result<MultiValue> {
+fn find(
+    lua: &Lua,
+    text: &LuaString,
+    pattern: &LuaString,
+    from: Option<i64>,
+    plain: bool,
+    positions: bool,
+) -> Result<MultiValue> {
     let (text, pattern) = (text.as_bytes(), pattern.as_bytes());
     let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
     let from = match from.unwrap_or(1) {
@@ -74,7 +91,10 @@ fn find(lua: &Lua, text: &LuaString, pattern: &LuaString, from: Option<i64>, pla
         let found = if pattern.is_empty() {
             Some(0)
         } else {
-            aho_corasick::AhoCorasick::new([&*pattern]).ok().and_then(|finder| finder.find(&text[from..])).map(|found| found.start())
+            aho_corasick::AhoCorasick::new([&*pattern])
+                .ok()
+                .and_then(|finder| finder.find(&text[from..]))
+                .map(|found| found.start())
         };
         return match found {
             Some(at) => Ok(MultiValue::from_iter([number(from + at + 1), number(from + at + pattern.len())])),
@@ -85,7 +105,11 @@ fn find(lua: &Lua, text: &LuaString, pattern: &LuaString, from: Option<i64>, pla
     let mut matcher = Matcher::new(&text, if anchored { &pattern[1..] } else { &pattern });
     for start in from..=text.len() {
         if let Some(end) = stopping(lua, matcher.match_at(start))? {
-            let mut values = if positions && matcher.level == 0 { MultiValue::new() } else { matcher.captures(lua, start, end)? };
+            let mut values = if positions && matcher.level == 0 {
+                MultiValue::new()
+            } else {
+                matcher.captures(lua, start, end)?
+            };
             if positions {
                 values.push_front(number(end));
                 values.push_front(number(start + 1));
@@ -125,7 +149,14 @@ fn gsub(lua: &Lua, text: &[u8], pattern: &[u8], by: &Value, max: usize) -> Resul
     Ok((lua.create_string(result)?, count as f64))
 }
 
-fn replace(lua: &Lua, matcher: &Matcher<'_>, by: &Value, start: usize, end: usize, result: &mut Vec<u8>) -> Result<()> {
+fn replace(
+    lua: &Lua,
+    matcher: &Matcher<'_>,
+    by: &Value,
+    start: usize,
+    end: usize,
+    result: &mut Vec<u8>,
+) -> Result<()> {
     let value = match by {
         Value::Function(function) => {
             let function: &Function = function;
@@ -232,7 +263,9 @@ impl<'a> Matcher<'a> {
             return Err(Error::runtime(PatternError::InvalidCapture.message()));
         }
         match self.captures[number] {
-            (from, CaptureLength::Bytes(length)) => lua.create_string(&self.text[from..from + length])?.into_lua(lua),
+            (from, CaptureLength::Bytes(length)) => {
+                lua.create_string(&self.text[from..from + length])?.into_lua(lua)
+            }
             (from, CaptureLength::Position) => Ok(Value::Number(from as f64 + 1.0)),
             (_, CaptureLength::Open) => Err(Error::runtime("unfinished capture")),
         }
@@ -301,7 +334,11 @@ impl<'a> Matcher<'a> {
                     p = end + 1;
                 }
                 Some(b'+') => {
-                    return if self.single(s, p, end) { self.longest(s + 1, p, end, depth) } else { Ok(None) };
+                    return if self.single(s, p, end) {
+                        self.longest(s + 1, p, end, depth)
+                    } else {
+                        Ok(None)
+                    };
                 }
                 Some(b'*') => return self.longest(s, p, end, depth),
                 Some(b'-') => return self.shortest(s, p, end, depth),
@@ -344,7 +381,8 @@ impl<'a> Matcher<'a> {
 
     fn start_capture(&mut self, s: usize, p: usize, depth: u32) -> Matched {
         let is_position = self.pattern.get(p + 1) == Some(&b')');
-        let (length, next) = if is_position { (CaptureLength::Position, p + 2) } else { (CaptureLength::Open, p + 1) };
+        let (length, next) =
+            if is_position { (CaptureLength::Position, p + 2) } else { (CaptureLength::Open, p + 1) };
         let slot = self.captures.get_mut(self.level).ok_or(PatternError::TooManyCaptures)?;
         *slot = (s, length);
         self.level += 1;
@@ -356,7 +394,8 @@ impl<'a> Matcher<'a> {
     }
 
     fn end_capture(&mut self, s: usize, p: usize, depth: u32) -> Matched {
-        let open = (0..self.level).rev().find(|number| matches!(self.captures[*number].1, CaptureLength::Open));
+        let open =
+            (0..self.level).rev().find(|number| matches!(self.captures[*number].1, CaptureLength::Open));
         let number = open.ok_or(PatternError::InvalidCapture)?;
         self.captures[number].1 = CaptureLength::Bytes(s - self.captures[number].0);
         let matched = self.matches(s, p, depth + 1)?;
@@ -441,7 +480,8 @@ impl<'a> Matcher<'a> {
 
     /// Whether a byte is in the set from `[` at `p` to `]` at `close`.
     fn in_set(&self, byte: u8, p: usize, close: usize) -> bool {
-        let (negated, mut at) = if self.pattern.get(p + 1) == Some(&b'^') { (true, p + 2) } else { (false, p + 1) };
+        let (negated, mut at) =
+            if self.pattern.get(p + 1) == Some(&b'^') { (true, p + 2) } else { (false, p + 1) };
         let mut found = false;
         while at < close {
             if self.pattern[at] == b'%' {

@@ -111,6 +111,12 @@ local service_response = {
   get_headers = host.upstream_headers,
 }
 
+-- The piece of a body that a filter gets, and whether it is the last; `ngx.arg`.
+local body_piece
+
+-- Key of the pieces of a body that kong.response.get_raw_body has collected.
+local raw_body = {}
+
 -- kong.response -----------------------------------------------------------------------------------------------------
 
 local response = {
@@ -126,6 +132,28 @@ local response = {
     for name, value in pairs(headers) do
       host.set_response_header(header_name(name), value)
     end
+  end,
+  get_raw_body = function()
+    if not body_piece then
+      error("function cannot be called in this phase (only in: body_filter)", 2)
+    end
+    local kept = host.plugin_context()
+    local pieces = rawget(kept, raw_body) or {}
+    if body_piece[1] and body_piece[1] ~= "" then
+      pieces[#pieces + 1] = body_piece[1]
+    end
+    rawset(kept, raw_body, pieces)
+    if not body_piece[2] then
+      body_piece[1] = nil
+      return nil
+    end
+    return table.concat(pieces)
+  end,
+  set_raw_body = function(body)
+    if not body_piece then
+      error("function cannot be called in this phase (only in: body_filter)", 2)
+    end
+    body_piece[1] = body_piece[2] and body or nil
   end,
   exit = function(status, body, headers)
     host.exit(status, body, headers)
@@ -256,8 +284,6 @@ local function print_text(...)
   end
   return table.concat(texts)
 end
-
-local body_piece
 
 local ngx = {
   null = null,

@@ -24,9 +24,14 @@ type Cache = Arc<Mutex<HashMap<(String, String), Arc<Regex>>>>;
 pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
     let cache = Cache::default();
     let own = cache.clone();
-    add(host, lua, "re_match", move |lua, (subject, pattern, options): (LuaString, String, Option<String>)| {
-        Ok(find(lua, &own, &subject, &pattern, options, 1)?.map(|(table, _)| table))
-    })?;
+    add(
+        host,
+        lua,
+        "re_match",
+        move |lua, (subject, pattern, options): (LuaString, String, Option<String>)| {
+            Ok(find(lua, &own, &subject, &pattern, options, 1)?.map(|(table, _)| table))
+        },
+    )?;
     let own = cache.clone();
     add(
         host,
@@ -40,11 +45,16 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
         },
     )?;
     let own = cache.clone();
-    add(host, lua, "re_find", move |lua, (subject, pattern, options): (LuaString, String, Option<String>)| {
-        let found = find(lua, &own, &subject, &pattern, options, 1)?;
-        let Some((_, (start, end))) = found else { return Ok((Value::Nil, Value::Nil)) };
-        Ok((Value::Number(start as f64 + 1.0), Value::Number(end as f64)))
-    })?;
+    add(
+        host,
+        lua,
+        "re_find",
+        move |lua, (subject, pattern, options): (LuaString, String, Option<String>)| {
+            let found = find(lua, &own, &subject, &pattern, options, 1)?;
+            let Some((_, (start, end))) = found else { return Ok((Value::Nil, Value::Nil)) };
+            Ok((Value::Number(start as f64 + 1.0), Value::Number(end as f64)))
+        },
+    )?;
     add(
         host,
         lua,
@@ -53,7 +63,7 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
             let regex = compiled(&cache, &pattern, options)?;
             let text = subject.to_string_lossy();
             let (mut result, mut count, mut last) = (String::new(), 0_u32, 0);
-            for captures in regex.captures_iter(&text) {
+            for captures in regex.captures_iter(text.as_str()) {
                 let captures = captures.map_err(|error| Error::runtime(error.to_string()))?;
                 let Some(whole) = captures.get(0) else { break };
                 result.push_str(&text[last..whole.start()]);
@@ -73,13 +83,13 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
     )
 }
 
-fn replaced(lua: &Lua, function: &Function, captures: &Captures<'_>) -> Result<String> {
+fn replaced(lua: &Lua, function: &Function, captures: &Captures<'_, str>) -> Result<String> {
     let text: Value = function.call(capture_table(lua, captures)?)?;
     text.to_string()
 }
 
 /// Puts a replacement together: `$1`, `${1}`, `$0`, and `$$` for a dollar sign.
-fn expand(template: &str, captures: &Captures<'_>, result: &mut String) {
+fn expand(template: &str, captures: &Captures<'_, str>, result: &mut String) {
     let mut rest = template;
     while let Some(at) = rest.find('$') {
         result.push_str(&rest[..at]);
@@ -123,14 +133,15 @@ fn find(
     if from > text.len() {
         return Ok(None);
     }
-    let found = regex.captures_from_pos(&text, from).map_err(|error| Error::runtime(error.to_string()))?;
+    let found =
+        regex.captures_from_pos(text.as_str(), from).map_err(|error| Error::runtime(error.to_string()))?;
     let Some(captures) = found else { return Ok(None) };
     let range = captures.get(0).map_or((0, 0), |whole| (whole.start(), whole.end()));
     Ok(Some((capture_table(lua, &captures)?, range)))
 }
 
 /// Captures by number, from 0 for the whole match, and by name; `false` for a group that took no part.
-fn capture_table(lua: &Lua, captures: &Captures<'_>) -> Result<Table> {
+fn capture_table(lua: &Lua, captures: &Captures<'_, str>) -> Result<Table> {
     let table = lua.create_table()?;
     for (number, capture) in captures.iter().enumerate() {
         match capture {

@@ -70,7 +70,8 @@ fn add_readers(host: &Table, lua: &Lua) -> Result<()> {
         }
     })?;
     add(host, lua, "uri_captures", |lua, ()| {
-        let captures = current(lua)?.exchange.as_ref().map(|exchange| exchange.captures.clone()).unwrap_or_default();
+        let captures =
+            current(lua)?.exchange.as_ref().map(|exchange| exchange.captures.clone()).unwrap_or_default();
         let (named, unnamed) = (lua.create_table()?, lua.create_table()?);
         for (name, text) in captures {
             if !name.is_empty() {
@@ -200,7 +201,8 @@ fn add_variables(host: &Table, lua: &Lua) -> Result<()> {
         match name.as_str() {
             "args" => call.request_to_change()?.upstream.set_query(&text),
             "upstream_uri" => {
-                let (path, query) = text.split_once('?').map_or((text.as_str(), None), |(path, query)| (path, Some(query)));
+                let (path, query) =
+                    text.split_once('?').map_or((text.as_str(), None), |(path, query)| (path, Some(query)));
                 let upstream = &mut call.request_to_change()?.upstream;
                 upstream.set_path(path);
                 if let Some(query) = query {
@@ -223,14 +225,19 @@ fn variable(call: &LuaCall, name: &str) -> Option<Vec<u8>> {
     let first = |name: &str| {
         let name = HeaderName::try_from(name.replace('_', "-")).ok()?;
         let values = call.request_values(&name);
-        (!values.is_empty()).then(|| values.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..]))
+        (!values.is_empty())
+            .then(|| values.iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b", "[..]))
     };
     match name {
         "request_method" => text(call.method()?.as_str()),
         "uri" | "document_uri" => text(call.path()),
         "request_uri" => match &call.exchange {
             Some(exchange) => text(exchange.head().target().path_and_query()?.as_str()),
-            None => text(&call.query().map_or_else(|| call.path().to_owned(), |query| format!("{}?{query}", call.path()))),
+            None => text(
+                &call
+                    .query()
+                    .map_or_else(|| call.path().to_owned(), |query| format!("{}?{query}", call.path())),
+            ),
         },
         "args" | "query_string" => text(call.query()?),
         "is_args" => text(if call.query().is_some() { "?" } else { "" }),
@@ -272,7 +279,9 @@ fn variable(call: &LuaCall, name: &str) -> Option<Vec<u8>> {
                 let cookies = call.request_values(&http::header::COOKIE);
                 return cookies.iter().find_map(|line| cookie(line.as_bytes(), name));
             }
-            if let Some(name) = name.strip_prefix("sent_http_").or_else(|| name.strip_prefix("upstream_http_")) {
+            if let Some(name) =
+                name.strip_prefix("sent_http_").or_else(|| name.strip_prefix("upstream_http_"))
+            {
                 let name = HeaderName::try_from(name.replace('_', "-")).ok()?;
                 return call.response_fields()?.get(name).map(|value| value.as_bytes().to_vec());
             }
@@ -299,7 +308,9 @@ fn cookie(line: &[u8], name: &str) -> Option<Vec<u8>> {
 
 fn client_ip(call: &LuaCall) -> Option<String> {
     let exchange = call.exchange.as_ref().map(|exchange| exchange.client.ip());
-    exchange.or_else(|| call.finished.as_ref().map(|finished| finished.client)).map(|address| address.to_string())
+    exchange
+        .or_else(|| call.finished.as_ref().map(|finished| finished.client))
+        .map(|address| address.to_string())
 }
 
 fn scheme(call: &LuaCall) -> &'static str {
@@ -386,7 +397,8 @@ pub(super) fn field_table(lua: &Lua, fields: &HeaderMap) -> Result<Table> {
             let metatable = lua.create_table()?;
             let index = lua.create_function(|_, (table, key): (Table, Value)| match key {
                 Value::String(key) => {
-                    let name = String::from_utf8_lossy(&key.as_bytes()).to_ascii_lowercase().replace('_', "-");
+                    let name =
+                        String::from_utf8_lossy(&key.as_bytes()).to_ascii_lowercase().replace('_', "-");
                     table.raw_get::<Value>(name)
                 }
                 _ => Ok(Value::Nil),

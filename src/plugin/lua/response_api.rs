@@ -4,7 +4,7 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION},
 };
-use mlua::{Error, Lua, LuaString, MultiValue, Result, Table, Value};
+use mlua::{Error, Lua, LuaString, Result, Table, Value};
 
 use super::{
     api::add,
@@ -96,7 +96,10 @@ fn add_readers(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "upstream_header", |lua, name: LuaString| {
         let Some(name) = field_name(&name) else { return Ok(None) };
         let call = current(lua)?;
-        let value = call.response_fields().filter(|_| is_upstreams(&call)).and_then(|fields| fields.get(name).cloned());
+        let value = call
+            .response_fields()
+            .filter(|_| is_upstreams(&call))
+            .and_then(|fields| fields.get(name).cloned());
         drop(call);
         value.map(|value| lua.create_string(value.as_bytes())).transpose()
     })?;
@@ -146,7 +149,9 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "clear_response_header", |lua, name: LuaString| {
         match field_name(&name) {
             // Without a length the end of the body is marked otherwise, which the gateway does by itself.
-            Some(name) if name != CONTENT_LENGTH => current(lua)?.change_response(ResponseField::Remove(name)),
+            Some(name) if name != CONTENT_LENGTH => {
+                current(lua)?.change_response(ResponseField::Remove(name))
+            }
             _ => Ok(()),
         }
     })
@@ -154,7 +159,8 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
 
 fn to_status(value: &Value) -> Result<StatusCode> {
     let number = value.as_i64().or_else(|| value.as_f64().map(|number| number as i64));
-    let status = number.and_then(|number| u16::try_from(number).ok()).filter(|status| (200..600).contains(status));
+    let status =
+        number.and_then(|number| u16::try_from(number).ok()).filter(|status| (200..600).contains(status));
     let status = status.and_then(|status| StatusCode::from_u16(status).ok());
     status.ok_or_else(|| Error::runtime("status must be a number between 200 and 599"))
 }
@@ -192,7 +198,8 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
         if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Err(Error::runtime("only 301, 302, 303, 307 and 308 are allowed"));
         }
-        let location = HeaderValue::from_bytes(&location.as_bytes()).map_err(|_| Error::runtime("invalid location"))?;
+        let location =
+            HeaderValue::from_bytes(&location.as_bytes()).map_err(|_| Error::runtime("invalid location"))?;
         let mut call = current(lua)?;
         let mut response = reply::page(&call.exchange()?.asked(), status);
         response.headers_mut().insert(LOCATION, location);
@@ -223,7 +230,8 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
         let code = status.as_i64().unwrap_or_default();
         if code <= 0 && call.printed.is_none() {
             if code < 0 {
-                let response = call.exchange()?.error(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred");
+                let response =
+                    call.exchange()?.error(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred");
                 return respond(&mut call, response);
             }
             call.stop = Some(Stop::Continue);
@@ -238,7 +246,12 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
 /// The answer that `ngx.print` and `ngx.status` have put together. (OpenResty: `ngx.exit`.)
 pub(super) fn finish_printed(call: &mut LuaCall, status: Option<StatusCode>) -> Result<HttpResponse> {
     let printed = call.printed.take().unwrap_or_default();
-    let status = printed.status.filter(|_| !printed.text.is_empty()).or(status).or(printed.status).unwrap_or(StatusCode::OK);
+    let status = printed
+        .status
+        .filter(|_| !printed.text.is_empty())
+        .or(status)
+        .or(printed.status)
+        .unwrap_or(StatusCode::OK);
     let asked_for_page = printed.text.is_empty() && status.as_u16() >= 300;
     let exchange = call.exchange()?;
     if asked_for_page {

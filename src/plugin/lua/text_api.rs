@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use base64::{Engine as _, engine::general_purpose::{STANDARD, STANDARD_NO_PAD}};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
+};
 use md5::{Digest as _, Md5};
 use mlua::{Error, Lua, LuaString, Result, Table, Value};
 use ring::hmac;
@@ -79,7 +82,12 @@ pub(super) fn encode_args(table: &Table) -> Result<String> {
                 Value::Boolean(false) | Value::Nil => (),
                 Value::String(text) => pairs.push(format!("{name}={}", escape(&text.as_bytes()))),
                 Value::Integer(_) | Value::Number(_) => pairs.push(format!("{name}={}", value.to_string()?)),
-                other => return Err(Error::runtime(format!("attempt to use {} as query arg value", other.type_name()))),
+                other => {
+                    return Err(Error::runtime(format!(
+                        "attempt to use {} as query arg value",
+                        other.type_name()
+                    )));
+                }
             }
             Ok(())
         };
@@ -100,7 +108,9 @@ pub(super) fn decode_args(lua: &Lua, text: &[u8], max: usize) -> Result<Table> {
     let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty() && pair[0] != b'=');
     for pair in pairs.take(max) {
         let (name, value) = match pair.iter().position(|byte| *byte == b'=') {
-            Some(equals) => (&pair[..equals], Value::String(lua.create_string(unescape(&pair[equals + 1..]))?)),
+            Some(equals) => {
+                (&pair[..equals], Value::String(lua.create_string(unescape(&pair[equals + 1..]))?))
+            }
             None => (pair, Value::Boolean(true)),
         };
         let name = lua.create_string(unescape(name))?;

@@ -17,7 +17,7 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "utc_time", |_, ()| Ok(iso_date(SystemTime::now())))?;
     add(host, lua, "http_time", |_, seconds: f64| Ok(httpdate::fmt_http_date(at(seconds)?)))?;
     add(host, lua, "cookie_time", |_, seconds: f64| {
-        // `Thu, 18-Nov-10 11:27:35 GMT`: the date with hyphens and a year of two digits.
+        // The date of HTTP with hyphens and a year of two digits.
         let date = httpdate::fmt_http_date(at(seconds)?);
         let mut parts = date.split(' ');
         let mut next = || parts.next().unwrap_or_default().to_owned();
@@ -44,7 +44,8 @@ fn at(seconds: f64) -> Result<SystemTime> {
 
 /// `2026-12-01 10:20:30`, in UTC.
 fn iso_date(time: SystemTime) -> String {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let date = httpdate::fmt_http_date(time);
     let parts: Vec<&str> = date.split(' ').collect();
     let [_, day, month, year, time, _] = parts[..] else { return date };

@@ -76,7 +76,7 @@ fn a_refusal_has_an_error_body_and_headers() {
     assert!(test_support::access(&*plugin, &mut test_support::request("GET /")).is_none());
     let mut exchange = test_support::request("GET /");
     let mut response = test_support::access(&*plugin, &mut exchange).unwrap();
-    plugin.header_filter(&exchange, &mut response);
+    plugin.header_filter(&mut exchange, &mut response);
     assert_eq!(response.status(), 420);
     assert_eq!(response.headers()["x-ratelimit-remaining-year"], "0");
     assert!(response.headers().contains_key(RETRY_AFTER));
@@ -90,7 +90,7 @@ fn headers_may_be_hidden() {
     let mut exchange = test_support::request("GET /");
     assert!(test_support::access(&*plugin, &mut exchange).is_none());
     let mut response = reply::empty(StatusCode::OK);
-    plugin.header_filter(&exchange, &mut response);
+    plugin.header_filter(&mut exchange, &mut response);
     assert_eq!(response.headers().len(), 0);
 }
 

@@ -16,7 +16,7 @@ fn response(headers: &[&str], body: Body) -> HttpResponse {
 fn check_headers(config: &str, upstream: &[&str], expected: &[&str]) {
     let plugin = test_support::plugin(&DEF, config);
     let mut response = response(upstream, Body::Empty);
-    plugin.header_filter(&test_support::request("GET /"), &mut response);
+    plugin.header_filter(&mut test_support::request("GET /"), &mut response);
     assert_eq!(test_support::headers(response.headers()), expected, "{config}");
 }
 
@@ -37,7 +37,7 @@ fn check_body(config: &str, media_type: &str, body: &str, expected: &str) {
     let plugin = test_support::plugin(&DEF, config);
     for body in [Body::Full(body.to_owned().into()), test_support::pieces(body)] {
         let mut response = response(&[&format!("content-type: {media_type}"), "content-length: 5"], body);
-        plugin.header_filter(&test_support::request("GET /"), &mut response);
+        plugin.header_filter(&mut test_support::request("GET /"), &mut response);
         let changes = media_type.starts_with("application/json");
         assert_eq!(response.headers().contains_key(CONTENT_LENGTH), !changes);
         assert_eq!(test_support::text(response.into_body()), expected, "{config}");

@@ -1,0 +1,112 @@
+//! Body of a response whose pieces go through snippets.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::Frame;
+
+use super::{
+    BodySnippets,
+    call::{FinishedRequest, LuaCall, Phase, RequestState, Stop},
+    log_error,
+};
+use crate::{
+    body::{Body, BodyError},
+    plugin::{Exchange, HttpResponse},
+};
+
+pub(super) struct FilteredBody {
+    body: Body,
+    snippets: Arc<BodySnippets>,
+    /// The call of the next piece.
+    call: Option<LuaCall>,
+    ended: bool,
+}
+
+impl FilteredBody {
+    /// Puts the snippets between a response and its client.
+    pub(super) fn put(
+        snippets: &Arc<BodySnippets>,
+        exchange: &Exchange,
+        state: RequestState,
+        response: &mut HttpResponse,
+    ) {
+        let body = std::mem::take(response.body_mut());
+        let mut head = HttpResponse::new(Body::Empty);
+        *head.status_mut() = response.status();
+        head.headers_mut().clone_from(response.headers());
+        let call = LuaCall {
+            phase: Phase::BodyFilter,
+            plugin: snippets.number,
+            plugin_name: snippets.name,
+            state,
+            exchange: None,
+            request_body: None,
+            response: Some(head),
+            from_upstream: false,
+            finished: Some(FinishedRequest::of_exchange(exchange)),
+            printed: None,
+            stop: None,
+        };
+        *response.body_mut() =
+            Body::boxed(Self { body, snippets: snippets.clone(), call: Some(call), ended: false });
+    }
+
+    fn filter(&mut self, piece: &[u8], last: bool) -> Result<Bytes, BodyError> {
+        let mut piece = piece.to_vec();
+        for snippet in &self.snippets.snippets {
+            let call = self.call.take().ok_or_else(|| BodyError::Source("the filter has failed".into()))?;
+            let (mut call, result) = self.snippets.interpreters.filter_body(snippet, call, &piece, last);
+            let stop = call.stop.take();
+            let error = match (stop, result) {
+                (Some(Stop::OverBudget), _) => "its budget is used up".to_owned(),
+                (_, Ok(changed)) => {
+                    piece = changed.unwrap_or_default();
+                    self.call = Some(call);
+                    continue;
+                }
+                (_, Err(error)) => error.to_string(),
+            };
+            log_error(self.snippets.name, &self.snippets.place, &error);
+            return Err(BodyError::Source("a snippet of the phase body_filter failed".into()));
+        }
+        Ok(piece.into())
+    }
+}
+
+impl http_body::Body for FilteredBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            if self.ended {
+                return Poll::Ready(None);
+            }
+            let frame = match Pin::new(&mut self.body).poll_frame(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(frame) => frame.and_then(Result::ok),
+            };
+            let filtered = match frame.map(Frame::into_data) {
+                Some(Ok(piece)) => self.filter(&piece, false),
+                // Trailers are not shown to snippets, and end the body.
+                Some(Err(_)) | None => {
+                    self.ended = true;
+                    self.filter(b"", true)
+                }
+            };
+            match filtered {
+                Ok(piece) if piece.is_empty() => (),
+                other => return Poll::Ready(Some(other.map(Frame::data))),
+            }
+        }
+    }
+}
