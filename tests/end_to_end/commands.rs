@@ -113,10 +113,10 @@ upstreams:
 fn a_snippet_of_lua_that_cannot_be_read_is_shown_at_its_line() {
     for name in ["pre-function", "post-function"] {
         let text = format!(
-            "_format_version: \"3.0\"\nplugins:\n- name: {name}\n  config:\n    access:\n    - |\n      local a = 1\n      if a then\n"
+            "_format_version: \"3.0\"\nplugins:\n- name: {name}\n  config:\n    access:\n    - |\n      local a = 1\n      local b = = 2\n"
         );
         let outcome = Setup::with(&text).call(&["check", "kong.yaml"]);
-        outcome.is_refusal("invalid Lua in line 2: 'end' expected near '<eof>'");
+        outcome.is_refusal("invalid Lua in line 2: unexpected symbol near '='");
         let said = format!("{}{}", outcome.stdout, outcome.stderr);
         assert!(said.contains("kong.yaml:8:7"), "{said}");
     }

@@ -144,8 +144,10 @@ fn compile(name: &'static str, setup: &PluginSetup<'_>) -> PluginResult {
                     snippets.push(snippet);
                 }
                 Err(error) => {
+                    let lines = text.split_inclusive('\n').take(error.line.saturating_sub(1));
+                    // The end of the text is shown at its last line.
                     let byte =
-                        text.split_inclusive('\n').take(error.line.saturating_sub(1)).map(str::len).sum();
+                        lines.map(str::len).sum::<usize>().min(text.trim_end().len().saturating_sub(1));
                     let message = format!("invalid Lua in line {}: {}", error.line, error.message);
                     errors.push(Diagnostic::syntax(at.inside(), &SyntaxError { byte, message }));
                 }
