@@ -39,7 +39,7 @@ use http::{StatusCode, header::CONTENT_LENGTH};
 
 use super::{
     Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, RequestRecord,
-    setting_checks, whole_body,
+    setting_checks, setting_values, whole_body,
 };
 use crate::{
     body::{Body, BodyBuffers},
@@ -71,7 +71,7 @@ const FIELDS: &[Field] = &[
 const PHASES: &[&str] = &["certificate", "rewrite", "access", "header_filter", "body_filter", "log"];
 
 const fn snippets(name: &'static str, description: &'static str) -> Field {
-    Field::new(name, setting_checks::TEXTS).required().default("[]").describe(description)
+    Field::new(name, setting_checks::STRINGS).required().default("[]").describe(description)
 }
 
 fn any_phase(config: &Value) -> Option<EntityFault> {
@@ -130,7 +130,7 @@ fn compile(name: &'static str, setup: &PluginSetup<'_>) -> PluginResult {
     let interpreters = setup.resources.lua.clone();
     let mut errors = Vec::new();
     let mut read = |field: &str| -> Vec<Snippet> {
-        let texts: Vec<(usize, &str)> = setting_checks::texts(setup.config, field).collect();
+        let texts: Vec<(usize, &str)> = setting_values::strings(setup.config, field).collect();
         let mut snippets = Vec::new();
         for (n, text) in texts {
             let at = setup.at.key(field).index(n);
@@ -162,14 +162,14 @@ fn compile(name: &'static str, setup: &PluginSetup<'_>) -> PluginResult {
     if !errors.is_empty() {
         return Err(errors);
     }
-    for (n, _) in setting_checks::texts(setup.config, "certificate") {
+    for (n, _) in setting_values::strings(setup.config, "certificate") {
         let message = "this snippet is not run: no phase of TLS handshakes is there for plugins";
         setup.warnings.borrow_mut().push(Diagnostic::warning(setup.at.key("certificate").index(n), message));
     }
     let number = NEXT.fetch_add(1, Relaxed);
     let place = setup.at.to_string();
     let texts =
-        ["rewrite", "access"].into_iter().flat_map(|field| setting_checks::texts(setup.config, field));
+        ["rewrite", "access"].into_iter().flat_map(|field| setting_values::strings(setup.config, field));
     let reads_body =
         texts.map(|(_, text)| text).any(|text| BODY_READERS.iter().any(|reader| text.contains(reader)));
     let body_filter = BodySnippets {

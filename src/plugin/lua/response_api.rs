@@ -178,7 +178,7 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
             other => (None, other.to_string()?.into_bytes()),
         };
         let mut call = current(lua)?;
-        let asked = call.exchange()?.asked();
+        let asked = call.exchange()?.error_request();
         let body = if text.is_empty() { ExitBody::Empty } else { ExitBody::Raw(content_type, text.into()) };
         let mut response = reply::exit(&asked, status, body);
         set_fields(&mut response, headers)?;
@@ -201,7 +201,7 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
         let location =
             HeaderValue::from_bytes(&location.as_bytes()).map_err(|_| Error::runtime("invalid location"))?;
         let mut call = current(lua)?;
-        let mut response = reply::page(&call.exchange()?.asked(), status);
+        let mut response = reply::page(&call.exchange()?.error_request(), status);
         response.headers_mut().insert(LOCATION, location);
         respond(&mut call, response)
     })?;
