@@ -5,16 +5,16 @@
 //!
 //! | part | content |
 //! |---|---|
-//! | [`ring`] | peers in use, and the algorithms that pick one |
-//! | [`weighted_round_robin`], [`hash_ring`], [`xxhash`] | weighted round-robin; consistent hashing |
-//! | [`peer`] | one address of a target, with its state |
-//! | [`health`] | health of a peer, by counters |
-//! | [`hash`] | input of the hash of a request |
-//! | [`attempts`] | attempts of one request |
-//! | [`target_set`] | targets, their names and addresses |
-//! | [`check`], [`background_tasks`] | active health checks; background tasks of an Upstream |
-//! | [`grpc_health`] | health check over gRPC |
-//! | [`report`] | state for the Admin API |
+//! | `ring` | peers in use, and the algorithms that pick one |
+//! | `weighted_round_robin`, `hash_ring`, `xxhash` | weighted round-robin; consistent hashing |
+//! | `peer` | one address of a target, with its state |
+//! | `health` | health of a peer, by counters |
+//! | `hash` | input of the hash of a request |
+//! | `attempts` | attempts of one request |
+//! | `target_set` | targets, their names and addresses |
+//! | `check`, `background_tasks` | active health checks; background tasks of an Upstream |
+//! | `grpc_health` | health check over gRPC |
+//! | `report` | state for the Admin API |
 
 mod attempts;
 mod background_tasks;

@@ -20,7 +20,7 @@ fn unix_time() -> i64 {
     i64::try_from(now).unwrap_or_default()
 }
 
-/// Reads, checks and compiles a configuration on its own, without a previous one. Waits up to [`UNFINISHED_WAIT`] for
+/// Reads, checks and compiles a configuration on its own, without a previous one. Waits up to `UNFINISHED_WAIT` for
 /// a file that is being written.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ pub(super) const MAX_CONFIG_BYTES: u64 = 256 << 20;
 /// How long a command or a write waits for a file that another process is writing.
 pub(super) const UNFINISHED_WAIT: Duration = Duration::from_secs(3);
 
-/// Reads a configuration for a command. Waits up to [`UNFINISHED_WAIT`] for a file that is being written.
+/// Reads a configuration for a command. Waits up to `UNFINISHED_WAIT` for a file that is being written.
 ///
 /// # Errors
 /// A file cannot be read or is not UTF-8; the report says why and what to do.
@@ -97,7 +97,7 @@ pub enum ConfigSource {
 }
 
 impl ConfigSource {
-    /// Reads the text for a command. Waits up to [`UNFINISHED_WAIT`] for a file that is being written.
+    /// Reads the text for a command. Waits up to `UNFINISHED_WAIT` for a file that is being written.
     ///
     /// # Errors
     /// As [`Self::open`].

@@ -31,7 +31,7 @@ pub(super) struct LiveConfig {
 #[derive(Debug, Default)]
 struct LoadRecord {
     history: LoadHistory,
-    /// SourceVersion of the source when it was last read.
+    /// Version of the source when it was last read.
     last_seen: Option<SourceVersion>,
     /// Stamps of the files before they were last compared with the live configuration, and its generation at that
     /// time.
@@ -58,7 +58,7 @@ pub struct LoadHistory {
     pub text: Option<Arc<SourceFile>>,
     /// Format of that text.
     pub format: DeclarativeFormat,
-    /// SourceVersion of the source that `POST /config` has replaced in memory; `None` if the live configuration is that of
+    /// Version of the source that `POST /config` has replaced in memory; `None` if the live configuration is that of
     /// the source.
     pub replaced_source: Option<SourceVersion>,
     /// Failure of the last load, if it failed.
@@ -93,7 +93,7 @@ pub struct PendingLoad {
     is_logged: bool,
 }
 
-/// SourceVersion of the source at one time: its text, if it could be read, and the stamps of its files.
+/// Version of the source at one time: its text, if it could be read, and the stamps of its files.
 #[derive(Clone, Debug)]
 pub struct SourceVersion {
     text: Option<Arc<SourceFile>>,

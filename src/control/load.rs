@@ -173,7 +173,7 @@ impl Control {
         &self.has_open_writer
     }
 
-    /// Loads the source for the first time. Waits up to [`START_WAIT`] for a file that is being written.
+    /// Loads the source for the first time. Waits up to `START_WAIT` for a file that is being written.
     ///
     /// # Errors
     /// All errors of the configuration.
@@ -330,8 +330,8 @@ impl Control {
         LoadedConfig { snapshot, warnings: DiagnosticReport::new(source.clone(), warnings), changes }
     }
 
-    /// The stamps of the             format, if they differ from those of the last comparison with what is live, or if that
-    /// comparison is still to be done. Blocks.
+    /// Current stamps of the files, if they differ from those of the last comparison with what is live, or if no
+    /// comparison has been made yet. Blocks.
     pub(super) fn changed_stamps(&self) -> Option<FileStamps> {
         match self.live_config.compared_stamps() {
             Some(compared) => Some(compared.retake()).filter(|now| *now != compared),

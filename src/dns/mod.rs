@@ -5,10 +5,10 @@
 //!
 //! | part | content |
 //! |---|---|
-//! | [`cache`] | cache of answers; shared lookups |
-//! | [`search`] | kinds of records to query, their order, and the answer from them |
-//! | [`hosts`] | names in the hosts file |
-//! | [`query`] | client of the name servers |
+//! | `cache` | cache of answers; shared lookups |
+//! | `search` | kinds of records to query, their order, and the answer from them |
+//! | `hosts` | names in the hosts file |
+//! | `query` | client of the name servers |
 
 mod cache;
 mod hosts;

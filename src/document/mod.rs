@@ -2,7 +2,7 @@
 //!
 //! The gateway reads two kinds of documents: `kong.yaml` and OpenAPI documents. Both become a [`Value`] here and
 //! are understood elsewhere. Values carry no places: whoever complains names the [`NodePath`] of a node, and
-//! [`locate`] walks the text a second time, only when something is wrong.
+//! [`locate()`] walks the text a second time, only when something is wrong.
 
 mod changed;
 mod distinct;

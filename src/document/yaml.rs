@@ -1,4 +1,4 @@
-//! YAML to values, from the events of the YAML library. The only file that knows it, beside [`super::locate`].
+//! YAML to values, from the events of the YAML library. The only file that knows it, beside [`mod@super::locate`].
 
 use std::collections::HashSet;
 

@@ -1,6 +1,6 @@
 //! Reader of Swagger 2.0, OpenAPI 3.0 and 3.1 documents, with one model ([`Api`]) for all; independent of the gateway.
 //!
-//! [`lower`] reads the tree that [`crate::document::read`] makes of a text. The tree does not change: an [`Api`] holds
+//! [`lower()`] reads the tree that [`crate::document::read`] makes of a text. The tree does not change: an [`Api`] holds
 //! the structure (operations, responses, media types), and [`DocumentNode`]s that share the rest with the document.
 //! The [`DocumentLibrary`] follows references between nodes and holds every file that they reach.
 //!

@@ -1,6 +1,6 @@
 //! Schemas of records, one row per field, as in Kong's own schemas.
 //!
-//! Rows are data; [`check`] reads them. The same rows check a file, fill in its defaults, and describe themselves on the
+//! Rows are data; [`check()`] reads them. The same rows check a file, fill in its defaults, and describe themselves on the
 //! Admin API and to editors.
 
 mod check;

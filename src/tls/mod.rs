@@ -4,19 +4,19 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`identity`] | a certificate with its key, from PEM |
-//! | [`names`] | certificates by server name |
-//! | [`authorities`] | trusted certificate authorities |
-//! | [`chain_depth`] | limit of the length of certificate chains |
-//! | [`client_certificates`] | verification of the certificates of clients |
-//! | [`generated`] | self-signed certificate for listeners without one |
-//! | [`public_key`] | a public key, from PEM |
-//! | [`source`] | certificates of settings: a file, PEM, or base64 |
-//! | [`pem`], [`der`] | PEM and DER encoding of certificates and keys |
-//! | [`x509`], [`private_key`], [`curve`], [`pss`] | certificates and private keys of every type, parsed as OpenSSL does |
-//! | [`signing`], [`verification`] | signatures, also of schemes that *ring* does not support |
-//! | [`key_exchange`] | key exchange with P-521, which *ring* does not support |
-//! | [`server_certificate`] | verification of the certificates of servers |
+//! | `identity` | a certificate with its key, from PEM |
+//! | `names` | certificates by server name |
+//! | `authorities` | trusted certificate authorities |
+//! | `chain_depth` | limit of the length of certificate chains |
+//! | `client_certificates` | verification of the certificates of clients |
+//! | `generated` | self-signed certificate for listeners without one |
+//! | `public_key` | a public key, from PEM |
+//! | `source` | certificates of settings: a file, PEM, or base64 |
+//! | `pem`, `der` | PEM and DER encoding of certificates and keys |
+//! | `x509`, `private_key`, `curve`, `pss` | certificates and private keys of every type, parsed as OpenSSL does |
+//! | `signing`, `verification` | signatures, also of schemes that *ring* does not support |
+//! | `key_exchange` | key exchange with P-521, which *ring* does not support |
+//! | `server_certificate` | verification of the certificates of servers |
 
 mod authorities;
 mod chain_depth;

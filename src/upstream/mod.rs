@@ -7,17 +7,17 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | [`pool`] | connections to all origins, and leases of them |
-//! | [`connect`] | opening a connection: address, TCP, TLS |
-//! | [`stream`] | bytes of a connection |
-//! | [`http1`] | HTTP/1.1: one request at a time on a connection |
-//! | [`http2`] | HTTP/2: connections that many requests share |
-//! | [`tls`] | TLS settings: trusted authorities, client certificate |
-//! | [`head`] | head of a request |
-//! | [`framing`] | length of the body of a response |
-//! | [`peers`] | peers that a request may go to |
-//! | [`send`] | attempts, and when a request is repeated |
-//! | [`error`] | errors, and their answers |
+//! | `pool` | connections to all origins, and leases of them |
+//! | `connect` | opening a connection: address, TCP, TLS |
+//! | `stream` | bytes of a connection |
+//! | `http1` | HTTP/1.1: one request at a time on a connection |
+//! | `http2` | HTTP/2: connections that many requests share |
+//! | `tls` | TLS settings: trusted authorities, client certificate |
+//! | `head` | head of a request |
+//! | `framing` | length of the body of a response |
+//! | `peers` | peers that a request may go to |
+//! | `send` | attempts, and when a request is repeated |
+//! | `error` | errors, and their answers |
 
 mod connect;
 mod error;

@@ -1,8 +1,8 @@
 //! One change of a YAML or JSON text, as its author would have made it: comments, order, quotes, anchors and blank
 //! lines stay as they are, and only what has to change does.
 //!
-//! A second reading of the text tells where its nodes stand ([`layout`]); a change becomes a few replacements of
-//! ranges ([`place`], [`removal`]), the new parts in the style of their neighbours ([`write`]). Nodes that aliases repeat are
+//! A second reading of the text tells where its nodes stand (`layout`); a change becomes a few replacements of
+//! ranges (`place`, `removal`), the new parts in the style of their neighbours (`write`). Nodes that aliases repeat are
 //! written out at the aliases before they change, so that a change is only made where it was asked for. Whoever
 //! edits reads the result again: what it says decides, not what this meant.
 

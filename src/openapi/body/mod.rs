@@ -1,7 +1,7 @@
 //! Writer of bodies: the bytes of a value in a media type.
 //!
 //! An example that is a string is sent as its author wrote it. Every other value is written in the format of the media
-//! type: JSON, [`xml`], [`form`]s, lines of text, or a minimal [`file`].
+//! type: JSON, `xml`, `form`s, lines of text, or a minimal `file`.
 
 pub(in crate::openapi) mod file;
 mod form;

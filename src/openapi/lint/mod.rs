@@ -32,7 +32,7 @@ use super::{Api, LibraryLocation, SpecVersion, lower, messages::MORE_PROBLEMS, s
 /// Bound on the diagnostics of one document.
 const MAX_DIAGNOSTICS: usize = 1000;
 
-/// Reads a document as [`lower`] does, and returns all its faults.
+/// Reads a document as [`lower()`] does, and returns all its faults.
 ///
 /// Faults that change what is served are errors: references that lead nowhere or in a circle, operations that have a
 /// defect or are unreachable, examples that break their schema, path parameters that the path does not contain. The

@@ -1,8 +1,8 @@
 //! Sampler: makes values that are valid by a schema.
 //!
-//! A schema becomes [`layers`], a flat list of all schemas that apply at one place, with the choices that are still open. The
-//! [`search`] goes through the choices, makes a value for each ([`object`], [`array`], [`scalar`]) and validates it by its
-//! schema ([`evaluator`]). Random numbers depend on the place of a value, so the same document always gives the same
+//! A schema becomes `layers`, a flat list of all schemas that apply at one place, with the choices that are still open. The
+//! `search` goes through the choices, makes a value for each (`object`, `array`, `scalar`) and validates it by its
+//! schema (`evaluator`). Random numbers depend on the place of a value, so the same document always gives the same
 //! sample.
 
 mod array;
