@@ -27,7 +27,7 @@ pub(super) fn is_set_health_path(segments: &[&str]) -> bool {
 }
 
 impl AdminApi {
-    /// Health of every target, or of the is_summary Upstream with `balancer_health=1`.
+    /// Health of every target, or of the whole Upstream with `balancer_health=1`.
     pub(super) fn health(&self, upstream: &str, query: &str) -> Response<Body> {
         let snapshot = self.control.live().current();
         let Some((upstream, balancer)) = find_upstream(&snapshot, upstream) else { return not_found() };

@@ -2,7 +2,7 @@
 //!
 //! File system events only trigger a check. They come from the directories of the files and of every symbolic link on
 //! the way to them (`directories`), never from the files, because editors and Kubernetes replace files instead of
-//! has_open_writer into them. The content that is read then decides (`observation`). Where events do not arrive (network file
+//! writing into them. The content that is read then decides (`observation`). Where events do not arrive (network file
 //! systems, `subPath` mounts, exhausted limits), the stamps of the files are checked four times a second, and the
 //! files are read every five seconds. All of this runs in its own thread (`worker`); the [`Watcher`] is its async
 //! handle.
@@ -46,7 +46,7 @@ pub struct Watcher {
     reports: watch::Receiver<WatchReport>,
     /// Revision of the report that was last returned.
     acknowledged: u64,
-    /// Whether the caller may have read files since the worker last done_signal.
+    /// Whether the caller may have read files since the worker last settled.
     caller_reads: bool,
 }
 

@@ -17,10 +17,10 @@ use http_body::{Frame, SizeHint};
 
 use crate::body::{Body, BodyError};
 
-/// The largest part of a body that is replay, in bytes.
+/// The largest part of a body that is kept for a replay, in bytes.
 const MAX_BYTES: usize = 64 << 10;
 
-/// The largest number of frames that are replay: each takes memory of its own, however small it is.
+/// The largest number of frames that are kept for a replay: each takes memory of its own, however small it is.
 const MAX_PARTS: usize = 256;
 
 /// Whether the upstream has not processed the request: it refused the stream, or sent GOAWAY before the stream.
