@@ -113,7 +113,7 @@ impl Exchange {
             client: self.client,
             tls: self.tls,
             started: self.started,
-            request_id: self.request_id.clone(),
+            request_id: self.request_id,
         };
         let empty = Self::new((ClientHead::default(), Extensions::new()), Body::Empty, String::new(), origin);
         std::mem::replace(self, empty)

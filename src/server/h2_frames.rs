@@ -2,7 +2,7 @@
 //!
 //! It exists for two facts that hyper does not report:
 //!
-//! - Whether an idle client begins a request: a PING or a WINDOW_UPDATE does not.
+//! - Whether an idle client begins a request: a PING or a `WINDOW_UPDATE` does not.
 //! - Trailers with pseudo-header fields, which make a request malformed (section 8.1). hyper silently drops such fields,
 //!   but it rejects those that follow other fields. So each block of trailers gets [`MARKER_FIELD`] as first field, which
 //!   the proxy removes from trailers anyway.

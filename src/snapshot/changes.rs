@@ -29,7 +29,7 @@ pub fn describe_changes(before: &Entities, after: &Entities) -> String {
         match old.get(key) {
             None => changes.add_record(ChangeKind::Added, record),
             Some(before) if !is_same_record(&before.value, &record.value) => {
-                changes.add_record(ChangeKind::Changed, record)
+                changes.add_record(ChangeKind::Changed, record);
             }
             Some(_) => (),
         }

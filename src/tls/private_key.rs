@@ -49,7 +49,7 @@ pub(super) enum KeyNumbers {
     Seed(Vec<u8>),
     /// The public number of DSA, if it is included.
     Dsa(Option<Vec<u8>>),
-    /// KeyNumbers of an unknown format.
+    /// `KeyNumbers` of an unknown format.
     Unknown,
 }
 

@@ -51,7 +51,7 @@ impl AdminApi {
             match self.run_write(attempt).await? {
                 // Other writes run in between.
                 Err(AdminRefusal::FileUnfinished(_)) if Instant::now() < deadline => {
-                    tokio::time::sleep(UNFINISHED_RETRY_INTERVAL).await
+                    tokio::time::sleep(UNFINISHED_RETRY_INTERVAL).await;
                 }
                 result => return result,
             }
@@ -140,7 +140,7 @@ impl AdminApi {
         loop {
             match self.control.write(decide) {
                 Err(WriteError::Unfinished(_)) if Instant::now() < deadline => {
-                    file_read::block_thread(UNFINISHED_RETRY_INTERVAL)
+                    file_read::block_thread(UNFINISHED_RETRY_INTERVAL);
                 }
                 result => return result.map(drop).map_err(|error| link.refusal(error)),
             }

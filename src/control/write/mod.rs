@@ -266,7 +266,7 @@ impl WriteAttempt<'_> {
                 Ok(prepared) => return Ok(prepared),
                 // The error of the finer changes is closer to the request.
                 Err(error) if matches!(&first_error, WriteError::Conflict(text) if text.is_empty()) => {
-                    first_error = error
+                    first_error = error;
                 }
                 Err(_) => (),
             }

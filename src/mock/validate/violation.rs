@@ -44,7 +44,7 @@ impl Violation {
         members.insert("severity".to_owned(), "Error".into());
         match &self.code {
             Some(ViolationCode::Keyword(keyword)) => {
-                drop(members.insert("code".to_owned(), keyword.as_str().into()))
+                drop(members.insert("code".to_owned(), keyword.as_str().into()));
             }
             Some(ViolationCode::Status(status)) => drop(members.insert("code".to_owned(), json!(status))),
             None => (),

@@ -136,18 +136,18 @@ impl FaultFinder<'_> {
                 }
             }
             "prefixItems" => explain_items(operand.items(), value, 0, at, &mut |part, value, at| {
-                explain_part(part, value, at, out)
+                explain_part(part, value, at, out);
             }),
             "items" if operand.value.as_sequence().is_some() => {
                 explain_items(operand.items(), value, 0, at, &mut |part, value, at| {
-                    explain_part(part, value, at, out)
+                    explain_part(part, value, at, out);
                 });
             }
             "items" => {
                 let prefix = schema.value.get("prefixItems").map_or(0, |items| items.items().len());
                 let schemas = std::iter::repeat(operand.clone());
                 explain_items(schemas, value, prefix, at, &mut |part, value, at| {
-                    explain_part(part, value, at, out)
+                    explain_part(part, value, at, out);
                 });
             }
             "required" => {

@@ -49,7 +49,7 @@ fn collect(
         let in_file = |(rank, value)| (rank, DocumentNode { value, file: schema.file });
         match keyword {
             SchemaKeyword::AllOf => {
-                rule.items().for_each(|part| collect(library, &part, depth + 1, visits, alternatives))
+                rule.items().for_each(|part| collect(library, &part, depth + 1, visits, alternatives));
             }
             SchemaKeyword::AnyOf | SchemaKeyword::OneOf => {
                 let all: Vec<Value> = rule.value.items().iter().map(not).collect();

@@ -296,7 +296,7 @@ impl LuaCall {
 
     /// The fields of the response; none before there is one.
     pub(super) fn response_fields(&self) -> Option<&HeaderMap> {
-        let response = self.response.as_ref().map(|response| response.headers());
+        let response = self.response.as_ref().map(http::Response::headers);
         response.or_else(|| self.finished.as_ref().map(|finished| &finished.response_fields))
     }
 

@@ -16,7 +16,7 @@ const BACKTRACK_LIMIT: usize = 100_000;
 /// Memory of one compiled expression, in bytes.
 const MAX_COMPILED: usize = 1 << 20;
 
-/// Expressions that are kept compiled. (OpenResty: `lua_regex_cache_max_entries`.)
+/// Expressions that are kept compiled. (`OpenResty`: `lua_regex_cache_max_entries`.)
 const MAX_CACHED: usize = 256;
 
 type Cache = Arc<Mutex<HashMap<(String, String), Arc<Regex>>>>;

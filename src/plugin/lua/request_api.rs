@@ -10,7 +10,7 @@ use super::{
     text_api::{decode_args, encode_args},
 };
 
-/// Values of a query or a form that are read. (OpenResty: `ngx.req.get_uri_args`, `max_args`.)
+/// Values of a query or a form that are read. (`OpenResty`: `ngx.req.get_uri_args`, `max_args`.)
 const MAX_ARGS: usize = 100;
 
 pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
@@ -166,7 +166,7 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "set_parsed_request_body", |lua, (args, media_type): (Value, Option<String>)| {
         let known = current(lua)?.request_values(&CONTENT_TYPE).first().cloned();
         let known = known.as_ref().and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let chosen = media_type.clone().or(known).unwrap_or_else(|| "application/json".to_owned());
+        let chosen = media_type.or(known).unwrap_or_else(|| "application/json".to_owned());
         let essence = chosen.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let body = match (essence.as_str(), &args) {
             ("application/json", _) => json::encode(lua, &args)?.into_bytes(),
@@ -377,7 +377,7 @@ pub(super) fn to_field_values(value: Value) -> Result<Vec<HeaderValue>> {
 }
 
 /// Fields as a table: names in lower case, a list where a field has several values; a name is found in any case and
-/// with underscores for hyphens. (OpenResty: `ngx.req.get_headers`.)
+/// with underscores for hyphens. (`OpenResty`: `ngx.req.get_headers`.)
 pub(super) fn field_table(lua: &Lua, fields: &HeaderMap) -> Result<Table> {
     let table = lua.create_table()?;
     for name in fields.keys() {

@@ -243,7 +243,7 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
     })
 }
 
-/// The answer that `ngx.print` and `ngx.status` have put together. (OpenResty: `ngx.exit`.)
+/// The answer that `ngx.print` and `ngx.status` have put together. (`OpenResty`: `ngx.exit`.)
 pub(super) fn finish_printed(call: &mut LuaCall, status: Option<StatusCode>) -> Result<HttpResponse> {
     let printed = call.printed.take().unwrap_or_default();
     let status = printed

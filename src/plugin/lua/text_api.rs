@@ -51,7 +51,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
     })
 }
 
-/// Escapes all but unreserved characters. (OpenResty: `ngx.escape_uri`.)
+/// Escapes all but unreserved characters. (`OpenResty`: `ngx.escape_uri`.)
 fn escape(text: &[u8]) -> String {
     let mut escaped = String::with_capacity(text.len());
     for byte in text {
@@ -70,7 +70,7 @@ fn unescape(text: &[u8]) -> Vec<u8> {
     percent_encoding::percent_decode(&text).collect()
 }
 
-/// A table as the arguments of a query. (OpenResty: `ngx.encode_args`.)
+/// A table as the arguments of a query. (`OpenResty`: `ngx.encode_args`.)
 pub(super) fn encode_args(table: &Table) -> Result<String> {
     let mut pairs: Vec<String> = Vec::new();
     for pair in table.pairs::<LuaString, Value>() {
@@ -102,7 +102,7 @@ pub(super) fn encode_args(table: &Table) -> Result<String> {
 }
 
 /// Arguments as a table: a name without `=` is true, a name that stands several times has a list.
-/// (OpenResty: `ngx.req.get_uri_args`.)
+/// (`OpenResty`: `ngx.req.get_uri_args`.)
 pub(super) fn decode_args(lua: &Lua, text: &[u8], max: usize) -> Result<Table> {
     let table = lua.create_table()?;
     let pairs = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty() && pair[0] != b'=');
@@ -123,7 +123,7 @@ pub(super) fn decode_args(lua: &Lua, text: &[u8], max: usize) -> Result<Table> {
     Ok(table)
 }
 
-/// The functions of LuaJIT's `bit` that have no equal in Lua 5.1, on 32 bits.
+/// The functions of `LuaJIT`'s `bit` that have no equal in Lua 5.1, on 32 bits.
 fn bit_library(lua: &Lua) -> Result<Table> {
     let bit = lua.create_table()?;
     let number = |value: f64| (value.rem_euclid(4_294_967_296.0)) as u32;

@@ -46,7 +46,7 @@ const NAMES: [&str; 30] = [
     "content_length",
 ];
 
-/// FieldValues that the gateway writes itself, also if a plugin sets them.
+/// `FieldValues` that the gateway writes itself, also if a plugin sets them.
 const GATEWAY: [&str; 12] = [
     "host",
     "connection",
@@ -178,7 +178,7 @@ fn expected(
         match field_edit {
             FieldEdit::Set(name, value) => drop(fields.insert((*name).to_owned(), vec![value.clone()])),
             FieldEdit::Append(name, value) => {
-                fields.entry((*name).to_owned()).or_default().push(value.clone())
+                fields.entry((*name).to_owned()).or_default().push(value.clone());
             }
             FieldEdit::Remove(name) => drop(fields.remove(*name)),
         }
