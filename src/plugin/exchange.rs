@@ -109,12 +109,8 @@ impl Exchange {
     /// The request, which leaves an empty one in its place: for a plugin that must own it for a while.
     #[must_use]
     pub fn take(&mut self) -> Self {
-        let origin = Origin {
-            client: self.client,
-            tls: self.tls,
-            started: self.started,
-            request_id: self.request_id,
-        };
+        let origin =
+            Origin { client: self.client, tls: self.tls, started: self.started, request_id: self.request_id };
         let empty = Self::new((ClientHead::default(), Extensions::new()), Body::Empty, String::new(), origin);
         std::mem::replace(self, empty)
     }

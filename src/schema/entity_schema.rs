@@ -5,6 +5,9 @@ use std::fmt;
 use super::{EntityFault, Field, FieldCondition, FieldKind, Uniqueness};
 use crate::document::{Mapping, Value};
 
+/// Function that rewrites a record before its fields are checked.
+pub(super) type PrepareRecord = fn(&Mapping) -> Result<Mapping, EntityFault>;
+
 /// A kind of entity. There is one value of each kind in the program, so that two are equal if they are the same value.
 pub struct EntitySchema {
     /// Its collection, such as `services`: the key in a file, and what messages call it.
@@ -33,7 +36,7 @@ pub struct EntitySchema {
     /// A field that stands for several others.
     pub shorthand: Option<&'static Shorthand>,
     /// Rewrites a record before its fields are checked: shorthands, and defaults that depend on other fields.
-    pub prepare: Option<fn(&Mapping) -> Result<Mapping, EntityFault>>,
+    pub prepare: Option<PrepareRecord>,
     /// Fills in what follows from the fields, once they are checked and the id is known.
     pub complete: Option<fn(&mut Mapping)>,
     /// Requirements on fields that depend on the value of another one.

@@ -72,7 +72,7 @@ impl FormWriter<'_, '_> {
             if n > 0 {
                 self.write_encoded(separator)?;
             }
-            let text = self.out.to_plain_text(value)?;
+            let text = self.out.plain_text(value)?;
             self.write_encoded(&text)?;
         }
         Ok(())

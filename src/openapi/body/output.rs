@@ -75,7 +75,7 @@ impl<'a> Output<'a> {
     }
 
     /// The text that [`Self::write_plain`] writes, as a string, which is charged too.
-    pub(super) fn to_plain_text(&mut self, value: &Value) -> Result<String, Exhausted> {
+    pub(super) fn plain_text(&mut self, value: &Value) -> Result<String, Exhausted> {
         let mut inner = Output::new(self.budget);
         inner.write_plain(value)?;
         Ok(String::from_utf8(inner.out).unwrap_or_default())

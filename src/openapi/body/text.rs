@@ -47,7 +47,7 @@ pub(super) fn write_lines(value: &Value, essence: &str, out: &mut Output<'_>) ->
 /// Writes one server-sent event per item (HTML, section 9.2.6).
 pub(super) fn write_events(value: &Value, out: &mut Output<'_>) -> Result<(), Exhausted> {
     for item in items(value) {
-        for line in out.to_plain_text(item)?.split('\n') {
+        for line in out.plain_text(item)?.split('\n') {
             out.write_texts(&["data: ", line, "\n"])?;
         }
         out.write_text("\n")?;
@@ -70,18 +70,18 @@ pub(super) fn write_csv(value: &Value, out: &mut Output<'_>) -> Result<(), Exhau
         match row {
             Value::Mapping(mapping) if !header.is_empty() => {
                 for (n, key) in header.iter().enumerate() {
-                    let text = mapping.get(key).map(|value| out.to_plain_text(value)).transpose()?;
+                    let text = mapping.get(key).map(|value| out.plain_text(value)).transpose()?;
                     write_cell(n, &text.unwrap_or_default(), out)?;
                 }
             }
             Value::Sequence(cells) => {
                 for (n, value) in cells.iter().enumerate() {
-                    let text = out.to_plain_text(value)?;
+                    let text = out.plain_text(value)?;
                     write_cell(n, &text, out)?;
                 }
             }
             other => {
-                let text = out.to_plain_text(other)?;
+                let text = out.plain_text(other)?;
                 write_cell(0, &text, out)?;
             }
         }

@@ -102,7 +102,7 @@ impl XmlWriter<'_, '_> {
                 property.as_ref().and_then(|property| property.value.get("xml")?.get("attribute")?.as_bool());
             if attribute == Some(true) {
                 let name = XmlName::of(property.as_ref(), key);
-                let text = self.out.to_plain_text(value)?;
+                let text = self.out.plain_text(value)?;
                 self.out.write_texts(&[
                     &name.declaration,
                     " ",
@@ -123,7 +123,7 @@ impl XmlWriter<'_, '_> {
             Value::Mapping(_) => (),
             Value::Sequence(items) => self.write_items(items, None, "item", depth + 1)?,
             scalar => {
-                let text = self.out.to_plain_text(scalar)?;
+                let text = self.out.plain_text(scalar)?;
                 self.out.write_text(&escape(&text))?;
             }
         }

@@ -97,6 +97,7 @@ pub(super) struct AppliedSchema<'a> {
 
 impl AppliedSchema<'_> {
     /// Whether one of its keywords holds; a name that is no keyword always does.
+    #[expect(clippy::too_many_lines, reason = "one arm for each keyword")]
     pub(super) fn holds(&self, name: &str, rule: &DocumentNode) -> bool {
         // The elements of a list or map are visited.
         let length = rule.value.items().len() + rule.value.as_mapping().map_or(0, Mapping::len);

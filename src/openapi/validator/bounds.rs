@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::{
     evaluate::Evaluation,
     instance::Instance,
-    program::{Bound, Keyword, Length},
+    program::{Bound, Keyword, LengthKeyword},
 };
 use crate::{budget::Exhausted, openapi::decimal::Decimal};
 
@@ -32,26 +32,31 @@ impl<'v> Evaluation<'_, 'v, '_> {
     /// Whether a bound of a length holds; it does for values that have no such length.
     pub(super) fn length_holds(
         &self,
-        length: Length,
+        length: LengthKeyword,
         bound: u64,
         value: Instance<'v>,
     ) -> Result<bool, Exhausted> {
         let found = match (length, value) {
-            (Length::MinLength | Length::MaxLength, value) => match value.text() {
+            (LengthKeyword::MinLength | LengthKeyword::MaxLength, value) => match value.text() {
                 Some(text) => {
                     self.budget.spend(text.len() as u64 / 32)?;
                     text.chars().count()
                 }
                 None => return Ok(true),
             },
-            (Length::MinItems | Length::MaxItems, Instance::Json(Json::Array(items))) => items.len(),
-            (Length::MinProperties | Length::MaxProperties, Instance::Json(Json::Object(members))) => {
-                members.len()
+            (LengthKeyword::MinItems | LengthKeyword::MaxItems, Instance::Json(Json::Array(items))) => {
+                items.len()
             }
+            (
+                LengthKeyword::MinProperties | LengthKeyword::MaxProperties,
+                Instance::Json(Json::Object(members)),
+            ) => members.len(),
             _ => return Ok(true),
         };
         Ok(match length {
-            Length::MinLength | Length::MinItems | Length::MinProperties => found as u64 >= bound,
+            LengthKeyword::MinLength | LengthKeyword::MinItems | LengthKeyword::MinProperties => {
+                found as u64 >= bound
+            }
             _ => found as u64 <= bound,
         })
     }

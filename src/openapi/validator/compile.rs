@@ -9,7 +9,7 @@ use super::{
     format::Format,
     instance::AllowedTypes,
     pattern::PatternCache,
-    program::{Bound, Enumeration, Id, Keyword, Length, Program, PropertyRules, Schema},
+    program::{Bound, Enumeration, Id, Keyword, LengthKeyword, Program, PropertyRules, Schema},
 };
 use crate::{
     budget::{Budget, Exhausted},
@@ -141,12 +141,12 @@ impl<'a> Compiler<'a> {
             out.push(Keyword::MultipleOf(number.as_str().into()));
         }
         for (name, length) in [
-            ("minLength", Length::MinLength),
-            ("maxLength", Length::MaxLength),
-            ("minItems", Length::MinItems),
-            ("maxItems", Length::MaxItems),
-            ("minProperties", Length::MinProperties),
-            ("maxProperties", Length::MaxProperties),
+            ("minLength", LengthKeyword::MinLength),
+            ("maxLength", LengthKeyword::MaxLength),
+            ("minItems", LengthKeyword::MinItems),
+            ("maxItems", LengthKeyword::MaxItems),
+            ("minProperties", LengthKeyword::MinProperties),
+            ("maxProperties", LengthKeyword::MaxProperties),
         ] {
             if let Some(bound) = count_of(members.get(name)) {
                 out.push(Keyword::Length(length, bound));

@@ -9,7 +9,7 @@ use super::{
     KeywordError,
     evaluate::Evaluation,
     instance::Instance,
-    program::{Bound, Id, Keyword, Length, PropertyRules, Schema},
+    program::{Bound, Id, Keyword, LengthKeyword, PropertyRules, Schema},
 };
 use crate::budget::Exhausted;
 
@@ -307,12 +307,12 @@ impl<'p, 'v> Evaluation<'p, 'v, '_> {
             Keyword::MultipleOf(step) => ("multipleOf", format!("must be multiple of {}", truncate(step))),
             Keyword::Length(length, bound) => {
                 let (name, more, parts) = match length {
-                    Length::MinLength => ("minLength", "fewer", "characters"),
-                    Length::MaxLength => ("maxLength", "more", "characters"),
-                    Length::MinItems => ("minItems", "fewer", "items"),
-                    Length::MaxItems => ("maxItems", "more", "items"),
-                    Length::MinProperties => ("minProperties", "fewer", "properties"),
-                    Length::MaxProperties => ("maxProperties", "more", "properties"),
+                    LengthKeyword::MinLength => ("minLength", "fewer", "characters"),
+                    LengthKeyword::MaxLength => ("maxLength", "more", "characters"),
+                    LengthKeyword::MinItems => ("minItems", "fewer", "items"),
+                    LengthKeyword::MaxItems => ("maxItems", "more", "items"),
+                    LengthKeyword::MinProperties => ("minProperties", "fewer", "properties"),
+                    LengthKeyword::MaxProperties => ("maxProperties", "more", "properties"),
                 };
                 (name, format!("must NOT have {more} than {bound} {parts}"))
             }

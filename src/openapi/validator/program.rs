@@ -48,7 +48,7 @@ pub(super) enum Keyword {
     Bound(Bound, Box<str>),
     MultipleOf(Box<str>),
     /// A bound of a length.
-    Length(Length, u64),
+    Length(LengthKeyword, u64),
     Required(Texts),
     DependentRequired(Box<[(Box<str>, Texts)]>),
     Pattern(u32),
@@ -91,7 +91,7 @@ pub(super) enum Bound {
 
 /// The keywords that bound the length of a string, an array or an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Length {
+pub(super) enum LengthKeyword {
     MinLength,
     MaxLength,
     MinItems,
@@ -153,7 +153,7 @@ impl Keyword {
             | Self::Enum(_)
             | Self::Bound(..)
             | Self::MultipleOf(_)
-            | Self::Length(..)
+            | Self::LengthKeyword(..)
             | Self::Required(_)
             | Self::DependentRequired(_)
             | Self::Pattern(_)
@@ -179,7 +179,7 @@ impl Keyword {
             | Self::Enum(_)
             | Self::Bound(..)
             | Self::MultipleOf(_)
-            | Self::Length(..)
+            | Self::LengthKeyword(..)
             | Self::Required(_)
             | Self::DependentRequired(_)
             | Self::Pattern(_)

@@ -1,6 +1,8 @@
 //! `kong.client`, `kong.router`, `kong.ctx`, `kong.node`, `kong.ip` and `kong.log`: who asks, what was matched, and
 //! what a snippet keeps or logs.
 
+use std::fmt::Write as _;
+
 use mlua::{Error, Lua, Result, Table, Value};
 
 use super::{api::add, call::current, json};
@@ -14,6 +16,12 @@ const MAX_INSPECTED: usize = 4096;
 pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
     host.set("version", KONG_VERSION.0)?;
     host.set("version_number", KONG_VERSION.1)?;
+    add_client(host, lua)?;
+    add_context(host, lua)?;
+    add_log(host, lua)
+}
+
+fn add_client(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "client_ip", |lua, ()| {
         let call = current(lua)?;
         let address = call.exchange.as_ref().map(|exchange| exchange.client.ip());
@@ -68,7 +76,10 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
         record
             .filter(|record| !record.is_null())
             .map_or(Ok(Value::Nil), |record| json::from_document(lua, &record))
-    })?;
+    })
+}
+
+fn add_context(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "shared_context", |lua, ()| {
         let state = current(lua)?.state.clone();
         state.shared(lua)
@@ -88,10 +99,14 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "hostname", |_, ()| {
         Ok(rustix::system::uname().nodename().to_string_lossy().into_owned())
     })?;
-    add(host, lua, "pid", |_, ()| Ok(std::process::id()))?;
+    add(host, lua, "pid", |_, ()| Ok(std::process::id()))
+}
+
+fn add_log(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "log", |lua, (level, text): (Value, String)| {
         let plugin = lua.app_data_ref::<super::call::LuaCall>().map_or("lua", |call| call.plugin_name);
-        write_log(&level, plugin, &text)
+        write_log(&level, plugin, &text);
+        Ok(())
     })?;
     add(host, lua, "inspect", |_, values: mlua::MultiValue| {
         let mut text = String::new();
@@ -112,7 +127,7 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
 }
 
 /// Writes a line into the log of the gateway, at a level of nginx by name or number.
-fn write_log(level: &Value, plugin: &str, text: &str) -> Result<()> {
+fn write_log(level: &Value, plugin: &str, text: &str) {
     let level = match level {
         Value::String(name) => name.to_string_lossy(),
         number => match number.as_i64().unwrap_or(6) {
@@ -129,7 +144,6 @@ fn write_log(level: &Value, plugin: &str, text: &str) -> Result<()> {
         "notice" | "info" => tracing::info!("[{plugin}] {text}"),
         _ => tracing::debug!("[{plugin}] {text}"),
     }
-    Ok(())
 }
 
 fn inspect(value: &Value, depth: usize, text: &mut String) {
@@ -147,7 +161,7 @@ fn inspect(value: &Value, depth: usize, text: &mut String) {
             }
             text.push_str(" }");
         }
-        Value::String(string) => text.push_str(&format!("{:?}", string.to_string_lossy())),
+        Value::String(string) => drop(write!(text, "{:?}", string.to_string_lossy())),
         other => text.push_str(&other.to_string().unwrap_or_else(|_| other.type_name().to_owned())),
     }
 }

@@ -11,6 +11,9 @@
 //! | `body_filter` | bodies that a snippet changes |
 //! | `names` | names in a snippet that the sandbox does not have |
 
+// Lua has one kind of number; lengths, positions and statuses are far below its exact range.
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+
 mod api;
 mod body_filter;
 mod call;
@@ -221,14 +224,13 @@ impl LuaFunctions {
             (call, result) = self.interpreters.run(snippet, call);
             match (call.stop.take(), result) {
                 (Some(Stop::Respond(response)), _) => flow = Flow::Respond(*response),
-                (Some(Stop::Continue), _) => continue,
                 (None, Ok(())) if call.printed.is_some() => {
                     match response_api::finish_printed(&mut call, None) {
                         Ok(response) => flow = Flow::Respond(response),
                         Err(error) => flow = self.fail(&call, &error.to_string()),
                     }
                 }
-                (None, Ok(())) => continue,
+                (Some(Stop::Continue), _) | (None, Ok(())) => continue,
                 (Some(Stop::OverBudget), _) => flow = self.fail(&call, "its budget is used up"),
                 (None, Err(error)) => flow = self.fail(&call, &error.to_string()),
             }

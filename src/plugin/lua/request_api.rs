@@ -41,6 +41,11 @@ fn add_readers(host: &Table, lua: &Lua) -> Result<()> {
         let fields = current(lua)?.request_fields();
         field_table(lua, &fields)
     })?;
+    add_body_readers(host, lua)?;
+    add_place_readers(host, lua)
+}
+
+fn add_body_readers(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "request_body", |lua, ()| {
         let body = current(lua)?.request_body.clone();
         body.filter(|body| !body.is_empty()).map(|body| lua.create_string(&body)).transpose()
@@ -68,7 +73,10 @@ fn add_readers(host: &Table, lua: &Lua) -> Result<()> {
             }
             _ => failed(lua, &format!("unsupported content type '{media_type}'")),
         }
-    })?;
+    })
+}
+
+fn add_place_readers(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "uri_captures", |lua, ()| {
         let captures =
             current(lua)?.exchange.as_ref().map(|exchange| exchange.captures.clone()).unwrap_or_default();
@@ -137,7 +145,7 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
         let name = to_field_name(&name)?;
         let mut call = current(lua)?;
         let upstream = &mut call.request_to_change()?.upstream;
-        let mut values = to_field_values(value)?.into_iter();
+        let mut values = to_field_values(&value)?.into_iter();
         match values.next() {
             Some(first) => upstream.set_field(name.clone(), first),
             None => upstream.remove_field(name.clone()),
@@ -151,7 +159,7 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
         let name = to_field_name(&name)?;
         let mut call = current(lua)?;
         let upstream = &mut call.request_to_change()?.upstream;
-        for value in to_field_values(value)? {
+        for value in to_field_values(&value)? {
             upstream.append_field(name.clone(), value);
         }
         Ok(())
@@ -355,7 +363,7 @@ pub(super) fn to_field_name(name: &LuaString) -> Result<HeaderName> {
 }
 
 /// The values of a field: a text, a number, a truth value, or a list of these.
-pub(super) fn to_field_values(value: Value) -> Result<Vec<HeaderValue>> {
+pub(super) fn to_field_values(value: &Value) -> Result<Vec<HeaderValue>> {
     let one = |value: &Value| {
         let bytes = match value {
             Value::String(text) => text.as_bytes().to_vec(),
@@ -369,7 +377,7 @@ pub(super) fn to_field_values(value: Value) -> Result<Vec<HeaderValue>> {
         };
         HeaderValue::from_bytes(bytes.trim_ascii()).map_err(|_| Error::runtime("invalid header value"))
     };
-    match &value {
+    match value {
         Value::Nil => Ok(Vec::new()),
         Value::Table(table) => table.sequence_values::<Value>().map(|item| one(&item?)).collect(),
         value => Ok(vec![one(value)?]),

@@ -128,7 +128,7 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
             return Ok(());
         }
         let mut call = current(lua)?;
-        let mut values = to_field_values(value)?.into_iter();
+        let mut values = to_field_values(&value)?.into_iter();
         match values.next() {
             Some(first) => call.change_response(ResponseField::Set(name.clone(), first))?,
             None => call.change_response(ResponseField::Remove(name.clone()))?,
@@ -141,7 +141,7 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "add_response_header", |lua, (name, value): (LuaString, Value)| {
         let name = to_field_name(&name)?;
         let mut call = current(lua)?;
-        for value in to_field_values(value)? {
+        for value in to_field_values(&value)? {
             call.change_response(ResponseField::Append(name.clone(), value))?;
         }
         Ok(())
@@ -272,7 +272,7 @@ fn set_fields(response: &mut HttpResponse, headers: Value) -> Result<()> {
             continue;
         }
         response.headers_mut().remove(&name);
-        for value in to_field_values(value)? {
+        for value in to_field_values(&value)? {
             response.headers_mut().append(name.clone(), value);
         }
     }

@@ -44,7 +44,6 @@ impl LintWalk<'_> {
     ) {
         let key = keyword.name();
         match keyword.operand() {
-            KeywordOperand::Schema(AppliedTo::Content) => (),
             KeywordOperand::SchemasByName(_) => {
                 self.visit_map(node, key, NodeRole::Schema, None, place, depth);
             }
@@ -52,7 +51,8 @@ impl LintWalk<'_> {
             KeywordOperand::SchemaOrSchemas if child.value.as_sequence().is_some() => {
                 self.visit_list(node, key, NodeRole::Schema, None, place, depth);
             }
-            KeywordOperand::SchemaOrSchemas | KeywordOperand::Schema(_) => {
+            KeywordOperand::SchemaOrSchemas
+            | KeywordOperand::Schema(AppliedTo::SameValue | AppliedTo::Parts | AppliedTo::Nothing) => {
                 self.visit_node(child, NodeRole::Schema, None, &place.key(key), depth);
             }
             KeywordOperand::SchemasOrNamesByName
@@ -67,6 +67,7 @@ impl LintWalk<'_> {
             | KeywordOperand::Types
             | KeywordOperand::Value
             | KeywordOperand::Values
+            | KeywordOperand::Schema(AppliedTo::Content)
             | KeywordOperand::Object => (),
         }
     }
