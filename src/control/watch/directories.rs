@@ -1,18 +1,31 @@
 //! Directories whose entries decide which content a path leads to.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     ffi::OsString,
     fs, io,
     path::{Component, Path, PathBuf},
 };
 
+use super::observation::FileIdentity;
+
 /// Longest chain of symbolic links that Linux follows in one path.
 const MAX_SYMLINKS: usize = 40;
 
-/// Adds the directory of the file and those of all symbolic links on the remaining to it, and the file itself if it is a
+/// The existing directories whose entries decide the content of the files.
+pub(super) fn directories<'a>(files: impl Iterator<Item = &'a Path>) -> BTreeMap<PathBuf, FileIdentity> {
+    let mut directories = BTreeSet::new();
+    for file in files {
+        // A link that is removed while it is read causes events in the directories already added.
+        let _ = add_directories(file, &mut directories);
+    }
+    let identified = |path: PathBuf| FileIdentity::take(&path).map(|identity| (path, identity));
+    directories.into_iter().filter_map(identified).collect()
+}
+
+/// Adds the directory of the file and those of all symbolic links on the way to it, and the file itself if it is a
 /// directory. If a part of the path does not exist, the last directory that exists is added instead.
-pub(super) fn add_directories(file: &Path, directories: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+fn add_directories(file: &Path, directories: &mut BTreeSet<PathBuf>) -> io::Result<()> {
     let mut remaining = reversed_components(&std::path::absolute(file)?);
     let mut current = PathBuf::new();
     let mut links = 0;

@@ -8,6 +8,7 @@
 //! handle.
 
 mod directories;
+mod directory_watches;
 mod events;
 mod observation;
 #[cfg(test)]

@@ -14,13 +14,12 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::watch;
 
 use super::{
-    directories::add_directories,
-    events::{WatchSignal, WriterEvent, start_notifier},
-    observation::{FileContent, FileIdentity, FileObservation, FileStamp},
+    directory_watches::DirectoryWatches,
+    events::{WatchSignal, WriterEvent},
+    observation::{FileContent, FileObservation, FileStamp},
 };
 use crate::supervise::supervise_thread;
 
@@ -41,7 +40,7 @@ const STAMP_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 const READ_INTERVAL: Duration = Duration::from_secs(5);
 /// Resolution of file timestamps: two changes within it have the same stamp.
 const TIMESTAMP_RESOLUTION: Duration = Duration::from_millis(20);
-/// How far the clock of a file system may be target the clock of this machine.
+/// How far the clock of a file system may be behind the clock of this machine.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// What triggers a check of the files.
@@ -109,16 +108,18 @@ pub(super) fn spawn(
     let (reports, receiver) = watch::channel(WatchReport::default());
     let events = sender.clone();
     let run = move || {
-        let notifier = if mode.uses_events() { start_notifier(events) } else { None };
+        let watches = if mode.uses_events() {
+            DirectoryWatches::new(events)
+        } else {
+            DirectoryWatches::without_events()
+        };
         let mut worker = WatchWorker {
             signals,
             postponed: VecDeque::new(),
-            notifier,
+            watches,
             stamp_check_interval: mode.stamp_check_interval(),
-            watched_directories: BTreeMap::new(),
             last_write: None,
             writer_flag,
-            has_warned: false,
             files: Vec::new(),
             revision: 0,
             caller_reads: true,
@@ -136,17 +137,13 @@ struct WatchWorker {
     signals: Receiver<WatchSignal>,
     /// Signals that arrived while the worker waited for stable files.
     postponed: VecDeque<WatchSignal>,
-    notifier: Option<RecommendedWatcher>,
+    watches: DirectoryWatches,
     /// Interval at which stamps are checked.
     stamp_check_interval: Duration,
-    /// The watched directories, and their identities when the watch was set.
-    watched_directories: BTreeMap<PathBuf, FileIdentity>,
     /// Time of the last write to a file that is still open for writing.
     last_write: Option<Instant>,
     /// Flag that is set while such a file exists.
     writer_flag: Arc<AtomicBool>,
-    /// Whether the warning about directories without events was logged.
-    has_warned: bool,
     files: Vec<WatchedFile>,
     revision: u64,
     /// Whether the caller may be reading, so that a file that changes and changes back is reported too.
@@ -344,41 +341,7 @@ impl WatchWorker {
 
     /// Watches the directories of the current files; `afresh` sets all watches again, since some may be invalid.
     fn set_watches(&mut self, afresh: bool) {
-        let Some(notifier) = &mut self.notifier else { return };
-        if afresh {
-            for directory in std::mem::take(&mut self.watched_directories).into_keys() {
-                // An invalid watch may already be removed.
-                let _ = notifier.unwatch(&directory);
-            }
-        }
-        // Links may change while watches are set. This is rare, and polling would notice it as well.
-        for _ in 0..3 {
-            let wanted = directories(self.files.iter().map(|file| &*file.path));
-            if wanted == self.watched_directories {
-                return;
-            }
-            for directory in
-                self.watched_directories.extract_if(.., |path, identity| wanted.get(path) != Some(identity))
-            {
-                let _ = notifier.unwatch(&directory.0);
-            }
-            for (directory, identity) in wanted {
-                if self.watched_directories.contains_key(&directory) {
-                    continue;
-                }
-                match notifier.watch(&directory, RecursiveMode::NonRecursive) {
-                    Ok(()) => {
-                        self.watched_directories.insert(directory, identity);
-                    }
-                    Err(error) if !self.has_warned => {
-                        self.has_warned = true;
-                        let directory = directory.display();
-                        tracing::warn!(%error, %directory, "no events from a directory; its files are polled");
-                    }
-                    Err(_) => {}
-                }
-            }
-        }
+        self.watches.set(self.files.iter().map(|file| &*file.path), afresh);
     }
 }
 
@@ -390,15 +353,4 @@ fn is_recently_written(path: &Path) -> bool {
 
 fn earlier(time: SystemTime, duration: Duration) -> SystemTime {
     time.checked_sub(duration).unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
-/// The existing directories whose entries decide the content of the files.
-fn directories<'a>(files: impl Iterator<Item = &'a Path>) -> BTreeMap<PathBuf, FileIdentity> {
-    let mut directories = BTreeSet::new();
-    for file in files {
-        // A link that is removed while it is read causes events in the directories already added.
-        let _ = add_directories(file, &mut directories);
-    }
-    let identified = |path: PathBuf| FileIdentity::take(&path).map(|identity| (path, identity));
-    directories.into_iter().filter_map(identified).collect()
 }
