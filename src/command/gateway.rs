@@ -163,6 +163,7 @@ fn listen(
                 tls,
                 max_streams: settings.http2_streams.get(),
                 proxy_protocol: listener.proxy_protocol,
+                shares_port: listener.reuseport,
             });
         }
     }

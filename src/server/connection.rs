@@ -25,7 +25,7 @@ use super::{
     BoundListener,
     concurrency_limit::ConcurrencyLimit,
     connection_reaper::{ConnectionActivity, ConnectionEnding, ConnectionReaper},
-    http2,
+    handover, http2,
     inspecting_io::InspectingIo,
     proxy_protocol::{self, ProxyHeader},
     session::{ConnectionSession, OutputState},
@@ -147,12 +147,15 @@ impl ListenerContext {
 
 /// Accepts connections until a shutdown begins.
 pub(super) async fn accept(bound: BoundListener, context: Arc<ListenerContext>) {
-    let BoundListener { listener, role, tls, max_streams, proxy_protocol } = bound;
+    let BoundListener { listener, role, tls, max_streams, proxy_protocol, shares_port } = bound;
     let stage = context.stage.subscribe();
     let either = context.new_server(max_streams);
     let servers = Arc::new(HttpServers { http2: either.clone().http2_only(), either });
     let config = ServeConfig { role, tls, proxy_protocol, servers, context };
     supervise("a listener", || accept_while_open(&listener, &config, stage.clone())).await;
+    if shares_port {
+        handover::accept_begun(&listener, |stream, peer| spawn_connection(stream, peer, &config, None)).await;
+    }
     accept_last(listener, &config).await;
 }
 

@@ -8,6 +8,7 @@ mod connection_reaper;
 mod delayed_failure;
 mod descriptors;
 mod h2_frames;
+mod handover;
 mod http2;
 mod inspecting_io;
 mod lingering_close;
@@ -56,11 +57,14 @@ pub struct BoundListener {
     pub max_streams: u32,
     /// Whether connections begin with the PROXY protocol.
     pub proxy_protocol: bool,
+    /// Whether another process may listen on the same address (`reuseport`).
+    pub shares_port: bool,
 }
 
-/// Serves until a signal of [`StopSignals`], then lets requests in progress finish, for at most `graceful_timeout`. The
-/// Admin API and the status listeners answer until all requests of the proxy have finished, so that readiness probes get
-/// their negative answer. A second signal ends the wait.
+/// Serves until a signal of [`StopSignals`], goes on for `shutdown_delay` without being ready, then lets requests in
+/// progress finish, for at most `graceful_timeout`. The Admin API and the status listeners answer until all requests of
+/// the proxy have finished, so that readiness probes get their negative answer. A second signal ends the delay, the next
+/// one the wait.
 ///
 /// Requests of the Admin API and the status listeners are logged in `admin_log`. The states of all connections are
 /// counted in `connections`.
@@ -85,8 +89,7 @@ pub async fn serve(
         let group = if is_proxy { &mut proxy_listeners } else { &mut admin_listeners };
         group.accepting.spawn(accept(listener, Arc::clone(&group.context)));
     }
-    let name = stop.receive().await;
-    readiness.drain();
+    let name = withdraw(&mut stop, &readiness, settings.shutdown_delay).await;
     let grace = settings.graceful_timeout;
     tracing::info!("{name}: no new connections; requests on their way have {} s to finish", grace.as_secs());
     let contexts = [Arc::clone(&proxy_listeners.context), Arc::clone(&admin_listeners.context)];
@@ -104,6 +107,33 @@ pub async fn serve(
     }
     // Only tunnels still send something: their closing frames.
     let _ = timeout(TUNNEL_CLOSE_TIMEOUT, finish).await;
+}
+
+/// Waits for the signal that stops the process, and then for as long as load balancers may still send requests to it:
+/// `delay` from the time at which readiness ended. Returns the signal.
+async fn withdraw(stop: &mut StopSignals, readiness: &Readiness, delay: Duration) -> &'static str {
+    let mut withdrawn = None;
+    let name = loop {
+        if let Some(name) = stop.receive_or_withdraw().await {
+            break name;
+        }
+        readiness.drain();
+        withdrawn.get_or_insert_with(Instant::now);
+        tracing::info!("SIGUSR2: not ready any more; connections are accepted until the process is stopped");
+    };
+    readiness.drain();
+    let rest = delay.saturating_sub(withdrawn.map_or(Duration::ZERO, |time| time.elapsed()));
+    if !rest.is_zero() {
+        tracing::info!(
+            "{name}: not ready any more; connections are accepted for another {} s",
+            rest.as_secs_f32()
+        );
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            name = stop.receive() => return name,
+        }
+    }
+    name
 }
 
 /// Listeners that close together.
@@ -135,12 +165,13 @@ impl ListenerGroup {
     }
 }
 
-/// Signals that shut the process down in order: SIGTERM, SIGINT and SIGQUIT.
+/// Signals that shut the process down in order: SIGTERM, SIGINT and SIGQUIT; before them, SIGUSR2 only ends readiness.
 #[derive(Debug)]
 pub struct StopSignals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     quit: tokio::signal::unix::Signal,
+    withdraw: tokio::signal::unix::Signal,
 }
 
 impl StopSignals {
@@ -153,10 +184,22 @@ impl StopSignals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
+            withdraw: signal(SignalKind::user_defined2())?,
         })
     }
 
-    /// Waits for a signal and returns its name.
+    /// Waits for a signal, and returns its name; none for SIGUSR2.
+    async fn receive_or_withdraw(&mut self) -> Option<&'static str> {
+        let Self { terminate, interrupt, quit, withdraw } = self;
+        tokio::select! {
+            _ = terminate.recv() => Some("SIGTERM"),
+            _ = interrupt.recv() => Some("SIGINT"),
+            _ = quit.recv() => Some("SIGQUIT"),
+            _ = withdraw.recv() => None,
+        }
+    }
+
+    /// Waits for a signal that stops the process, and returns its name.
     async fn receive(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

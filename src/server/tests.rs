@@ -46,6 +46,7 @@ async fn start() -> TcpStream {
         tls: None,
         max_streams: 10,
         proxy_protocol: false,
+        shares_port: false,
     };
     tokio::spawn(accept(bound, Arc::new(context)));
     stream

@@ -61,6 +61,8 @@ impl Default for Settings {
             keepalive_requests: NonZeroU64::new(10_000),
             worker_connections: None,
             concurrent_requests: None,
+            shutdown_delay: Duration::ZERO,
+            prefix: None,
             graceful_timeout: Duration::from_secs(30),
             upstream_keepalive_pool_size: 512,
             upstream_keepalive_max_requests: NonZeroU64::new(10_000),

@@ -146,6 +146,10 @@ pub struct Settings {
     pub worker_connections: Option<NonZeroUsize>,
     /// `max_concurrent_requests`; none for `auto`: half of the files, as each request may need a connection to an upstream.
     pub concurrent_requests: Option<NonZeroUsize>,
+    /// `shutdown_delay`.
+    pub shutdown_delay: Duration,
+    /// `prefix`; none if no files of the process are kept.
+    pub prefix: Option<PathBuf>,
     /// `graceful_timeout`.
     pub graceful_timeout: Duration,
     /// `upstream_keepalive_pool_size`; 0 if no connection is kept.

@@ -51,7 +51,6 @@ const NOT_APPLICABLE: &[&str] = &[
     "nginx_main_worker_rlimit_nofile",
     "node_id",
     "openresty_path",
-    "prefix",
     "privileged_worker",
     "proxy_error_log",
     "proxy_stream_access_log",

@@ -58,6 +58,7 @@ mod gateway;
 mod grpc;
 mod grpc_health;
 mod guide;
+mod handover;
 mod hashing;
 mod health;
 mod http2;

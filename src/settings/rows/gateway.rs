@@ -170,6 +170,18 @@ pub(super) const ROWS: &[SettingRow] = &[
         |settings, name, text| settings.error_templates.add(name, ErrorType::Plain, text),
     ),
     SettingRow::new(
+        "prefix",
+        "",
+        "Folder of the process, in which pids/nginx.pid names it; `kong` uses /usr/local/kong if unset",
+        read!(prefix, text),
+    ),
+    SettingRow::new(
+        "shutdown_delay",
+        "0",
+        "Time that connections are still accepted, without readiness, when the process is stopped, in seconds (not in Kong)",
+        read!(shutdown_delay, seconds),
+    ),
+    SettingRow::new(
         "graceful_timeout",
         "30",
         "Time that open requests have to finish when the process stops, in seconds (not in Kong)",
