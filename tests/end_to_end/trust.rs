@@ -377,7 +377,7 @@ fn what_a_template_makes_of_a_request_is_a_host_and_a_path_or_nothing() {
         assert_eq!((request.0.lines().next(), &*request.field("host")), (Some(line), host), "{query}");
         assert!(!request.0.contains("\nx:y"), "{}", request.0);
     }
-    gateway.logs("is not a host");
+    gateway.logs("sets the invalid Host");
 }
 
 #[test]

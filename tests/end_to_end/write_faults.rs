@@ -220,5 +220,5 @@ fn a_folder_that_is_not_ours_is_a_file_that_is_not_written() {
 
 #[test]
 fn a_file_that_is_mounted_by_itself_is_not_written_and_told_how_it_could_be() {
-    fails(EBUSY, 405, "mount the folder that it is in");
+    fails(EBUSY, 405, "mount its directory instead");
 }

@@ -435,6 +435,10 @@ pub(crate) const OF_PLUGINS: &[Case] = &[
             &format!("\"deny\": {}", many(n, |i| format!("\"fd00::{:x}:{:x}/127\"", i / 65536, i % 65536))),
         )
     }),
+    #[cfg(feature = "lua")]
+    case("plugin:pre-function.access", |n| {
+        plugin("pre-function", &format!("\"access\": {}", many(n, |i| format!("\"local a{i} = {i}\""))))
+    }),
     case("plugin:key-auth.key_names", |n| plugin("key-auth", &format!("\"key_names\": {}", words(n)))),
     case("plugin:jwt.uri_param_names", |n| plugin("jwt", &format!("\"uri_param_names\": {}", words(n)))),
     case("plugin:jwt.cookie_names", |n| plugin("jwt", &format!("\"cookie_names\": {}", words(n)))),

@@ -140,6 +140,8 @@ fn every_list_has_its_case() {
     let stands_for = |name: &str| {
         name.starts_with("plugin:request-transformer.")
             || name.starts_with("plugin:response-transformer.")
+            || name.starts_with("plugin:pre-function.")
+            || name.starts_with("plugin:post-function.")
             || name.ends_with("custom_fields_by_lua")
             || name.rsplit('.').next() == Some("tags")
     };

@@ -6,8 +6,8 @@
 //! | `interpreter` | interpreters, and the budget of a call |
 //! | `call` | the request and the response of one call |
 //! | `api`, `prelude.lua` | `kong`, `ngx` and the libraries that a snippet sees |
-//! | `request_api`, `response_api`, `client_api`, `json`, `text_api`, `regex_api`, `time_api` | functions behind these |
-//! | `patterns` | Lua's patterns, in a limited number of steps |
+//! | `request_api`, `request_variables`, `response_api`, `client_api`, `json`, `text_api`, `regex_api`, `time_api` | functions behind these |
+//! | `patterns`, `pattern_matcher` | Lua's patterns, in a limited number of steps |
 //! | `body_filter` | bodies that a snippet changes |
 //! | `names` | names in a snippet that the sandbox does not have |
 
@@ -21,9 +21,11 @@ mod client_api;
 mod interpreter;
 mod json;
 mod names;
+mod pattern_matcher;
 mod patterns;
 mod regex_api;
 mod request_api;
+mod request_variables;
 mod response_api;
 #[cfg(test)]
 mod tests;

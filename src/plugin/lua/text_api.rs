@@ -2,25 +2,21 @@
 
 use std::fmt::Write as _;
 
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
-};
 use md5::{Digest as _, Md5};
 use mlua::{Error, Lua, LuaString, Result, Table, Value};
 use ring::hmac;
 
 use super::api::add;
+use crate::base64_codec;
 
 pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "encode_base64", |_, (text, no_padding): (LuaString, Option<bool>)| {
-        let engine = if no_padding.unwrap_or_default() { &STANDARD_NO_PAD } else { &STANDARD };
-        Ok(engine.encode(text.as_bytes()))
+        let encoded = base64_codec::encode(text.as_bytes());
+        Ok(if no_padding.unwrap_or_default() { encoded.trim_end_matches('=').to_owned() } else { encoded })
     })?;
     add(host, lua, "decode_base64", |lua, text: LuaString| {
-        let bytes = text.as_bytes();
-        let unpadded = bytes.iter().rposition(|byte| *byte != b'=').map_or(&[][..], |last| &bytes[..=last]);
-        STANDARD_NO_PAD.decode(unpadded).ok().map(|decoded| lua.create_string(decoded)).transpose()
+        let decoded = std::str::from_utf8(&text.as_bytes()).ok().and_then(base64_codec::decode_any_padding);
+        decoded.map(|decoded| lua.create_string(decoded)).transpose()
     })?;
     add(host, lua, "escape_uri", |_, text: LuaString| Ok(escape(&text.as_bytes())))?;
     add(host, lua, "unescape_uri", |lua, text: LuaString| lua.create_string(unescape(&text.as_bytes())))?;
