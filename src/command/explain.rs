@@ -12,7 +12,7 @@ use mynah::{
 
 use super::{
     flags::{ConfigFlag, OutputFormatFlag, SpecsFlag, path_value},
-    load::{CompileOptions, config_source, load_settings, router_options, specs_folder},
+    load::{CompileOptions, load_settings, required_source, router_options, specs_folder},
     output::{OutputFormat, print_line, print_report},
 };
 
@@ -41,7 +41,7 @@ impl ExplainArgs {
             ("specs_dir", path_value(self.specs.specs)),
         ];
         let settings = load_settings(overrides, None)?.settings;
-        let source = config_source(&settings)?;
+        let source = required_source(&settings)?;
         let specs = specs_folder(&settings, &source);
         let headers = self.headers.iter().map(String::as_str);
         let request = ExplainRequest::new(&self.method, &self.url, headers).map_err(anyhow::Error::msg)?;

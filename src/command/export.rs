@@ -11,7 +11,7 @@ use mynah::export::export;
 
 use super::{
     flags::{ConfigArgument, ConfigFormatFlag, SpecsFlag, path_value},
-    load::{CompileOptions, config_source, load_settings, specs_folder},
+    load::{CompileOptions, load_settings, required_source, specs_folder},
     output::{print_line, print_report},
 };
 
@@ -33,7 +33,7 @@ impl ExportArgs {
             ("specs_dir", path_value(self.specs.specs)),
         ];
         let settings = load_settings(overrides, None)?.settings;
-        let source = config_source(&settings)?;
+        let source = required_source(&settings)?;
         let specs = specs_folder(&settings, &source);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
         let now = i64::try_from(now).unwrap_or(i64::MAX);

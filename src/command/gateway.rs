@@ -22,7 +22,7 @@ use mynah::{
 };
 
 use super::{
-    load::{CompileOptions, enabled_plugins, router_options, summary},
+    load::{CompileOptions, NO_CONFIG, NO_CONFIG_HELP, enabled_plugins, router_options, summary},
     log::start_log,
     output::{print_line, print_report},
 };
@@ -93,6 +93,14 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
         let reloader = Reloader::new(control, source.clone()).context("cannot listen for signals")?;
         print_line(format_args!("{}; {} from {source}", greeting(&bound), summary(&loaded.snapshot)));
         reload::log_load(source, &loaded);
+        if *source == ConfigSource::Empty {
+            tracing::warn!(
+                "{NO_CONFIG}; every request is answered with 404 until POST /config of the Admin API loads one: \
+                 {NO_CONFIG_HELP}"
+            );
+        } else if loaded.snapshot.entities.is_empty() {
+            tracing::warn!("{source} declares nothing; every request is answered with 404 until it, or POST /config, does");
+        }
         // So that its memory is freed when another one replaces it.
         drop(loaded);
         tokio::spawn(async move {

@@ -26,22 +26,29 @@ pub(crate) fn load_settings<const N: usize>(
     Ok(Settings::load(&given, std::env::vars(), conf)?)
 }
 
+/// What to do where no configuration is named and none is found.
+pub(crate) const NO_CONFIG: &str = "no configuration: there is no ./kong.yaml and no ./kong.yml";
+pub(crate) const NO_CONFIG_HELP: &str =
+    "name one (mynah run FILE), set KONG_DECLARATIVE_CONFIG, or copy kong.yaml.example to kong.yaml";
+
 /// The source of the configuration: the file or text that the settings name, else kong.yaml or kong.yml in the working
-/// directory.
-pub(crate) fn config_source(settings: &Settings) -> Result<ConfigSource> {
+/// directory, else an empty configuration.
+pub(crate) fn config_source(settings: &Settings) -> ConfigSource {
     if let Some(file) = &settings.declarative_config {
-        return Ok(ConfigSource::File(file.clone()));
+        return ConfigSource::File(file.clone());
     }
     if let Some(text) = &settings.declarative_config_string {
-        return Ok(ConfigSource::Text(text.clone()));
+        return ConfigSource::Text(text.clone());
     }
     let default = ["kong.yaml", "kong.yml"].map(PathBuf::from).into_iter().find(|file| file.exists());
-    match default {
-        Some(file) => Ok(ConfigSource::File(file)),
-        None => bail!(
-            "no configuration: there is no ./kong.yaml and no ./kong.yml\n\
-             help: name one (mynah run FILE), set KONG_DECLARATIVE_CONFIG, or copy kong.yaml.example to kong.yaml"
-        ),
+    default.map_or(ConfigSource::Empty, ConfigSource::File)
+}
+
+/// The source of the configuration of a command that needs one.
+pub(crate) fn required_source(settings: &Settings) -> Result<ConfigSource> {
+    match config_source(settings) {
+        ConfigSource::Empty => bail!("{NO_CONFIG}\nhelp: {NO_CONFIG_HELP}"),
+        source => Ok(source),
     }
 }
 

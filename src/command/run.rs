@@ -41,7 +41,7 @@ impl RunArgs {
             ("specs_dir", path_value(self.specs.specs)),
         ];
         let mut loaded = load_settings(overrides, self.conf.as_deref())?;
-        let source = config_source(&loaded.settings)?;
+        let source = config_source(&loaded.settings);
         loaded.settings.declarative_config = source.file().map(PathBuf::from);
         let specs = specs_folder(&loaded.settings, &source);
         gateway::serve(loaded, &source, specs)

@@ -121,8 +121,13 @@ impl ConfigSource {
                 }
                 Ok(mock.to_configuration())
             }
-            Self::Empty => Ok(SourceFile::new("(empty)", "_format_version: \"3.0\"\n")),
+            Self::Empty => Ok(Self::empty_text("(empty)")),
         }
+    }
+
+    /// The text of a configuration that declares nothing.
+    pub(super) fn empty_text(name: &str) -> Arc<SourceFile> {
+        SourceFile::new(name, "_format_version: \"3.0\"\n")
     }
 
     /// The files to watch: the single file, or all files of the directory or pattern and the directory itself, so

@@ -37,12 +37,15 @@ struct ReconcileMode {
     is_forced: bool,
     /// Whether input files are read even if their stamps are those of the last comparison.
     rereads_inputs: bool,
+    /// Whether a text without content is an empty configuration. In a reload it is refused: files are emptied by mistake.
+    accepts_blank: bool,
 }
 
 impl ReconcileMode {
-    const FORCED: Self = Self { is_forced: true, rereads_inputs: true };
-    const IF_CHANGED: Self = Self { is_forced: false, rereads_inputs: true };
-    const BEFORE_WRITE: Self = Self { is_forced: false, rereads_inputs: false };
+    const START: Self = Self { accepts_blank: true, ..Self::FORCED };
+    const FORCED: Self = Self { is_forced: true, rereads_inputs: true, accepts_blank: false };
+    const IF_CHANGED: Self = Self { is_forced: false, ..Self::FORCED };
+    const BEFORE_WRITE: Self = Self { rereads_inputs: false, ..Self::IF_CHANGED };
 }
 
 /// Loads configurations, one at a time, and records the results.
@@ -179,7 +182,7 @@ impl Control {
     /// All errors of the configuration.
     pub fn start(&self) -> Result<LoadedConfig, DiagnosticReport> {
         let attempt = |reader: &FileReader| {
-            self.reconcile_with(&mut self.lock_compiler(), ReconcileMode::FORCED, reader)
+            self.reconcile_with(&mut self.lock_compiler(), ReconcileMode::START, reader)
         };
         let (result, _) = retry_while_unfinished(START_WAIT, attempt);
         match result {
@@ -247,7 +250,9 @@ impl Control {
             }
         };
         let before = self.live().current();
-        let compiled = Self::compile(compiler, &text, format, &before, reader);
+        let is_blank = mode.accepts_blank && is_blank(&text.text);
+        let read = if is_blank { ConfigSource::empty_text(&text.name) } else { text.clone() };
+        let compiled = Self::compile(compiler, &read, format, &before, reader);
         if let Some(unfinished) = reader.unfinished() {
             return pending(&unfinished);
         }
@@ -372,4 +377,12 @@ impl Control {
         // A load that panicked has published nothing, so the compiler of a poisoned lock is usable.
         self.compiler.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a text has no content: only white space, comments, and marks of a document's beginning and end.
+fn is_blank(text: &str) -> bool {
+    text.trim_start_matches('\u{feff}').lines().all(|line| {
+        let line = line.trim();
+        line.is_empty() || line.starts_with('#') || line == "---" || line == "..."
+    })
 }

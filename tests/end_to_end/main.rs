@@ -49,6 +49,7 @@ mod cors;
 mod dns;
 mod dns_records;
 mod documentation;
+mod empty_configuration;
 mod explain;
 mod expressions;
 mod folder;
