@@ -2,15 +2,24 @@
 
 mod command;
 
-use std::process::ExitCode;
+use std::{ffi::OsStr, path::Path, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use mynah::settings::SettingsError;
 
 use command::{
-    check::CheckArgs, diff::DiffArgs, explain::ExplainArgs, export::ExportArgs, import::ImportArgs,
-    lint::LintArgs, mock::MockArgs, run::RunArgs, schema,
+    check::CheckArgs,
+    diff::DiffArgs,
+    explain::ExplainArgs,
+    export::ExportArgs,
+    health::HealthArgs,
+    import::ImportArgs,
+    kong::{KongCli, KongCommand},
+    lint::LintArgs,
+    mock::MockArgs,
+    run::RunArgs,
+    schema,
 };
 
 /// The system's allocator would keep the memory of replaced Snapshots and closed connections.
@@ -73,15 +82,29 @@ enum Command {
     ///
     /// Exit codes: 0 no differences, 1 differences, 2 a configuration cannot be loaded.
     Diff(DiffArgs),
+    /// Check that a gateway runs
+    ///
+    /// By the pid file in the folder of the setting `prefix`, else by a connection to a listener of the settings. Exit codes:
+    /// 0 it runs, 1 it does not.
+    Health(HealthArgs),
+    /// The command line of Kong; a link to this binary with the name `kong` has it, too
+    #[command(subcommand)]
+    Kong(KongCommand),
 }
 
 fn main() -> ExitCode {
-    execute(Cli::parse().command).unwrap_or_else(|error| {
+    let result = if is_called_kong() { KongCli::parse().execute() } else { execute(Cli::parse().command) };
+    result.unwrap_or_else(|error| {
         // Invalid settings are a list in which each entry begins with `error: `.
         let prefix = if error.is::<SettingsError>() { "" } else { "error: " };
         eprintln!("{prefix}{error:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Whether the binary was called by a link with the name `kong`.
+fn is_called_kong() -> bool {
+    std::env::args_os().next().is_some_and(|name| Path::new(&name).file_name() == Some(OsStr::new("kong")))
 }
 
 fn execute(command: Command) -> Result<ExitCode> {
@@ -95,5 +118,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         Command::Schema => Ok(schema::execute()),
         Command::Export(arguments) => arguments.execute(),
         Command::Diff(arguments) => arguments.execute(),
+        Command::Health(arguments) => arguments.execute(),
+        Command::Kong(command) => command.execute(),
     }
 }

@@ -1,6 +1,11 @@
 //! The gateway in the foreground, for `mynah run` and `mynah mock`: start, listeners, stop.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use mynah::{
@@ -25,6 +30,7 @@ use super::{
     load::{CompileOptions, NO_CONFIG, NO_CONFIG_HELP, enabled_plugins, router_options, summary},
     log::start_log,
     output::{print_line, print_report},
+    pid_file::PidFile,
 };
 
 /// How long a stop waits for entries that logging plugins have not delivered.
@@ -91,6 +97,8 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
         // Before the first line is printed: its reader may send a signal at once.
         let stop = StopSignals::new().context("cannot listen for signals")?;
         let reloader = Reloader::new(control, source.clone()).context("cannot listen for signals")?;
+        // Its readers may send signals at once, too. Held until the process ends.
+        let _pid_file = settings.prefix.as_deref().and_then(write_pid_file);
         print_line(format_args!("{}; {} from {source}", greeting(&bound), summary(&loaded.snapshot)));
         reload::log_load(source, &loaded);
         if *source == ConfigSource::Empty {
@@ -119,6 +127,17 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
     // Requests have had `graceful_timeout`; the tasks that remain are not awaited.
     runtime.shutdown_background();
     finished.map(|()| ExitCode::SUCCESS)
+}
+
+/// Writes the pid file; without one, the gateway serves all the same, but signals have to be sent by its pid.
+fn write_pid_file(prefix: &Path) -> Option<PidFile> {
+    let file = PidFile::create(prefix).map_err(|error| {
+        tracing::warn!(
+            "cannot write the pid file in {}: {error}; `kong reload`, `quit` and `stop` will not find this process",
+            prefix.display()
+        );
+    });
+    file.ok()
 }
 
 /// Listeners of the Admin API that other machines reach without a token and without a client certificate.

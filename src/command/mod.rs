@@ -1,7 +1,7 @@
 //! Commands: one file each, with its flags and its execution.
 //!
 //! `flags` holds the flags that several commands share, `output` the output formats, `load` what commands derive from
-//! the settings. `run` and `mock` both start the gateway of `gateway`.
+//! the settings. `run` and `mock` both start the gateway of `gateway`. `kong` has the command line of Kong.
 
 pub(crate) mod bulk;
 pub(crate) mod check;
@@ -10,12 +10,15 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod flags;
 pub(crate) mod gateway;
+pub(crate) mod health;
 pub(crate) mod import;
+pub(crate) mod kong;
 pub(crate) mod lint;
 pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod mock;
 pub(crate) mod output;
+pub(crate) mod pid_file;
 pub(crate) mod run;
 pub(crate) mod schema;
 

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Args;
+use mynah::settings::LoadedSettings;
 
 use super::{
     flags::{ConfigArgument, LogLevelFlag, SpecsFlag, path_value, setting_help},
@@ -40,10 +41,14 @@ impl RunArgs {
             ("declarative_config", path_value(self.config.file)),
             ("specs_dir", path_value(self.specs.specs)),
         ];
-        let mut loaded = load_settings(overrides, self.conf.as_deref())?;
-        let source = config_source(&loaded.settings);
-        loaded.settings.declarative_config = source.file().map(PathBuf::from);
-        let specs = specs_folder(&loaded.settings, &source);
-        gateway::serve(loaded, &source, specs)
+        serve(load_settings(overrides, self.conf.as_deref())?)
     }
+}
+
+/// Serves the configuration of the settings.
+pub(crate) fn serve(mut loaded: LoadedSettings) -> Result<ExitCode> {
+    let source = config_source(&loaded.settings);
+    loaded.settings.declarative_config = source.file().map(PathBuf::from);
+    let specs = specs_folder(&loaded.settings, &source);
+    gateway::serve(loaded, &source, specs)
 }

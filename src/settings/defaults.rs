@@ -61,6 +61,7 @@ impl Default for Settings {
             keepalive_requests: NonZeroU64::new(10_000),
             worker_connections: None,
             concurrent_requests: None,
+            nginx_daemon: true,
             shutdown_delay: Duration::ZERO,
             prefix: None,
             graceful_timeout: Duration::from_secs(30),

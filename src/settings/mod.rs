@@ -146,6 +146,8 @@ pub struct Settings {
     pub worker_connections: Option<NonZeroUsize>,
     /// `max_concurrent_requests`; none for `auto`: half of the files, as each request may need a connection to an upstream.
     pub concurrent_requests: Option<NonZeroUsize>,
+    /// `nginx_daemon`: whether `kong start` leaves the gateway in the background.
+    pub nginx_daemon: bool,
     /// `shutdown_delay`.
     pub shutdown_delay: Duration,
     /// `prefix`; none if no files of the process are kept.

@@ -42,12 +42,10 @@ const NOT_APPLICABLE: &[&str] = &[
     "lua_socket_pool_size",
     "mem_cache_size",
     "new_dns_client",
-    "nginx_daemon",
     "nginx_events_multi_accept",
     "nginx_http_charset",
     "nginx_http_lua_regex_cache_max_entries",
     "nginx_http_lua_regex_match_limit",
-    "nginx_main_daemon",
     "nginx_main_worker_rlimit_nofile",
     "node_id",
     "openresty_path",
@@ -179,7 +177,7 @@ mod tests {
         check("proxy_listen", Some(SettingKind::Supported("proxy_listen")));
         check("nginx_proxy_real_ip_header", Some(SettingKind::Supported("real_ip_header")));
         check("client_max_body_size", Some(SettingKind::Supported("nginx_http_client_max_body_size")));
-        check("nginx_daemon", Some(SettingKind::NotApplicable));
+        check("mem_cache_size", Some(SettingKind::NotApplicable));
         check("pg_password", Some(SettingKind::NotApplicable));
         check("ssl_dhparam", Some(SettingKind::Unsupported));
         check("nginx_http_lua_shared_dict", Some(SettingKind::Unsupported));

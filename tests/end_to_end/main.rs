@@ -67,6 +67,7 @@ mod http2_connections;
 mod http2_refused;
 mod import;
 mod keep_alive;
+mod kong_command;
 mod large_bodies;
 mod lint;
 mod log_level;

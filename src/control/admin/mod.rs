@@ -24,6 +24,7 @@ mod health;
 mod input;
 mod metrics;
 mod node;
+pub use node::KONG_VERSION;
 mod pagination;
 mod plan;
 mod record_check;

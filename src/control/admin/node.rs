@@ -15,7 +15,7 @@ use crate::{
 
 /// The version of Kong whose Admin API is implemented. Clients such as decK and the Ingress Controller choose their
 /// requests by it.
-const KONG_VERSION: &str = "3.9.3";
+pub const KONG_VERSION: &str = "3.9.3";
 
 /// Why the live configuration is not that of the file.
 const REPLACED_IN_MEMORY: &str =

@@ -176,6 +176,13 @@ pub(super) const ROWS: &[SettingRow] = &[
         read!(prefix, text),
     ),
     SettingRow::new(
+        "nginx_daemon",
+        "on",
+        "Whether `kong start` leaves the gateway in the background",
+        read!(nginx_daemon, switch),
+    )
+    .aliases(&["nginx_main_daemon"]),
+    SettingRow::new(
         "shutdown_delay",
         "0",
         "Time that connections are still accepted, without readiness, when the process is stopped, in seconds (not in Kong)",
