@@ -76,7 +76,7 @@ pub fn relocate(source: &SourceFile, diagnostics: &mut [Diagnostic]) {
     }
     let counts = EntityCounts::new(source);
     for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.file.is_none()) {
-        let first = diagnostic.telling.as_ref().and_then(|telling| telling.first.as_ref());
+        let first = diagnostic.kong_message.as_ref().and_then(|kong_message| kong_message.first.as_ref());
         if let Some((file, path)) = first.and_then(|path| counts.find(path)) {
             diagnostic.help = Some(format!("the first one is {path} in {}", file.name));
         }

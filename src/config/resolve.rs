@@ -73,7 +73,7 @@ pub(super) fn dangling_references(items: Vec<CheckedItem>) -> Vec<Diagnostic> {
     // If a document fails before its references are looked up, Kong has another message for them.
     let with_kongs_message = resolver.diagnostics.into_iter().map(|diagnostic| {
         let path = diagnostic.path.key(ID.name);
-        diagnostic.told(path, "missing primary key")
+        diagnostic.with_kong_message(path, "missing primary key")
     });
     with_kongs_message.collect()
 }
@@ -193,9 +193,10 @@ impl ReferenceResolver {
         first: usize,
     ) -> Diagnostic {
         let help = format!("the first one is {}", self.items[first].path);
-        let mut diagnostic = Diagnostic::error(at, to_people).help(help).told(kongs_path, to_machines);
-        if let Some(telling) = &mut diagnostic.telling {
-            telling.first = Some(self.items[first].path.clone());
+        let mut diagnostic =
+            Diagnostic::error(at, to_people).help(help).with_kong_message(kongs_path, to_machines);
+        if let Some(kong_message) = &mut diagnostic.kong_message {
+            kong_message.first = Some(self.items[first].path.clone());
         }
         diagnostic
     }
@@ -286,7 +287,7 @@ impl ReferenceResolver {
             let mut record = record.into_mapping().unwrap_or_default();
             for (field, id) in found {
                 let id = (self.id_key.clone(), Value::String(id));
-                record.insert(field, Mapping::of_different_keys(vec![id]));
+                record.insert(field, Mapping::from_distinct_keys(vec![id]));
             }
             if is_taken_over {
                 self.items[n].previous = None;
@@ -366,7 +367,7 @@ impl ReferenceResolver {
             }
         }
         if let Some(path) = self.path_by_name(n, &self.items[n].written) {
-            diagnostic = diagnostic.listed(path);
+            diagnostic = diagnostic.in_list_at(path);
         }
         push_bounded(&mut self.diagnostics, diagnostic);
         None

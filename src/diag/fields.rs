@@ -1,4 +1,4 @@
-//! Complaints as Kong tells them to machines: a tree that mirrors the document, and its dump in one line.
+//! Errors in the format of Kong's Admin API: a tree that mirrors the document, and its dump in one line.
 //! (Kong: Admin API, the `fields` and the `message` of an error.)
 
 use std::{collections::BTreeMap, fmt::Write};
@@ -6,89 +6,97 @@ use std::{collections::BTreeMap, fmt::Write};
 use super::{Diagnostic, DiagnosticReport, MarkedPart};
 use crate::document::{Mapping, NodePath, PathStep, Value};
 
-/// How Kong tells machines of a complaint, where it tells it otherwise.
+/// Path and message of a diagnostic in Kong's Admin API, where they differ from those that people see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KongMessage {
-    /// Where it tells it.
+    /// The node at which Kong reports the error.
     pub path: NodePath,
-    /// What it tells.
+    /// Kong's message.
     pub message: String,
-    /// Whether several such complaints are a list there.
-    pub listed: bool,
-    /// What it tells of a record as a whole besides: where that is, and what it is.
-    pub besides: Option<(NodePath, String)>,
-    /// The node that says the same already, where something stands twice.
+    /// Whether the message is an item of a list at the path.
+    pub is_list_item: bool,
+    /// A second message, about a record as a whole: its path and the message.
+    pub record_message: Option<(NodePath, String)>,
+    /// The first of two nodes that hold the same, where the diagnostic is about a repetition.
     pub first: Option<NodePath>,
 }
 
 impl Diagnostic {
-    /// The same complaint, told otherwise to machines: at this path, with this message.
+    /// Sets the path and the message for Kong's Admin API.
     #[must_use]
-    pub fn told(mut self, path: NodePath, message: impl Into<String>) -> Self {
+    pub fn with_kong_message(mut self, path: NodePath, message: impl Into<String>) -> Self {
         let message = message.into();
-        let besides = self.telling.take().and_then(|it| it.besides);
-        self.telling = Some(Box::new(KongMessage { path, message, listed: false, besides, first: None }));
+        let record_message = self.kong_message.take().and_then(|kong| kong.record_message);
+        self.kong_message =
+            Some(Box::new(KongMessage { path, message, is_list_item: false, record_message, first: None }));
         self
     }
 
-    /// The same complaint, told to machines as one of a list at this path.
+    /// Makes the message an item of the list at this path in Kong's Admin API.
     #[must_use]
-    pub fn listed(mut self, path: NodePath) -> Self {
+    pub fn in_list_at(mut self, path: NodePath) -> Self {
         let message = self.message.clone();
-        self.telling =
-            Some(Box::new(KongMessage { path, message, listed: true, besides: None, first: None }));
+        self.kong_message = Some(Box::new(KongMessage {
+            path,
+            message,
+            is_list_item: true,
+            record_message: None,
+            first: None,
+        }));
         self
     }
 
-    /// The same complaint, with what Kong tells machines of the record at `path` as a whole besides.
+    /// Adds the message that Kong's Admin API has for the record at `path` as a whole.
     #[must_use]
-    pub fn besides(self, path: NodePath, message: impl Into<String>) -> Self {
-        let (at, said) = (self.path.clone(), self.message.clone());
-        let mut told = self.told(at, said);
-        if let Some(telling) = &mut told.telling {
-            telling.besides = Some((path, message.into()));
+    pub fn with_record_message(self, path: NodePath, message: impl Into<String>) -> Self {
+        let (own_path, own_message) = (self.path.clone(), self.message.clone());
+        let mut diagnostic = self.with_kong_message(own_path, own_message);
+        if let Some(kong_message) = &mut diagnostic.kong_message {
+            kong_message.record_message = Some((path, message.into()));
         }
-        told
+        diagnostic
     }
 }
 
 impl DiagnosticReport {
-    /// The errors as Kong's `fields`: messages where the faulty fields stand in the document, `null` for the good
-    /// ones of a list before a bad one, and rules across fields as a list at `@entity`.
+    /// The errors as Kong's `fields`: messages at the positions of the invalid fields in the document, `null` for the
+    /// valid items of a list before an invalid one, and rules across fields as a list at `@entity`.
     #[must_use]
     pub fn fields(&self) -> Value {
         fields(self.diagnostics())
     }
 }
 
-/// The errors among complaints about one document as Kong's `fields`.
+/// The errors among the diagnostics of one document as Kong's `fields`.
 #[must_use]
 pub fn fields(diagnostics: &[Diagnostic]) -> Value {
     let mut tree = FieldNode::Map(BTreeMap::new());
-    for diagnostic in diagnostics.iter().filter(|it| it.is_error()) {
-        let (path, message) = match &diagnostic.telling {
-            Some(telling) => (&telling.path, &telling.message),
+    for diagnostic in diagnostics.iter().filter(|diagnostic| diagnostic.is_error()) {
+        let (path, message) = match &diagnostic.kong_message {
+            Some(kong_message) => (&kong_message.path, &kong_message.message),
             None => (&diagnostic.path, &diagnostic.message),
         };
-        let listed = diagnostic.telling.as_ref().is_some_and(|it| it.listed);
-        if diagnostic.mark == MarkedPart::Record && !listed {
+        let is_list_item = diagnostic.kong_message.as_ref().is_some_and(|kong| kong.is_list_item);
+        if diagnostic.mark == MarkedPart::Record && !is_list_item {
             tree.list(&path.key(ENTITY), message);
-        } else if listed {
+        } else if is_list_item {
             tree.list(path, message);
         } else {
             tree.put(path.steps(), message);
         }
-        if let Some((record, besides)) = diagnostic.telling.as_ref().and_then(|it| it.besides.as_ref()) {
-            tree.list(&record.key(ENTITY), besides);
+        if let Some((record, record_message)) =
+            diagnostic.kong_message.as_ref().and_then(|kong| kong.record_message.as_ref())
+        {
+            tree.list(&record.key(ENTITY), record_message);
         }
     }
     tree.into_value()
 }
 
-/// The field of a record at which rules across fields complain.
+/// Key of the messages of rules across fields, inside the record.
 pub const ENTITY: &str = "@entity";
 
-/// A value as Kong prints it in the text of an error: a Lua table, without blanks, keys sorted.
+/// A value as Kong prints it in the `message` of an error: a Lua table without blanks, keys sorted.
 #[must_use]
 pub fn lua(value: &Value) -> String {
     let mut out = String::new();
@@ -123,7 +131,7 @@ fn write_lua(value: &Value, out: &mut String) {
                 if n > 0 {
                     out.push(',');
                 }
-                let plain = key.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_');
+                let plain = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
                 if plain && !key.starts_with(|c: char| c.is_ascii_digit()) {
                     out.push_str(key);
                 } else {
@@ -153,7 +161,7 @@ fn quote(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// A place in the tree that mirrors the document.
+/// A node of the tree that mirrors the document.
 enum FieldNode {
     Text(String),
     Map(BTreeMap<String, FieldNode>),
@@ -161,7 +169,7 @@ enum FieldNode {
 }
 
 impl FieldNode {
-    /// Says something at a place, unless something is said there or above already.
+    /// Sets the message at a path, unless that node or one above it has a message.
     fn put(&mut self, steps: &[PathStep], message: &str) {
         let Some((step, rest)) = steps.split_first() else { return };
         if let Some(child) = self.child(step) {
@@ -175,7 +183,7 @@ impl FieldNode {
         }
     }
 
-    /// Says something as one more item of the list at a place.
+    /// Appends a message to the list at a path.
     fn list(&mut self, path: &NodePath, message: &str) {
         let mut here = self;
         for step in path.steps() {
@@ -193,7 +201,7 @@ impl FieldNode {
         }
     }
 
-    /// The place one step further; none below a message.
+    /// The child node of a step, created if missing; `None` below a message.
     fn child(&mut self, step: &PathStep) -> Option<&mut Self> {
         match step {
             PathStep::Index(index) => {
@@ -201,9 +209,9 @@ impl FieldNode {
                     *self = Self::List(BTreeMap::new());
                 }
                 match self {
-                    Self::List(items) => Some(items.entry(*index).or_insert_with(Self::nothing)),
+                    Self::List(items) => Some(items.entry(*index).or_insert_with(Self::empty)),
                     Self::Map(members) => {
-                        Some(members.entry((index + 1).to_string()).or_insert_with(Self::nothing))
+                        Some(members.entry((index + 1).to_string()).or_insert_with(Self::empty))
                     }
                     Self::Text(_) => None,
                 }
@@ -214,7 +222,7 @@ impl FieldNode {
                     *self = Self::Map(numbered.map(|(n, item)| ((n + 1).to_string(), item)).collect());
                 }
                 match self {
-                    Self::Map(members) => Some(members.entry(key.to_string()).or_insert_with(Self::nothing)),
+                    Self::Map(members) => Some(members.entry(key.to_string()).or_insert_with(Self::empty)),
                     _ => None,
                 }
             }
@@ -222,7 +230,7 @@ impl FieldNode {
         }
     }
 
-    const fn nothing() -> Self {
+    const fn empty() -> Self {
         Self::Map(BTreeMap::new())
     }
 
@@ -257,20 +265,22 @@ mod tests {
     }
 
     #[test]
-    fn complaints_mirror_the_document() {
+    fn fields_mirror_the_document() {
         let services = NodePath::root().key("services");
         let (first, second) = (services.index(0), services.index(1));
-        let path = error(&second.key("path"), "value must be null")
-            .besides(second.clone(), "failed conditional validation given value of field 'protocol'");
-        let all = [
+        let path = error(&second.key("path"), "value must be null").with_record_message(
+            second.clone(),
+            "failed conditional validation given value of field 'protocol'",
+        );
+        let diagnostics = [
             error(&second.key("tags").index(1), "no tag"),
             path,
             error(&first.key("routes").index(0), "must set one").record(),
             error(&NodePath::root().key("routes").index(3), "no such")
-                .listed(NodePath::root().key("routes").key("r")),
-            Diagnostic::warning(first.key("host"), "odd"),
+                .in_list_at(NodePath::root().key("routes").key("r")),
+            Diagnostic::warning(first.key("host"), "unusual"),
         ];
-        let fields = fields(&all);
+        let fields = fields(&diagnostics);
         assert_eq!(
             fields.to_json(),
             concat!(

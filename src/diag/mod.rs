@@ -1,7 +1,7 @@
-//! WHERE: what is wrong with a file, and at which of its nodes, so that an editor can jump there.
+//! Diagnostics: errors and warnings about nodes of a file, rendered with the source text or as JSON.
 //!
-//! Whoever finds a fault makes a [`Diagnostic`] with the path of a node. A [`DiagnosticReport`] pairs the diagnostics with
-//! the texts they are about and draws them: for people as a compiler does, for machines as JSON.
+//! A check creates a [`Diagnostic`] with the path of a node. A [`DiagnosticReport`] pairs diagnostics with the texts that
+//! they are about, finds lines and columns, and renders them: for people as a compiler does, for machines as JSON.
 
 mod fields;
 mod render;
@@ -13,23 +13,23 @@ use std::{fmt, sync::Arc};
 
 use crate::document::{NodePath, NodeSpan, SyntaxError, locate_all};
 
-/// How bad it is.
+/// Severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The file works, but not as its author may think.
+    /// The file can be used, but may not do what its author intends.
     Warning,
     /// The file cannot be used.
     Error,
 }
 
-/// One file: its name as the user gave it, and its text.
+/// A file: its name as the user gave it, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
     /// The name as the user gave it.
     pub name: String,
     /// The whole text.
     pub text: String,
-    /// The files that it was put together from, in their order, if it was.
+    /// The files that were joined to this one, in order; empty for a single file.
     pub parts: Vec<Arc<Self>>,
 }
 
@@ -39,9 +39,9 @@ impl SourceFile {
         Arc::new(Self { name: name.into(), text: text.into(), parts: Vec::new() })
     }
 
-    /// Puts files together that make one configuration.
+    /// Joins the files of one configuration.
     pub fn of_parts(name: impl Into<String>, parts: Vec<Arc<Self>>) -> Arc<Self> {
-        let texts: Vec<&str> = parts.iter().map(|it| it.text.as_str()).collect();
+        let texts: Vec<&str> = parts.iter().map(|part| part.text.as_str()).collect();
         Arc::new(Self { name: name.into(), text: texts.join("\n---\n"), parts })
     }
 }
@@ -52,86 +52,86 @@ impl AsRef<[u8]> for SourceFile {
     }
 }
 
-/// Which part of a node a complaint is about.
+/// The part of a node that a diagnostic underlines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkedPart {
-    /// Its value: a wrong type, a bad reference.
+    /// The value: a wrong type, an unresolved reference.
     Value,
-    /// Its key: an unknown field.
+    /// The key: an unknown field.
     Key,
     /// The record as a whole: a rule across its fields.
     Record,
-    /// A byte of the document that ends the path, where there are no nodes yet.
+    /// A byte offset in the document at the end of the path, for a syntax error: there are no nodes.
     Byte(usize),
 }
 
-/// One complaint about one place.
+/// An error or a warning about one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// Whether the file can still be used.
     pub severity: Severity,
-    /// The file, where it is not the one that the [`DiagnosticReport`] is about.
+    /// The file, if it is not the one that the [`DiagnosticReport`] is about.
     pub file: Option<Arc<SourceFile>>,
     /// The node.
     pub path: NodePath,
     /// The part of the node.
     pub mark: MarkedPart,
-    /// What is wrong: lower case, no full stop, Kong's words where Kong has some.
+    /// The message: lower case, no full stop; Kong's wording where Kong has a message for it.
     pub message: String,
-    /// What would be right, when we know.
+    /// The correction, if one is known.
     pub help: Option<String>,
-    /// How Kong tells it to machines, if otherwise.
-    pub telling: Option<Box<KongMessage>>,
+    /// Path and message in Kong's Admin API, if they differ.
+    pub kong_message: Option<Box<KongMessage>>,
 }
 
 impl Diagnostic {
-    /// Something that makes the file unusable.
+    /// An error: the file cannot be used.
     pub fn error(path: NodePath, message: impl Into<String>) -> Self {
         let message = message.into();
         let (severity, mark) = (Severity::Error, MarkedPart::Value);
-        Self { severity, file: None, path, mark, message, help: None, telling: None }
+        Self { severity, file: None, path, mark, message, help: None, kong_message: None }
     }
 
-    /// Something that the author should know.
+    /// A warning: the file can be used.
     pub fn warning(path: NodePath, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(path, message) }
     }
 
-    /// A text that is no document, at `path`: the root, or inside a string.
+    /// An error of syntax in the document at `path`: the root, or the document inside a string.
     #[must_use]
     pub fn syntax(path: NodePath, error: &SyntaxError) -> Self {
         Self { mark: MarkedPart::Byte(error.byte), ..Self::error(path, error.message.clone()) }
     }
 
-    /// The same complaint with a hint.
+    /// Sets the hint.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
-    /// The same complaint about the key of the node.
+    /// Underlines the key of the node.
     #[must_use]
     pub const fn key(mut self) -> Self {
         self.mark = MarkedPart::Key;
         self
     }
 
-    /// The same complaint about the record as a whole.
+    /// Marks the record as a whole.
     #[must_use]
     pub const fn record(mut self) -> Self {
         self.mark = MarkedPart::Record;
         self
     }
 
-    /// The same complaint about a node of another file.
+    /// Sets the file, for a node of another file than that of the report.
     #[must_use]
     pub fn in_file(mut self, file: &Arc<SourceFile>) -> Self {
         self.file = Some(file.clone());
         self
     }
 
-    fn place(&self) -> (&NodePath, Option<usize>) {
+    fn path_and_byte(&self) -> (&NodePath, Option<usize>) {
         let byte = if let MarkedPart::Byte(byte) = self.mark { Some(byte) } else { None };
         (&self.path, byte)
     }
@@ -143,33 +143,34 @@ impl Diagnostic {
     }
 }
 
-/// More complaints than this are not collected: nobody reads them, and a large file of another kind has one per line.
-pub const MOST_COMPLAINTS: usize = 500;
+/// Diagnostics collected at most: a large file of another format would have one per line, too many to read.
+pub const MAX_DIAGNOSTICS: usize = 500;
 
-/// Collects a complaint, or once there are enough of them, one more that says so.
-pub fn push_bounded(complaints: &mut Vec<Diagnostic>, complaint: Diagnostic) {
-    match complaints.len() {
-        MOST_COMPLAINTS => {
-            let message = "there are more complaints; these are enough to begin with";
-            complaints.push(Diagnostic::error(NodePath::root(), message));
+/// Appends a diagnostic; at [`MAX_DIAGNOSTICS`], one last error about the limit.
+pub fn push_bounded(diagnostics: &mut Vec<Diagnostic>, diagnostic: Diagnostic) {
+    match diagnostics.len() {
+        MAX_DIAGNOSTICS => {
+            let message =
+                format!("there are more errors or warnings; only the first {MAX_DIAGNOSTICS} are listed");
+            diagnostics.push(Diagnostic::error(NodePath::root(), message));
         }
-        n if n < MOST_COMPLAINTS => complaints.push(complaint),
+        n if n < MAX_DIAGNOSTICS => diagnostics.push(diagnostic),
         _ => (),
     }
 }
 
-/// Where a complaint points to, for people and editors; lines and columns count from one, columns in characters.
+/// Position of a diagnostic in the text. Lines and columns count from one, columns in characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Line.
     pub line: usize,
     /// Column.
     pub column: usize,
-    /// The same in bytes of the text.
+    /// The underlined bytes of the text.
     pub bytes: std::ops::Range<usize>,
 }
 
-/// The bytes that a complaint underlines.
+/// The bytes that a diagnostic underlines.
 fn underlined(text: &str, located: &NodeSpan, mark: MarkedPart) -> std::ops::Range<usize> {
     match (&located.key, mark) {
         (Some(key), MarkedPart::Key) if located.exact => key.clone(),
@@ -177,7 +178,7 @@ fn underlined(text: &str, located: &NodeSpan, mark: MarkedPart) -> std::ops::Ran
     }
 }
 
-/// Counts lines and columns of places in a text, in the order of the text, so that it is walked once.
+/// Counter of lines and columns of ascending offsets, so that the text is read once.
 struct LineCounter<'a> {
     text: &'a str,
     at: usize,
@@ -190,7 +191,7 @@ impl<'a> LineCounter<'a> {
         Self { text, at: 0, line: 1, column: 1 }
     }
 
-    /// The line and column of a place, which is not before the last one.
+    /// The line and column of an offset, which must not be less than the one before.
     fn count_to(&mut self, byte: usize) -> (usize, usize) {
         let passed = self.text.get(self.at..byte).unwrap_or_default();
         let rest = match passed.rfind('\n') {
@@ -209,7 +210,7 @@ impl<'a> LineCounter<'a> {
     }
 }
 
-/// All complaints about one file (and the files it names), in the order they were found.
+/// All diagnostics about one file and the files that it names, in the order in which they were found.
 #[derive(Clone, Debug)]
 pub struct DiagnosticReport {
     source: Arc<SourceFile>,
@@ -217,57 +218,57 @@ pub struct DiagnosticReport {
 }
 
 impl DiagnosticReport {
-    /// Pairs complaints with the text they are about.
+    /// Pairs diagnostics with the text that they are about.
     #[must_use]
     pub const fn new(source: Arc<SourceFile>, diagnostics: Vec<Diagnostic>) -> Self {
         Self { source, diagnostics }
     }
 
-    /// The complaints themselves.
+    /// The diagnostics.
     #[must_use]
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.diagnostics
     }
 
-    /// Whether there is nothing to complain about.
+    /// Whether there are no diagnostics.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.diagnostics.is_empty()
     }
 
-    /// How many complaints make the file unusable, and how many do not.
+    /// The number of errors and the number of warnings.
     #[must_use]
     pub fn count(&self) -> (usize, usize) {
-        let errors = self.diagnostics.iter().filter(|it| it.is_error()).count();
+        let errors = self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
         (errors, self.diagnostics.len() - errors)
     }
 
-    /// The file that a complaint is about.
+    /// The file that a diagnostic is about.
     #[must_use]
     pub fn source_of<'a>(&'a self, diagnostic: &'a Diagnostic) -> &'a SourceFile {
         diagnostic.file.as_deref().unwrap_or(&self.source)
     }
 
-    /// The place that a complaint is about.
+    /// The position of a diagnostic.
     #[must_use]
     pub fn position(&self, diagnostic: &Diagnostic) -> Position {
         let none = Position { line: 1, column: 1, bytes: 0..0 };
         self.positions(std::slice::from_ref(diagnostic)).pop().unwrap_or(none)
     }
 
-    /// The places that complaints are about; each text is walked once.
+    /// The positions of diagnostics; each text is read once.
     #[must_use]
     pub fn positions(&self, diagnostics: &[Diagnostic]) -> Vec<Position> {
-        let mut places: Vec<Option<Position>> = vec![None; diagnostics.len()];
+        let mut positions: Vec<Option<Position>> = vec![None; diagnostics.len()];
         for first in 0..diagnostics.len() {
-            if places[first].is_some() {
+            if positions[first].is_some() {
                 continue;
             }
             let source = self.source_of(&diagnostics[first]);
             let same = |n: &usize| std::ptr::eq(self.source_of(&diagnostics[*n]), source);
             let here: Vec<usize> = (first..diagnostics.len()).filter(same).collect();
-            let wanted: Vec<_> = here.iter().map(|n| diagnostics[*n].place()).collect();
-            let located = here.into_iter().zip(locate_all(&source.text, &wanted));
+            let paths: Vec<_> = here.iter().map(|n| diagnostics[*n].path_and_byte()).collect();
+            let located = here.into_iter().zip(locate_all(&source.text, &paths));
             let mut located: Vec<_> = located
                 .map(|(n, located)| (n, underlined(&source.text, &located, diagnostics[n].mark)))
                 .collect();
@@ -275,18 +276,19 @@ impl DiagnosticReport {
             let mut counter = LineCounter::new(&source.text);
             for (n, bytes) in located {
                 let (line, column) = counter.count_to(bytes.start);
-                places[n] = Some(Position { line, column, bytes });
+                positions[n] = Some(Position { line, column, bytes });
             }
         }
-        places.into_iter().flatten().collect()
+        positions.into_iter().flatten().collect()
     }
 
-    /// One line for the log: the first error, and how many more there are.
+    /// One line for the log: the first error, and the number of further errors.
     #[must_use]
     pub fn summary(&self) -> String {
-        let Some(first) = self.diagnostics.iter().find(|it| it.is_error()).or(self.diagnostics.first())
+        let Some(first) =
+            self.diagnostics.iter().find(|diagnostic| diagnostic.is_error()).or(self.diagnostics.first())
         else {
-            return String::from("no complaints");
+            return String::from("no errors");
         };
         let Position { line, column, .. } = self.position(first);
         let mut text = format!("{}:{line}:{column}: {}", self.source_of(first).name, first.message);

@@ -1,54 +1,54 @@
-//! Diagnostics drawn on the text, as a good compiler draws them, and the same as JSON.
+//! Rendering of diagnostics: with the source line underlined, as rustc does, and as JSON.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use super::{Diagnostic, DiagnosticReport, Position, Severity};
 
-/// How a drawing looks.
+/// Style of a rendered diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RenderStyle {
     /// Text only.
     Plain,
-    /// With the colours of a terminal.
+    /// Text with ANSI colours for a terminal.
     Colour,
 }
 
-/// More complaints than this are counted, not drawn: a screen holds no more.
-const DRAWN: usize = 20;
+/// Diagnostics rendered at most, as many as fit on a screen; the rest is counted.
+const MAX_RENDERED: usize = 20;
 
-/// A line longer than this is not drawn: a document on one line would fill the screen.
-const LINE: usize = 400;
+/// Bytes of a source line shown at most: a document on a single line would fill the screen.
+const MAX_LINE_LENGTH: usize = 400;
 
 impl DiagnosticReport {
-    /// The first complaints, drawn on their texts, and how many more there are.
+    /// The first diagnostics with their source lines, and the number of further ones.
     #[must_use]
     pub fn draw(&self, style: RenderStyle) -> String {
-        let mut out = self.draw_these(&self.diagnostics[..self.diagnostics.len().min(DRAWN)], style);
-        if self.diagnostics.len() > DRAWN {
-            let rest = plural(self.diagnostics.len() - DRAWN, "more complaint");
+        let mut out = self.render(&self.diagnostics[..self.diagnostics.len().min(MAX_RENDERED)], style);
+        if self.diagnostics.len() > MAX_RENDERED {
+            let rest = plural(self.diagnostics.len() - MAX_RENDERED, "more diagnostic");
             out = format!("{out}... and {rest}\n\n");
         }
         out
     }
 
-    /// All complaints, drawn on their texts.
+    /// All diagnostics with their source lines.
     #[must_use]
     pub fn draw_all(&self, style: RenderStyle) -> String {
-        self.draw_these(&self.diagnostics, style)
+        self.render(&self.diagnostics, style)
     }
 
-    fn draw_these(&self, diagnostics: &[Diagnostic], style: RenderStyle) -> String {
+    fn render(&self, diagnostics: &[Diagnostic], style: RenderStyle) -> String {
         let renderer = if style == RenderStyle::Colour { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
         for (diagnostic, position) in diagnostics.iter().zip(self.positions(diagnostics)) {
-            out.push_str(&self.draw_one(diagnostic, &position, &renderer));
+            out.push_str(&self.render_one(diagnostic, &position, &renderer));
             out.push_str("\n\n");
         }
         out
     }
 
-    fn draw_one(&self, diagnostic: &Diagnostic, position: &Position, renderer: &Renderer) -> String {
+    fn render_one(&self, diagnostic: &Diagnostic, position: &Position, renderer: &Renderer) -> String {
         let source = self.source_of(diagnostic);
         let Position { line, column, bytes } = position;
         let level = if diagnostic.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
@@ -58,12 +58,12 @@ impl DiagnosticReport {
         let group = level.primary_title(&*diagnostic.message);
         let help = diagnostic.help.as_deref().map(|help| Level::HELP.message(help));
         let drawn = &source.text[line_start..line_end];
-        if drawn.len() > LINE || source.text.is_empty() || may_hold_secret(drawn, &path) {
-            let place = format!("{}:{line}:{column} {path}", source.name);
-            let group = group.element(Level::NOTE.message(place.trim_end()));
+        if drawn.len() > MAX_LINE_LENGTH || source.text.is_empty() || may_hold_secret(drawn, &path) {
+            let position = format!("{}:{line}:{column} {path}", source.name);
+            let group = group.element(Level::NOTE.message(position.trim_end()));
             return renderer.render(&[group.elements(help)]);
         }
-        // Only this line is given to the renderer, so that it need not walk a large file for each complaint.
+        // The renderer gets only this line, so that it does not read a large file once for each diagnostic.
         let span = bytes.start - line_start..bytes.end.min(line_end) - line_start;
         let snippet = Snippet::source(drawn)
             .line_start(*line)
@@ -72,7 +72,7 @@ impl DiagnosticReport {
         renderer.render(&[group.element(snippet).elements(help)])
     }
 
-    /// All complaints for machines: one object each, with `file`, `line`, `column`, `path`, `severity`,
+    /// All diagnostics as a JSON array: one object each, with `file`, `line`, `column`, `path`, `severity`,
     /// `message` and `help`.
     #[must_use]
     pub fn to_json(&self) -> Value {
@@ -93,7 +93,7 @@ impl DiagnosticReport {
     }
 }
 
-/// Whether a line may hold a password or a key: drawings reach logs and screens of others.
+/// Whether a line may hold a password or a key. It is not shown, since reports reach logs and other people's screens.
 fn may_hold_secret(line: &str, path: &str) -> bool {
     let words = ["credentials", "password", "secret"];
     let holds = |text: &str| words.iter().any(|word| text.contains(word));
@@ -102,7 +102,7 @@ fn may_hold_secret(line: &str, path: &str) -> bool {
 }
 
 fn is_key(line: &str) -> bool {
-    ["key:", "\"key\"", "key_alt:", "\"key_alt\""].iter().any(|it| line.starts_with(it))
+    ["key:", "\"key\"", "key_alt:", "\"key_alt\""].iter().any(|key| line.starts_with(key))
 }
 
 /// `1 error`, `2 errors`.
@@ -129,11 +129,11 @@ services:
         api_specification: |
           openapi: 3.0.0
           paths:
-            /x: {get: {responses: {\"2000\": {description: odd}}}}
+            /x: {get: {responses: {\"2000\": {description: text}}}}
 ";
 
     #[test]
-    fn a_complaint_is_drawn_on_its_line() {
+    fn a_diagnostic_underlines_its_line() {
         let service = NodePath::root().key("services").index(0);
         let spec =
             service.key("routes").index(0).key("plugins").index(0).key("config").key("api_specification");
@@ -152,7 +152,7 @@ services:
     }
 
     #[test]
-    fn a_syntax_error_is_drawn_where_reading_stopped() {
+    fn a_syntax_error_underlines_the_byte_at_which_parsing_stopped() {
         let text = "services:\n- name: [a\n- name: b\n";
         let error = read(text, Dialect::Kong).unwrap_err();
         let report = DiagnosticReport::new(

@@ -1,53 +1,58 @@
-//! A text of which another one is known: of a long list, only the items in which the two differ are read.
+//! Incremental parsing: after a change inside a list at the top level, only the changed items are parsed.
 //!
-//! They are read under a key of their own, with an unchanged item on either side where there is one: so they stand where
-//! they stood, and what comes before and after cannot mean anything else. Whatever could reach further (anchors, the
-//! marks of documents, keys that stand twice) is left to those who read everything.
+//! They are parsed as a list under a key of their own, together with one unchanged item on either side where there is one,
+//! so that their indentation and their neighbours are the same as in the whole text. Constructs with an effect beyond
+//! their item (anchors, document markers, duplicate keys) make the function return `None`; the caller then parses the
+//! whole text.
 
 use super::{
     Dialect, Document, Mapping, Value,
     edit::{LayoutDraft, RereadItems, TextLayout},
-    read_noting, share,
+    read_with_events, share,
 };
 
-/// A text that was read: one document, in which no key stands twice.
+/// A parsed text: one document without duplicate keys.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownText<'a> {
     /// The text.
     pub text: &'a str,
-    /// What it says.
+    /// Its value.
     pub value: &'a Value,
-    /// Where.
+    /// The positions of its nodes.
     pub layout: &'a TextLayout,
 }
 
-/// What the items that are read stand under, and what comes behind the last ones of a list that something follows.
+/// The key of the list that is parsed, and the entry after the last items of a list that is followed by another key.
 const HEAD: &str = "k:\n";
 const TAIL: &str = "z:\n";
 
-/// Reads a text after another one, as [`read_after`](super::read_after) with a layout; none if all of it has to be read.
+/// Parses the new version of a known text as [`read_after`](super::read_after) with a layout does; `None` if the whole
+/// text has to be parsed.
 #[must_use]
 pub fn read_changed(text: &str, dialect: Dialect, known: KnownText<'_>) -> Option<(Document, TextLayout)> {
     let (old, new) = (known.text.as_bytes(), text.as_bytes());
-    let front = alike(old, new, from_front);
-    let back = alike(&old[front..], &new[front..], from_back);
+    let front = common_length(old, new, from_front);
+    let back = common_length(&old[front..], &new[front..], from_back);
     let list = known.layout.list_around(known.text, front..old.len() - back)?;
     let items = known.value.get(&list.name)?.items();
     if items.len() != list.count {
         return None;
     }
     let end = (list.range.end + new.len()).checked_sub(old.len())?;
-    let piece = text.get(list.range.start..end).filter(|it| !may_end(it))?;
+    let piece = text.get(list.range.start..end).filter(|piece| !may_hold_marker(piece))?;
     let is_last = list.range.end == old.len();
-    // What follows has to begin a line, as it did.
+    // The key after the list must begin a line, as before.
     if !is_last && !piece.ends_with('\n') {
         return None;
     }
     let tail = if !is_last && list.items.end == list.count { TAIL } else { "" };
     let piece = [HEAD, piece, tail].concat();
-    let past: Mapping = [("k", Value::from(items.get(list.items.clone())?.to_vec()))].into_iter().collect();
+    let previous: Mapping =
+        [("k", Value::from(items.get(list.items.clone())?.to_vec()))].into_iter().collect();
     let mut draft = LayoutDraft::new(&piece);
-    let read = read_noting(&piece, dialect, &past.into(), None, &mut |event, span| draft.event(event, span));
+    let read = read_with_events(&piece, dialect, &previous.into(), None, &mut |event, span| {
+        draft.event(event, span)
+    });
     let Document { value, duplicates, next } = read.ok()?;
     if !duplicates.is_empty()
         || next.is_some()
@@ -57,7 +62,7 @@ pub fn read_changed(text: &str, dialect: Dialect, known: KnownText<'_>) -> Optio
     }
     let mut read = value.get("k")?.as_sequence()?;
     let mut replaced = list.items.clone();
-    // An item that did not change says so; where it ends is known better from where it stood.
+    // The unchanged item after the changed ones must be equal. It is not replaced, since its old end is the exact one.
     if list.items.end < list.count {
         let (behind, others) = read.split_last()?;
         replaced.end = replaced.end.checked_sub(1)?;
@@ -75,11 +80,11 @@ pub fn read_changed(text: &str, dialect: Dialect, known: KnownText<'_>) -> Optio
     Some((Document { value, duplicates, next }, layout))
 }
 
-/// Cuts so many bytes off one side of a text: these, and the rest.
+/// Splits a number of bytes off one side of a text: these bytes, and the rest.
 type CutSide<'a> = fn(&'a [u8], usize) -> (&'a [u8], &'a [u8]);
 
-/// How much of two texts is the same, on the side from which this cuts off so many bytes.
-fn alike<'a>(mut one: &'a [u8], mut other: &'a [u8], cut: CutSide<'a>) -> usize {
+/// The length of the common part of two texts at the side that `cut` splits off.
+fn common_length<'a>(mut one: &'a [u8], mut other: &'a [u8], cut: CutSide<'a>) -> usize {
     let all = one.len();
     for length in [1 << 12, 1 << 8, 1] {
         while length <= one.len().min(other.len()) {
@@ -102,8 +107,8 @@ fn from_back(text: &[u8], length: usize) -> (&[u8], &[u8]) {
     (end, rest)
 }
 
-/// Whether a line may be the mark of the end of a document, or of another one.
-fn may_end(text: &str) -> bool {
+/// Whether a line may be a marker: the end of a document, the start of another one, or a directive.
+fn may_hold_marker(text: &str) -> bool {
     let marks = ["---", "...", "%"];
     text.split(['\n', '\r']).any(|line| marks.iter().any(|mark| line.starts_with(mark)))
 }
@@ -115,13 +120,13 @@ mod tests {
     use super::*;
     use crate::document::{read, read_after};
 
-    /// What is known of a text, if it is one that may be known.
+    /// The value and the layout of a text, if it qualifies as a [`KnownText`].
     fn known(text: &str) -> Option<(Value, TextLayout)> {
         let (document, layout) = read_after(text, Dialect::Kong, &Value::Null, true, None).ok()?;
         (document.duplicates.is_empty() && document.next.is_none()).then_some((document.value, layout?))
     }
 
-    /// Checks that a text is read after another one as by itself; whether only a part of it was read.
+    /// Asserts that incremental parsing equals parsing of the whole text; returns whether only a part was parsed.
     #[track_caller]
     fn check(old: &str, new: &str) -> bool {
         let Some((value, layout)) = known(old) else { return false };
@@ -141,7 +146,7 @@ mod tests {
     const TEXT: &str = "v: \"3\"\ns: # all\n- n: a\n  p: [1]\n# b\n- n: b\n  t: |+\n    x\n\n- n: c\n\nr:\n  - {n: d}\n  - n: e\n";
 
     #[test]
-    fn a_change_in_a_list_is_read_alone() {
+    fn only_the_changed_items_of_a_list_are_parsed() {
         for (old, new, is_part) in [
             ("p: [1]", "p: [1, 2]", true),
             ("- n: a\n  p: [1]\n", "", true),
@@ -151,7 +156,7 @@ mod tests {
             ("  - {n: d}\n", "", true),
             ("n: b", "n: é", true),
             ("# b", "# another", true),
-            // What reaches further, or is no list any more.
+            // Changes with an effect beyond the items, or after which there is no list.
             ("v: \"3\"", "v: \"4\"", false),
             ("n: b", "n: &b b", false),
             ("- n: c\n", "- n: c\n---\n", false),
@@ -167,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_alike_is_found_on_both_sides() {
+    fn the_common_part_is_found_on_both_sides() {
         let long = "x".repeat(10_000);
         for (one, other, front, back) in [
             ("", "", 0, 0),
@@ -177,8 +182,8 @@ mod tests {
             (&*format!("{long}a{long}"), &*format!("{long}b{long}"), 10_000, 10_000),
         ] {
             let (one, other) = (one.as_bytes(), other.as_bytes());
-            assert_eq!(alike(one, other, from_front), front);
-            assert_eq!(alike(&one[front..], &other[front..], from_back), back);
+            assert_eq!(common_length(one, other, from_front), front);
+            assert_eq!(common_length(&one[front..], &other[front..], from_back), back);
         }
     }
 
@@ -230,7 +235,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
         #[test]
-        fn any_text_is_read_after_any_other_as_by_itself(
+        fn incremental_parsing_equals_full_parsing(
             head in prop::sample::select(vec!["s:\n- n: a\n- n: b\n", "", "s:\n  - n: a\n  - n: b\n  - n: c\nr:\n- q\n- z\n", "---\ns:\n- x: 1\n"]),
             mut all in lines(),
             edits in prop::collection::vec((any::<prop::sample::Index>(), 0..3_u8, prop::sample::select(LINES.to_vec())), 1..4),
@@ -253,7 +258,7 @@ mod tests {
         }
 
         #[test]
-        fn a_list_that_is_edited_is_read_as_by_itself(
+        fn incremental_parsing_of_an_edited_list_equals_full_parsing(
             sizes in prop::collection::vec(1..4_usize, 1..3),
             bodies in prop::collection::vec(prop::collection::vec(0..8_usize, 0..3), 12),
             at in any::<prop::sample::Index>(),
@@ -270,7 +275,7 @@ mod tests {
                 old.extend(["s", &n.to_string(), ":\n"]);
                 for item in 0..*items {
                     old.extend(["- n: ", &n.to_string(), &item.to_string(), "\n"]);
-                    old.extend(bodies.next().into_iter().flatten().map(|it| BODIES[*it]));
+                    old.extend(bodies.next().into_iter().flatten().map(|body| BODIES[*body]));
                 }
             }
             let at = at.index(old.len());
@@ -280,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_piece_of_a_long_list_is_shared_with_it() {
+    fn unchanged_items_of_a_long_list_are_shared() {
         let item = |n: usize, path: &str| format!("- n: {n}\n  p: [{path}]\n");
         let text =
             |path: &str| (0..100).map(|n| item(n, if n == 50 { path } else { "x" })).collect::<String>();
@@ -290,7 +295,7 @@ mod tests {
             read_changed(&new, Dialect::Kong, KnownText { text: &old, value: &value, layout: &layout })
                 .unwrap();
         let addresses =
-            |it: &Value| it.get("s").unwrap().items().iter().map(Value::address).collect::<Vec<_>>();
+            |value: &Value| value.get("s").unwrap().items().iter().map(Value::address).collect::<Vec<_>>();
         let (before, after) = (addresses(&value), addresses(&document.value));
         let same = before.iter().zip(&after).filter(|(one, other)| one == other).count();
         assert_eq!(same, 99);

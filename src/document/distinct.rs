@@ -1,4 +1,4 @@
-//! Sets of values: the first of equal items stays, in near-linear time.
+//! Removal of duplicate values from a list in near-linear time; the first of equal items stays.
 
 use std::{
     collections::HashMap,
@@ -7,10 +7,10 @@ use std::{
 
 use super::Value;
 
-/// Up to this many items are compared with one another.
+/// Lists of up to this many items are compared pairwise.
 const COMPARED: usize = 16;
 
-/// The items without those that equal an earlier one.
+/// Removes items that equal an earlier one.
 #[must_use]
 pub fn distinct(items: Vec<Value>) -> Vec<Value> {
     let mut kept: Vec<Value> = Vec::with_capacity(items.len());
@@ -22,7 +22,7 @@ pub fn distinct(items: Vec<Value>) -> Vec<Value> {
         }
         return kept;
     }
-    // Seeded, as whoever writes a document could choose items of one hash.
+    // Seeded at random, since the author of a document could otherwise choose items with equal hashes.
     let state = RandomState::new();
     let mut places: HashMap<u64, Vec<usize>> = HashMap::with_capacity(items.len());
     for item in items {
@@ -35,7 +35,7 @@ pub fn distinct(items: Vec<Value>) -> Vec<Value> {
     kept
 }
 
-/// A hash that is the same for equal values: the order of keys does not count.
+/// A hash that is the same for equal values: it does not depend on the order of keys.
 fn hash_value(value: &Value, state: &RandomState) -> u64 {
     match value {
         Value::Null => 0,
@@ -72,7 +72,7 @@ mod tests {
         ] {
             let (items, expected) = (json(items), json(expected));
             assert_eq!(distinct(items.clone()), expected);
-            // The same among many others.
+            // The same items in a list that is long enough for hashing.
             let others = (0..100).map(|n| Value::from(format!("other {n}")));
             let all = others.clone().chain(items.clone()).chain(items).chain(others.clone()).collect();
             assert_eq!(distinct(all), others.chain(expected).collect::<Vec<_>>());

@@ -1,17 +1,17 @@
-//! decK's expressions in a text, `${{ ... }}`, which decK evaluates before the text is YAML: each is covered by one
-//! character and as many more bytes as it has, so that whatever it holds breaks no node, and every node stands where it
-//! stands in the text. (decK: "Environment variables".)
+//! Masking of decK's expressions, `${{ ... }}`, which decK evaluates before character parses the text as YAML. Each expression is
+//! replaced by one placeholder character and filler of the same length in bytes, so that its content cannot break the
+//! syntax and every node keeps its offset. (decK: "Environment variables".)
 
 use std::borrow::Cow;
 
-/// Covers are characters from here on, for private use: the first one for the first expression.
+/// Code point of the placeholder of the first expression; further ones follow, all in a private use area of Unicode.
 const FIRST: u32 = 0xf_0000;
-/// What fills the rest of an expression's bytes.
+/// Filler for the other bytes of an expression.
 const FILLER: &str = "x";
 const OPEN: &str = "${{";
 const CLOSE: &str = "}}";
 
-/// A text whose expressions are covered.
+/// A text with masked expressions.
 #[derive(Debug)]
 pub struct MaskedText<'a> {
     text: Cow<'a, str>,
@@ -19,7 +19,7 @@ pub struct MaskedText<'a> {
 }
 
 impl<'a> MaskedText<'a> {
-    /// Covers the expressions of a text; those on lines that are comments stay, as at decK.
+    /// Masks the expressions of a text; those in comment lines stay, as in decK.
     #[must_use]
     pub fn new(text: &'a str) -> Self {
         let mut expressions = Vec::new();
@@ -30,10 +30,10 @@ impl<'a> MaskedText<'a> {
         for line in text.split_inclusive('\n') {
             let mut rest = line;
             while let Some((before, expression, after)) = next(rest).filter(|_| !is_comment(line)) {
-                let Some(cover) = cover(expressions.len()) else { break };
+                let Some(placeholder) = placeholder(expressions.len()) else { break };
                 covered.push_str(before);
-                covered.push(cover);
-                covered.push_str(&FILLER.repeat(expression.len() - cover.len_utf8()));
+                covered.push(placeholder);
+                covered.push_str(&FILLER.repeat(expression.len() - placeholder.len_utf8()));
                 expressions.push(expression);
                 rest = after;
             }
@@ -42,27 +42,27 @@ impl<'a> MaskedText<'a> {
         Self { text: Cow::Owned(covered), expressions }
     }
 
-    /// The text to be read as YAML or JSON.
+    /// The masked text, to be parsed as YAML or JSON.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// A part of the text as `with` has its expressions, which it is given with their brackets.
+    /// Unmasks a part of the text; `with` maps an expression, including its brackets, to its replacement.
     pub fn restore(&self, part: &str, mut with: impl FnMut(&'a str) -> String) -> String {
         let mut restored = String::with_capacity(part.len());
         let mut rest = part;
-        while let Some(at) = rest.find(is_cover) {
+        while let Some(at) = rest.find(is_placeholder) {
             let (before, from) = rest.split_at(at);
             restored.push_str(before);
-            let cover = from.chars().next().unwrap_or_default();
-            let expression = index(cover).and_then(|n| self.expressions.get(n));
+            let placeholder = from.chars().next().unwrap_or_default();
+            let expression = index(placeholder).and_then(|n| self.expressions.get(n));
             if let Some(expression) = expression {
                 restored.push_str(&with(expression));
                 rest = from.get(expression.len()..).unwrap_or_default();
             } else {
-                restored.push(cover);
-                rest = &from[cover.len_utf8()..];
+                restored.push(placeholder);
+                rest = &from[placeholder.len_utf8()..];
             }
         }
         restored.push_str(rest);
@@ -70,28 +70,28 @@ impl<'a> MaskedText<'a> {
     }
 }
 
-/// Whether the text of a scalar may hold a cover.
-pub(super) fn has_cover(text: &str) -> bool {
-    text.contains(is_cover)
+/// Whether the text of a scalar may hold a placeholder.
+pub(super) fn has_placeholder(text: &str) -> bool {
+    text.contains(is_placeholder)
 }
 
-fn is_cover(it: char) -> bool {
-    u32::from(it) >= FIRST
+fn is_placeholder(character: char) -> bool {
+    u32::from(character) >= FIRST
 }
 
-fn cover(n: usize) -> Option<char> {
+fn placeholder(n: usize) -> Option<char> {
     char::from_u32(FIRST.checked_add(u32::try_from(n).ok()?)?)
 }
 
-fn index(cover: char) -> Option<usize> {
-    u32::from(cover).checked_sub(FIRST).map(|it| it as usize)
+fn index(placeholder: char) -> Option<usize> {
+    u32::from(placeholder).checked_sub(FIRST).map(|index| index as usize)
 }
 
 fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with('#')
 }
 
-/// The next expression of a line, what is before it and what comes after it.
+/// The next expression of a line, with the text before and after character.
 fn next(line: &str) -> Option<(&str, &str, &str)> {
     let start = line.find(OPEN)?;
     let end = start + line[start..].find(CLOSE)? + CLOSE.len();
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn expressions_are_covered_and_come_back() {
+    fn expressions_are_masked_and_restored() {
         for (text, expected) in [
             ("a: b\n", 0),
             ("a: ${{ env \"DECK_A\" }}\n", 1),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_character_for_private_use_is_no_expression() {
+    fn a_private_use_character_is_not_an_expression() {
         let covered = MaskedText::new("a: \u{f0001}\u{10ffff} ${{ x }}");
         assert_eq!(covered.restore("\u{f0001}\u{10ffff}", |_| String::new()), "\u{f0001}\u{10ffff}");
     }

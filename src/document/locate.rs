@@ -1,4 +1,4 @@
-//! The way from a [`NodePath`] back to a place in the text: a second walk, taken only when something is wrong.
+//! Byte positions of nodes: a second pass over the text, made only if there is a diagnostic.
 
 use std::{borrow::Cow, collections::HashMap, ops::Range};
 
@@ -6,22 +6,23 @@ use granit_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::{Dialect, MaskedText, NodePath, PathStep, SharedText, yaml};
 
-/// Where a node stands, in bytes of the text.
+/// Byte ranges of a node in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeSpan {
-    /// Its key, where it has one.
+    /// The key, if the node has one.
     pub key: Option<Range<usize>>,
     /// The node itself.
     pub value: Range<usize>,
-    /// Whether this is the node asked for, not only its nearest ancestor.
+    /// Whether this is the requested node; else it is its nearest ancestor in the text.
     pub exact: bool,
 }
 
 impl NodeSpan {
-    /// What to underline for a complaint about the node: a collection by its key, a scalar itself.
+    /// The range to underline for the node: the key of a collection, a scalar itself.
     #[must_use]
     pub fn node(&self, text: &str) -> Range<usize> {
-        let one_line = text.get(self.value.clone()).is_some_and(|it| !it.is_empty() && !it.contains('\n'));
+        let one_line =
+            text.get(self.value.clone()).is_some_and(|value| !value.is_empty() && !value.contains('\n'));
         match &self.key {
             Some(key) if !one_line => key.clone(),
             _ => self.value.clone(),
@@ -29,15 +30,15 @@ impl NodeSpan {
     }
 }
 
-/// Finds the node at `path`, or its nearest ancestor that stands in the text.
+/// Finds the node at `path`, or its nearest ancestor in the text.
 ///
-/// `byte` is a place inside the document that the path ends in: of a syntax error, say.
+/// `byte` is an offset in the document at the end of the path, such as that of a syntax error.
 #[must_use]
 pub fn locate(text: &str, path: &NodePath, byte: Option<usize>) -> NodeSpan {
     locate_all(text, &[(path, byte)]).pop().unwrap_or(NodeSpan { key: None, value: 0..0, exact: false })
 }
 
-/// The same for several nodes; each text, and each text inside a string, is walked once.
+/// Finds several nodes; each text, and each document inside a string, is parsed once.
 #[must_use]
 pub fn locate_all(text: &str, wanted: &[(&NodePath, Option<usize>)]) -> Vec<NodeSpan> {
     let parts = |path: &NodePath| -> Vec<Vec<PathStep>> {
@@ -49,15 +50,15 @@ pub fn locate_all(text: &str, wanted: &[(&NodePath, Option<usize>)]) -> Vec<Node
     locate_within(&EmbeddedFrame::whole(text), &wanted)
 }
 
-/// The steps to a node, parted where they go into a string; and a byte of the text that they end in, if one is meant.
+/// The steps to a node, split where they enter a string, and the byte offset in the innermost document, if given.
 type Inner<'a> = (&'a [Vec<PathStep>], Option<usize>);
 
-/// The places of nodes of a frame, in the outermost text.
+/// The ranges of nodes of a frame, as offsets in the outermost text.
 fn locate_within(frame: &EmbeddedFrame<'_>, wanted: &[Inner<'_>]) -> Vec<NodeSpan> {
     let first = |(parts, _): &Inner<'_>| parts.first().cloned().unwrap_or_default();
     let firsts: Vec<Vec<PathStep>> = wanted.iter().map(first).collect();
     let firsts: Vec<&[PathStep]> = firsts.iter().map(Vec::as_slice).collect();
-    // Where only bytes are asked for, there is nothing to walk to.
+    // If only byte offsets are requested, the text need not be parsed.
     let are_bytes = wanted.iter().all(|(parts, byte)| byte.is_some() && parts.len() == 1);
     let nowhere = || (NodeSpan { key: None, value: 0..0, exact: false }, None);
     let found = if are_bytes { vec![nowhere(); wanted.len()] } else { walk(&frame.text, &firsts) };
@@ -76,7 +77,7 @@ fn locate_within(frame: &EmbeddedFrame<'_>, wanted: &[Inner<'_>]) -> Vec<NodeSpa
     }
     for places in strings.into_values() {
         let Some((located, style)) = places.first().and_then(|n| found.get(*n)) else { continue };
-        // Only a literal block keeps the lines of the document that it holds.
+        // Only a literal block has the lines of the document inside it unchanged.
         let Some(inner) = frame.block(&located.value, *style) else { continue };
         let rest: Vec<Inner<'_>> = places.iter().map(|n| (&wanted[*n].0[1..], wanted[*n].1)).collect();
         for (n, located) in places.into_iter().zip(locate_within(&inner, &rest)) {
@@ -86,7 +87,7 @@ fn locate_within(frame: &EmbeddedFrame<'_>, wanted: &[Inner<'_>]) -> Vec<NodeSpa
     all
 }
 
-/// The word at a byte.
+/// The word at a byte offset.
 fn at(text: &str, byte: usize) -> NodeSpan {
     let mut start = byte.min(text.len());
     while !text.is_char_boundary(start) {
@@ -97,10 +98,10 @@ fn at(text: &str, byte: usize) -> NodeSpan {
     NodeSpan { key: None, value: start..end, exact: true }
 }
 
-/// A document and how it lies in the text that holds it.
+/// A document, and the offsets of its lines in the outermost text.
 struct EmbeddedFrame<'a> {
     text: Cow<'a, str>,
-    /// For each line of the document: where it starts here, and where in the outermost text; none for that itself.
+    /// For each line of the document: its offset in the document and in the outermost text; empty for the outermost text.
     lines: Vec<(usize, usize)>,
 }
 
@@ -115,7 +116,7 @@ impl<'a> EmbeddedFrame<'a> {
             return None;
         }
         let body = self.text.get(place.clone())?;
-        // The scalar's place may begin at its `|`; its lines come after that.
+        // The range may begin at the `|`; the lines come after that.
         let head = if body.starts_with(['|', '>']) { body.find('\n')? + 1 } else { 0 };
         let first = self.text[..place.start + head].rfind('\n').map_or(0, |newline| newline + 1);
         let lines = self.text.get(first..place.end)?;
@@ -141,50 +142,50 @@ impl<'a> EmbeddedFrame<'a> {
     }
 
     fn out(&self, located: &NodeSpan, exact: bool) -> NodeSpan {
-        let range = |it: &Range<usize>| self.outermost(it.start)..self.outermost(it.end);
+        let range = |range: &Range<usize>| self.outermost(range.start)..self.outermost(range.end);
         NodeSpan { key: located.key.as_ref().map(range), value: range(&located.value), exact }
     }
 }
 
-/// The nodes that `wanted` lead to, or their nearest ancestors, and their styles if they are scalars.
+/// The nodes at the ends of the steps, or their nearest ancestors, and the styles of scalars.
 fn walk(text: &str, wanted: &[&[PathStep]]) -> Vec<(NodeSpan, Option<ScalarStyle>)> {
     let covered = MaskedText::new(text);
     let text = covered.text();
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut walk = LocatorWalk { tree: vec![Wanted::default()], open: Vec::new(), start };
     let ends: Vec<usize> = wanted.iter().map(|steps| walk.want(steps)).collect();
-    // A text of more nodes was not read, and is not walked through either.
-    let most = usize::try_from(Dialect::Specification.most_nodes()).unwrap_or(usize::MAX);
-    for item in Parser::new_from_str_with_options(&text[start..], yaml::reading()).take(most) {
+    // A text with more nodes is rejected by the parser, so it is not searched either.
+    let most = usize::try_from(Dialect::Specification.max_nodes()).unwrap_or(usize::MAX);
+    for item in Parser::new_from_str_with_options(&text[start..], yaml::parser_options()).take(most) {
         let Ok((event, span)) = item else { break };
         if matches!(event, Event::DocumentEnd) {
             break;
         }
-        // Of a key that stands twice the last one counts, so the walk goes on to the end.
+        // The last of duplicate keys counts, so the pass goes on to the end.
         walk.event(&event, span);
     }
     ends.into_iter().map(|end| walk.nearest(end)).collect()
 }
 
-/// One walk along a text, for all nodes that are wanted of it: what an event costs does not depend on their number.
+/// One pass over a text for all requested nodes; the cost of an event does not depend on their number.
 struct LocatorWalk {
-    /// The nodes that are wanted and those on the way to them; the first one is the root.
+    /// The requested nodes and their ancestors; the first one is the root.
     tree: Vec<Wanted>,
     open: Vec<OpenNode>,
     start: usize,
 }
 
-/// A node that is wanted, or on the way to one.
+/// A requested node, or an ancestor of one.
 #[derive(Default)]
 struct Wanted {
     parent: usize,
     keys: HashMap<SharedText, usize>,
     indices: HashMap<usize, usize>,
-    /// Where it stands, if it was seen.
+    /// Its position, once found.
     seen: Option<Seen>,
 }
 
-/// Where a node stands: its key, and the node itself with its style.
+/// The position of a node: its key, and the node itself with its style.
 #[derive(Clone)]
 struct Seen {
     key: Option<Range<usize>>,
@@ -193,7 +194,7 @@ struct Seen {
 }
 
 struct OpenNode {
-    /// Its place in the tree, if this node is on the way to one that is wanted.
+    /// Its index in the tree, if it is a requested node or an ancestor of one.
     wanted: Option<usize>,
     key: Option<(String, Range<usize>)>,
     next: usize,
@@ -201,7 +202,7 @@ struct OpenNode {
 }
 
 impl LocatorWalk {
-    /// Adds a node to those that are wanted; returns its place in the tree.
+    /// Adds a requested node; returns its index in the tree.
     fn want(&mut self, steps: &[PathStep]) -> usize {
         let mut at = 0;
         for step in steps {
@@ -209,7 +210,7 @@ impl LocatorWalk {
             let next = match step {
                 PathStep::Key(key) => *self.tree[at].keys.entry(key.clone()).or_insert(new),
                 PathStep::Index(index) => *self.tree[at].indices.entry(*index).or_insert(new),
-                // No step into a string is part of one walk.
+                // Steps into a string are split off before; each document has a pass of its own.
                 PathStep::Inside => return at,
             };
             if next == new {
@@ -220,7 +221,7 @@ impl LocatorWalk {
         at
     }
 
-    /// Where a node stands, or else its nearest ancestor that was seen.
+    /// The position of a node, or of its nearest ancestor that was found.
     fn nearest(&self, end: usize) -> (NodeSpan, Option<ScalarStyle>) {
         let mut at = end;
         loop {
@@ -240,7 +241,7 @@ impl LocatorWalk {
         match event {
             Event::Scalar(text, style, ..) => {
                 if let Some(open) = self.open.last_mut().filter(|open| open.mapping && open.key.is_none()) {
-                    // Off the way only that there is a key matters.
+                    // Outside the paths only the presence of a key matters.
                     let name = if open.wanted.is_some() { text.to_string() } else { String::new() };
                     open.key = Some((name, range));
                     return;
@@ -272,7 +273,7 @@ impl LocatorWalk {
         }
     }
 
-    /// Visits a node; its place in the tree, if it is on the way to one that is wanted.
+    /// Visits a node; returns its index in the tree, if it is a requested node or an ancestor of one.
     fn node(&mut self, range: Range<usize>, style: Option<ScalarStyle>) -> Option<usize> {
         let (at, key) = match self.open.last() {
             None => (Some(0), None),
@@ -291,7 +292,7 @@ impl LocatorWalk {
         at
     }
 
-    /// A node is complete: its parent is ready for the next one.
+    /// Ends a node: its parent expects the next child.
     fn complete(&mut self) {
         if let Some(open) = self.open.last_mut() {
             open.next += 1;

@@ -1,4 +1,4 @@
-//! Keys and values that keep the order of the text.
+//! Mapping that keeps the order of the text.
 
 use std::{collections::HashMap, fmt};
 
@@ -8,13 +8,13 @@ use super::{SharedText, Value};
 #[derive(Clone, Default)]
 pub struct Mapping {
     entries: Vec<(SharedText, Value)>,
-    /// Positions by key, once a walk along the entries would be slower.
-    #[expect(clippy::box_collection, reason = "few mappings have any, and all are to be small")]
+    /// Positions by key, for mappings that are too large for a linear search.
+    #[expect(clippy::box_collection, reason = "few mappings have any, and the box keeps all others small")]
     positions: Option<Box<HashMap<SharedText, u32>>>,
 }
 
-/// Up to this many keys a walk is as fast as a search.
-const WALKED: usize = 32;
+/// Up to this many keys a linear search is as fast as a hash table.
+const LINEAR_SEARCH: usize = 32;
 
 impl Mapping {
     /// The value of `key`.
@@ -23,9 +23,9 @@ impl Mapping {
         self.position(key).map(|n| &self.entries[n].1)
     }
 
-    /// The same, looked for at this place first.
-    pub(super) fn get_near(&self, place: usize, key: &str) -> Option<&Value> {
-        match self.entries.get(place) {
+    /// The value of `key`, which is looked for at this position first.
+    pub(super) fn get_near(&self, position: usize, key: &str) -> Option<&Value> {
+        match self.entries.get(position) {
             Some((here, value)) if **here == *key => Some(value),
             _ => self.get(key),
         }
@@ -37,7 +37,7 @@ impl Mapping {
         self.position(key).is_some()
     }
 
-    /// How many keys there are.
+    /// The number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -49,7 +49,7 @@ impl Mapping {
         self.entries.is_empty()
     }
 
-    /// Keys and values in the order of the text, as they are kept.
+    /// Keys and values in the order of the text, as a slice.
     pub(super) fn entries(&self) -> &[(SharedText, Value)] {
         &self.entries
     }
@@ -64,7 +64,7 @@ impl Mapping {
         self.iter().map(|(key, _)| key)
     }
 
-    /// Sets `key`, at its old place if it has one, else at the end.
+    /// Sets the value of `key`; a new key goes to the end. Returns the old value.
     pub fn insert(&mut self, key: impl Into<SharedText>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
         if let Some(n) = self.position(&key) {
@@ -78,25 +78,25 @@ impl Mapping {
         None
     }
 
-    /// The mapping of entries whose keys are known to be different: nobody looks.
+    /// Creates a mapping of entries whose keys are known to differ; they are not compared.
     #[must_use]
-    pub fn of_different_keys(entries: Vec<(SharedText, Value)>) -> Self {
+    pub fn from_distinct_keys(entries: Vec<(SharedText, Value)>) -> Self {
         let mut mapping = Self { entries, positions: None };
         mapping.index();
         mapping.shrink();
         mapping
     }
 
-    /// Notes the positions of keys once there are many.
+    /// Builds the table of positions once there are many keys.
     fn index(&mut self) {
-        if self.positions.is_none() && self.entries.len() > WALKED {
+        if self.positions.is_none() && self.entries.len() > LINEAR_SEARCH {
             let numbered = self.entries.iter().enumerate();
             let positions = numbered.map(|(n, (key, _))| (key.clone(), index(n))).collect();
             self.positions = Some(Box::new(positions));
         }
     }
 
-    /// Takes `key` out.
+    /// Removes `key` and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let at = self.position(key)?;
         let (_, value) = self.entries.remove(at);
@@ -106,7 +106,7 @@ impl Mapping {
         Some(value)
     }
 
-    /// Gives spare room back once no key is to come.
+    /// Frees unused capacity, once the mapping is complete.
     pub(super) fn shrink(&mut self) {
         self.entries.shrink_to_fit();
         if let Some(positions) = &mut self.positions {
@@ -117,12 +117,12 @@ impl Mapping {
     fn position(&self, key: &str) -> Option<usize> {
         match &self.positions {
             Some(positions) => positions.get(key).map(|n| *n as usize),
-            None => self.entries.iter().position(|(it, _)| &**it == key),
+            None => self.entries.iter().position(|(name, _)| &**name == key),
         }
     }
 }
 
-/// A text of over four thousand million keys does not fit into memory.
+/// A position as `u32`: more than four thousand million keys do not fit into memory.
 fn index(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -1,8 +1,8 @@
-//! TEXT: what a YAML or JSON text says, as an ordered tree, and where in the text each node stands.
+//! YAML and JSON documents as an ordered tree of values, and the position of each node in the text.
 //!
 //! The gateway reads two kinds of documents: `kong.yaml` and OpenAPI documents. Both become a [`Value`] here and
-//! are understood elsewhere. Values carry no places: whoever complains names the [`NodePath`] of a node, and
-//! [`locate()`] walks the text a second time, only when something is wrong.
+//! are interpreted elsewhere. Values hold no positions: a diagnostic names the [`NodePath`] of a node, and [`locate()`]
+//! parses the text a second time to find it, only if there is an error.
 
 mod changed;
 mod distinct;
@@ -33,57 +33,59 @@ pub use value::{SharedText, Value};
 /// The rules by which plain YAML scalars get their types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// YAML 1.1 as Kong's reader has it: `no` is false, `010` is 8, `12:30` is 750.
+    /// YAML 1.1 as Kong parses it: `no` is false, `010` is 8, `12:30` is 750.
     Kong,
-    /// The YAML 1.2 core schema, which OpenAPI asks for: `no` is a text.
+    /// The YAML 1.2 core schema, which OpenAPI requires: `no` is a string.
     /// (OpenAPI 3.0.3, section "Format".)
     Specification,
 }
 
-/// A text that was read.
+/// A parsed text.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// What it says.
+    /// The root node.
     pub value: Value,
-    /// Keys that stand twice in one mapping; the last one was taken, as Kong does.
+    /// Keys that occur twice in one mapping. The last occurrence counts, as in Kong.
     pub duplicates: Vec<NodePath>,
-    /// Where another document follows, in bytes; it is not read, as Kong does not.
+    /// Byte offset of the second document of the text, if there is one. It is not parsed, as in Kong.
     pub next: Option<usize>,
 }
 
-/// A text that is no document.
+/// A text that is neither JSON nor YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntaxError {
-    /// Where reading stopped, in bytes from the start of the text.
+    /// Byte offset at which parsing stopped.
     pub byte: usize,
-    /// What was found there.
+    /// The error of the parser.
     pub message: String,
 }
 
-/// Reads a text that is JSON or YAML.
+/// Parses a text that is JSON or YAML.
 ///
-/// A text that begins like JSON is read as JSON; if it is not quite JSON (a comment, a trailing comma) it gets
-/// its second chance as YAML, as it does at Kong.
+/// A text that begins like JSON is parsed as JSON. If that fails (a comment, a trailing comma), it is parsed as YAML, as
+/// Kong does.
 ///
 /// # Errors
-/// The text is neither. The complaint is JSON's where the text ends like JSON, else YAML's.
+/// The text is neither. The error is that of the JSON parser if the text ends like JSON, else that of the YAML parser.
 pub fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError> {
     read_as(text, dialect, None)
 }
 
-/// Has other texts for some of a document's scalars.
+/// Source of replacements for scalars of a document, such as the values of environment variables.
 pub trait ScalarReplacer {
-    /// What is to stand where a value stands, if anything else: text where it is in quotes, else what that text is.
+    /// The replacement of the value at a path, if there is one. The replacement of a plain scalar is typed like a plain
+    /// scalar, that of a quoted one is a string.
     fn value(&mut self, text: &str, at: &NodePath) -> Option<String>;
 
-    /// What is to stand where a key of the mapping at this path stands, if anything else.
+    /// The replacement of a key of the mapping at a path, if there is one.
     fn key(&mut self, text: &str, at: &NodePath) -> Option<String>;
 }
 
-/// The same for a text whose scalars may stand for something else: those that hold a `$` or a [`MaskedText`] expression.
+/// Parses a text as [`read`] does and replaces scalars. Only those that hold a `$` or a [`MaskedText`] expression are
+/// looked up.
 ///
 /// # Errors
-/// As [`read`]; the complaints show what is written.
+/// As [`read`]; messages show the text before the replacement.
 pub fn read_replacing(
     text: &str,
     dialect: Dialect,
@@ -92,8 +94,8 @@ pub fn read_replacing(
     read_as(text, dialect, Some(replace))
 }
 
-/// Reads a text after another one: what did not change is the node that it was `before`. With `layout` it is noted, in
-/// the same reading, where its nodes stand; a text that is JSON would have to be read a second time for that.
+/// Parses the new version of a text; nodes that did not change are shared with the value `before`. With `layout` the
+/// positions of nodes are recorded in the same pass. A text that is JSON has no layout: that would need a second pass.
 ///
 /// # Errors
 /// As [`read`].
@@ -105,12 +107,12 @@ pub fn read_after(
     replace: Option<&mut dyn ScalarReplacer>,
 ) -> Result<(Document, Option<TextLayout>), SyntaxError> {
     let mut draft = layout.then(|| edit::LayoutDraft::new(text));
-    let mut document = read_noting(text, dialect, before, replace, &mut |event, span| {
+    let mut document = read_with_events(text, dialect, before, replace, &mut |event, span| {
         if let Some(draft) = &mut draft {
             draft.event(event, span);
         }
     })?;
-    // Items may have moved within their list.
+    // While parsing, items are compared by position only; this also finds those that moved within their list.
     document.value = share(&document.value, before);
     Ok((document, draft.and_then(edit::LayoutDraft::finish)))
 }
@@ -120,16 +122,16 @@ fn read_as(
     dialect: Dialect,
     replace: Option<&mut dyn ScalarReplacer>,
 ) -> Result<Document, SyntaxError> {
-    read_noting(text, dialect, &Value::Null, replace, &mut |_, _| ())
+    read_with_events(text, dialect, &Value::Null, replace, &mut |_, _| ())
 }
 
-/// The same; `note` is told of what is read as YAML.
-fn read_noting(
+/// Parses a text; `on_event` is called with each event of the YAML parser.
+fn read_with_events(
     text: &str,
     dialect: Dialect,
     before: &Value,
     mut replace: Option<&mut dyn ScalarReplacer>,
-    note: &mut dyn FnMut(&yaml::Event<'_>, &yaml::Span),
+    on_event: &mut dyn FnMut(&yaml::Event<'_>, &yaml::Span),
 ) -> Result<Document, SyntaxError> {
     let body = text.trim_start_matches('\u{feff}').trim_start();
     if body.starts_with(['{', '[']) {
@@ -140,28 +142,28 @@ fn read_noting(
                 }
                 return Ok(document);
             }
-            // As YAML it has no fewer.
-            Err(error) if error.message == dialect.too_many() => return Err(error),
+            // The text as YAML has as many nodes.
+            Err(error) if error.message == dialect.too_many_nodes() => return Err(error),
             Err(error) => {
-                return yaml::read_after(text, dialect, before, replace, note)
+                return yaml::read_after(text, dialect, before, replace, on_event)
                     .map_err(|other| if body.trim_end().ends_with(['}', ']']) { error } else { other });
             }
         }
     }
-    yaml::read_after(text, dialect, before, replace, note)
+    yaml::read_after(text, dialect, before, replace, on_event)
 }
 
-/// The text as YAML, whatever it begins with.
+/// Parses a text as YAML, even if it begins like JSON.
 fn read_yaml(text: &str) -> Result<Document, SyntaxError> {
     yaml::read(text, Dialect::Specification, None)
 }
 
-/// Whether a scalar, or a text, may hold what is replaced.
+/// Whether a text may hold a `$` or an expression, which a [`ScalarReplacer`] replaces.
 fn may_be_replaced(text: &str) -> bool {
-    text.contains('$') || expression::has_cover(text)
+    text.contains('$') || expression::has_placeholder(text)
 }
 
-/// A document of JSON, whose texts are all in quotes, with the others in their place.
+/// The value of a JSON document with scalars replaced. All strings of JSON are in quotes, so replacements are strings.
 fn replaced(value: &Value, at: &NodePath, replace: &mut dyn ScalarReplacer) -> Value {
     match value {
         Value::String(text) if may_be_replaced(text) => {
@@ -184,25 +186,26 @@ fn replaced(value: &Value, at: &NodePath, replace: &mut dyn ScalarReplacer) -> V
 }
 
 impl Dialect {
-    /// How many nodes a document may have: what is made of each takes time and memory.
+    /// The number of nodes that a document may have, since each takes time and memory.
     #[must_use]
-    pub const fn most_nodes(self) -> u64 {
+    pub const fn max_nodes(self) -> u64 {
         match self {
             Self::Kong => 2_000_000,
             Self::Specification => 8_000_000,
         }
     }
 
-    /// What is said of a document that has more.
+    /// The error for a document with more nodes.
     #[must_use]
-    pub fn too_many(self) -> String {
-        format!("this document has more than {} nodes, the most that are read", self.most_nodes())
+    pub fn too_many_nodes(self) -> String {
+        format!("this document has more than {} nodes, which is the limit", self.max_nodes())
     }
 }
 
-/// Nodes that a text may expand to when its aliases are followed, for a text of `bytes`.
+/// Limit of the nodes of a text of `bytes` bytes after the expansion of its aliases.
 ///
-/// An honest document has fewer nodes than bytes; a bomb has millions in a few hundred bytes.
+/// A document without repetition has fewer nodes than bytes. One that nests aliases to exhaust memory ("billion laughs")
+/// has millions of nodes in a few hundred bytes.
 const fn expansion_limit(bytes: usize) -> u64 {
     1_000_000 + 4 * bytes as u64
 }

@@ -1,23 +1,23 @@
-//! Numbers, digit by digit as they were written.
+//! Numbers of a document, with their digits as written.
 
 use std::fmt;
 
 use super::SharedText;
 
-/// A number as it was written, in JSON's own notation (RFC 8259, section 6).
+/// A number with its digits as written, in JSON's notation (RFC 8259, section 6).
 ///
-/// Infinity, which JSON cannot write, is `1e999`: every reader takes that for infinity.
+/// Infinity, which JSON has no notation for, is `1e999`: parsers to floating point numbers read it as infinity.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Number(SharedText);
 
 impl Number {
-    /// The number of a JSON text; `None` if it is not one.
+    /// Parses a JSON number; `None` if the text is not one.
     #[must_use]
     pub fn new(json: &str) -> Option<Self> {
         json.parse::<serde_json::Number>().is_ok().then(|| Self(json.into()))
     }
 
-    /// The nearest text for a floating point number; `None` if it is not a number.
+    /// The shortest notation of a floating point number; `None` for NaN.
     #[must_use]
     pub fn from_f64(number: f64) -> Option<Self> {
         if number.is_nan() {
@@ -26,7 +26,7 @@ impl Number {
         if number.is_infinite() {
             return Some(Self(if number > 0.0 { "1e999" } else { "-1e999" }.into()));
         }
-        #[expect(clippy::cast_possible_truncation, reason = "in range and whole: the test before says so")]
+        #[expect(clippy::cast_possible_truncation, reason = "in range and whole: the condition checks it")]
         let text = if number.fract() == 0.0 && number.abs() < 9e15 {
             (number as i64).to_string()
         } else {
@@ -35,7 +35,7 @@ impl Number {
         Some(Self(text.into()))
     }
 
-    /// The text.
+    /// The number in JSON's notation.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -47,14 +47,14 @@ impl Number {
         self.0.parse().unwrap_or(f64::NAN)
     }
 
-    /// The whole number, if it is one; `80.0` and `1e3` are.
+    /// The value as an integer, if it is integral, as `80.0` and `1e3` are.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         if let Ok(whole) = self.0.parse() {
             return Some(whole);
         }
         let number = self.as_f64();
-        #[expect(clippy::cast_possible_truncation, reason = "in range and whole: the test before says so")]
+        #[expect(clippy::cast_possible_truncation, reason = "in range and whole: the condition checks it")]
         (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
     }
 }
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_numbers_are_whole_however_written() {
+    fn integers_are_recognized_in_every_notation() {
         let whole = |text: &str| Number::new(text).and_then(|number| number.as_i64());
         assert_eq!(whole("80.0"), Some(80));
         assert_eq!(whole("1e3"), Some(1000));

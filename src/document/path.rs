@@ -1,25 +1,25 @@
-//! The address of a node: `services[0].routes[1].paths[0]`, and on into a document inside a string:
+//! Path of a node: `services[0].routes[1].paths[0]`, also into a document inside a string:
 //! `config.api_specification » paths./x.get`.
 
 use std::{fmt, sync::Arc};
 
 use super::SharedText;
 
-/// One step down a document.
+/// One step from a node to a child.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathStep {
     /// Into a mapping, by key.
     Key(SharedText),
     /// Into a sequence, by position.
     Index(usize),
-    /// Into the text of a string that is a document itself.
+    /// Into the document that a string holds.
     Inside,
 }
 
-/// The steps from the root of a document to one node. A clone costs a counter: thousands of entities keep theirs.
+/// The steps from the root of a document to a node. Cloning is cheap, as thousands of entities keep their path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct NodePath(
-    /// None for the root, never an empty list.
+    /// `None` for the root, never an empty list.
     Option<Arc<[PathStep]>>,
 );
 
@@ -30,7 +30,7 @@ impl NodePath {
         Self(None)
     }
 
-    /// The child called `key`.
+    /// The child at `key`.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
         self.step(PathStep::Key(key.into()))
@@ -42,13 +42,13 @@ impl NodePath {
         self.step(PathStep::Index(index))
     }
 
-    /// The root of the document that the string here holds.
+    /// The root of the document that the string at this path holds.
     #[must_use]
     pub fn inside(&self) -> Self {
         self.step(PathStep::Inside)
     }
 
-    /// The node that holds this one; the root holds itself.
+    /// The parent node; the root is its own parent.
     #[must_use]
     pub fn parent(&self) -> Self {
         self.steps().split_last().map_or_else(Self::root, |(_, parent)| parent.iter().cloned().collect())
@@ -60,13 +60,13 @@ impl NodePath {
         self.0.as_deref().unwrap_or_default()
     }
 
-    /// The same node as a place to walk on from.
+    /// This path as a [`NodePlace`], for a traversal that starts here.
     #[must_use]
     pub fn at(&self) -> NodePlace<'_> {
         NodePlace::Path(self)
     }
 
-    /// The node that some more steps lead to.
+    /// The descendant at the end of further steps.
     #[must_use]
     pub fn join(&self, steps: &[PathStep]) -> Self {
         if steps.is_empty() {
@@ -75,7 +75,7 @@ impl NodePath {
         self.steps().iter().chain(steps).cloned().collect()
     }
 
-    /// The child that a step leads to.
+    /// The child at a step.
     #[must_use]
     pub fn step(&self, step: PathStep) -> Self {
         self.steps().iter().cloned().chain([step]).collect()
@@ -85,7 +85,7 @@ impl NodePath {
 impl FromIterator<PathStep> for NodePath {
     fn from_iter<I: IntoIterator<Item = PathStep>>(steps: I) -> Self {
         let steps: Arc<[PathStep]> = steps.into_iter().collect();
-        Self(Some(steps).filter(|it| !it.is_empty()))
+        Self(Some(steps).filter(|steps| !steps.is_empty()))
     }
 }
 
@@ -104,10 +104,10 @@ impl fmt::Display for NodePath {
     }
 }
 
-/// A place on a walk through a document: it costs nothing until somebody complains.
+/// Path of the current node of a traversal: it allocates nothing until [`path`](Self::path) is called for a diagnostic.
 #[derive(Clone, Copy, Debug)]
 pub enum NodePlace<'a> {
-    /// Where the walk began.
+    /// The start of the traversal.
     Path(&'a NodePath),
     /// A child by key.
     Key(&'a NodePlace<'a>, &'a str),
@@ -118,7 +118,7 @@ pub enum NodePlace<'a> {
 }
 
 impl<'a> NodePlace<'a> {
-    /// The child called `key`.
+    /// The child at `key`.
     #[must_use]
     pub const fn key(&'a self, key: &'a str) -> Self {
         NodePlace::Key(self, key)
@@ -130,7 +130,7 @@ impl<'a> NodePlace<'a> {
         NodePlace::Index(self, index)
     }
 
-    /// The same place as a path that can be kept.
+    /// The path, for storage.
     #[must_use]
     pub fn path(&self) -> NodePath {
         let mut steps = Vec::new();
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_walk_and_a_path_say_the_same() {
+    fn a_place_and_a_path_are_equal() {
         let root = NodePath::root().key("services").index(0);
         let (plugins, first);
         let start = root.at();

@@ -1,7 +1,7 @@
-//! What a plain YAML scalar is: the rules of Kong's reader, and those of YAML 1.2.
+//! Types of plain YAML scalars, by the rules of Kong and by those of YAML 1.2.
 //!
-//! Kong reads YAML 1.1 with libyaml and lyaml; files rely on `off` being false and on `010` being 8. OpenAPI
-//! documents are YAML 1.2, where both are something else.
+//! Kong parses YAML 1.1 with libyaml and lyaml; files rely on `off` being false and on `010` being 8. OpenAPI documents
+//! are YAML 1.2, where `off` is a string and `010` is 10.
 
 use super::{Dialect, Number, Value};
 
@@ -10,7 +10,7 @@ pub(super) fn plain(text: &str, dialect: Dialect) -> Value {
     typed(text, dialect).unwrap_or_else(|| Value::from(text))
 }
 
-/// The value of a plain scalar that is more than a text.
+/// The value of a plain scalar, if it is not a string.
 pub(super) fn typed(text: &str, dialect: Dialect) -> Option<Value> {
     if matches!(text, "" | "~" | "null" | "Null" | "NULL") {
         return Some(Value::Null);
@@ -53,8 +53,8 @@ fn number(text: &str, dialect: Dialect) -> Option<Number> {
         return Number::from_f64(if negative { f64::NEG_INFINITY } else { f64::INFINITY });
     }
     let whole = match dialect {
-        Dialect::Kong => whole_1_1(digits),
-        Dialect::Specification => whole_1_2(digits),
+        Dialect::Kong => integer_1_1(digits),
+        Dialect::Specification => integer_1_2(digits),
     };
     if let Some(whole) = whole {
         return Number::new(&format!("{}{whole}", if negative && whole != "0" { "-" } else { "" }));
@@ -66,8 +66,8 @@ fn number(text: &str, dialect: Dialect) -> Option<Number> {
     }
 }
 
-/// YAML 1.1: binary, octal with a leading zero, hexadecimal, and underscores anywhere.
-fn whole_1_1(digits: &str) -> Option<String> {
+/// Integers of YAML 1.1: binary, octal with a leading zero, hexadecimal; underscores are allowed anywhere.
+fn integer_1_1(digits: &str) -> Option<String> {
     let digits = digits.replace('_', "");
     if let Some(bits) = digits.strip_prefix("0b") {
         return radix(bits, 2);
@@ -75,14 +75,14 @@ fn whole_1_1(digits: &str) -> Option<String> {
     if let Some(hex) = digits.strip_prefix("0x") {
         return radix(hex, 16);
     }
-    if digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|it| it.is_ascii_digit()) {
+    if digits.len() > 1 && digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return radix(&digits, 8);
     }
     decimal(&digits)
 }
 
-/// YAML 1.2 core schema: decimal, `0o14` and `0x1F`.
-fn whole_1_2(digits: &str) -> Option<String> {
+/// Integers of the YAML 1.2 core schema: decimal, `0o14` and `0x1F`.
+fn integer_1_2(digits: &str) -> Option<String> {
     if let Some(octal) = digits.strip_prefix("0o") {
         return radix(octal, 8);
     }
@@ -93,19 +93,19 @@ fn whole_1_2(digits: &str) -> Option<String> {
 }
 
 fn radix(digits: &str, radix: u32) -> Option<String> {
-    let valid = !digits.is_empty() && digits.chars().all(|it| it.is_digit(radix));
+    let valid = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
     valid.then(|| u128::from_str_radix(digits, radix).ok()).flatten().map(|number| number.to_string())
 }
 
 fn decimal(digits: &str) -> Option<String> {
-    if digits.is_empty() || !digits.bytes().all(|it| it.is_ascii_digit()) {
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
     let short = digits.trim_start_matches('0');
     Some(if short.is_empty() { "0" } else { short }.to_owned())
 }
 
-/// `12:30` is 750: base sixty, as YAML 1.1 has it for times of day.
+/// A number in base sixty, which YAML 1.1 has for times of day: `12:30` is 750.
 fn sexagesimal(digits: &str, negative: bool) -> Option<Number> {
     let mut total = 0.0;
     for (n, part) in digits.split(':').enumerate() {
@@ -118,14 +118,14 @@ fn sexagesimal(digits: &str, negative: bool) -> Option<Number> {
     Number::from_f64(if negative { -total } else { total })
 }
 
-/// A decimal fraction in JSON's notation, its digits kept: `.5` becomes `0.5`, `3.` becomes `3`.
+/// A decimal fraction in JSON's notation with its digits as written: `.5` becomes `0.5`, `3.` becomes `3`.
 fn float(digits: &str, negative: bool) -> Option<Number> {
     let (mantissa, exponent) = match digits.find(['e', 'E']) {
         Some(at) => (&digits[..at], Some(&digits[at + 1..])),
         None => (digits, None),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all_digits = |text: &str| text.bytes().all(|it| it.is_ascii_digit());
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction) {
         return None;
     }

@@ -1,10 +1,10 @@
-//! What a text goes on to say after a change: the nodes that it said before, so that whoever knows these need not look
-//! at them again.
+//! Structural sharing between two versions of a document: unchanged nodes are those of the old version, so that results
+//! computed from these can be reused.
 
 use super::{Mapping, Value};
 
-/// The same value; every part that is in the `old` one at the same place, or only moved within its list, is the
-/// old one's.
+/// The `new` value, with every part taken from the `old` one that is equal and at the same path, or only moved within its
+/// list.
 #[must_use]
 pub fn share(new: &Value, old: &Value) -> Value {
     if is_same(new, old) {
@@ -15,7 +15,7 @@ pub fn share(new: &Value, old: &Value) -> Value {
             let shared = now.entries().iter().map(|(key, value)| {
                 (key.clone(), before.get(key).map_or_else(|| value.clone(), |old| share(value, old)))
             });
-            Mapping::of_different_keys(shared.collect()).into()
+            Mapping::from_distinct_keys(shared.collect()).into()
         }
         (Value::Sequence(now), Value::Sequence(before)) => {
             let same = |(new, old): &(&Value, &Value)| is_same(new, old);
@@ -34,12 +34,14 @@ pub fn share(new: &Value, old: &Value) -> Value {
     }
 }
 
-/// Whether two values are the same in every way: digits, and the order of keys, count too.
+/// Whether two values are identical: unlike `==`, this compares the digits of numbers and the order of keys.
 pub(super) fn is_same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Mapping(one), Value::Mapping(other)) => {
             let (one, other) = (one.entries(), other.entries());
-            let same = |((key, value), (other, was)): (&(_, _), &(_, _))| key == other && is_same(value, was);
+            let same = |((key, value), (other_key, other_value)): (&(_, _), &(_, _))| {
+                key == other_key && is_same(value, other_value)
+            };
             std::ptr::eq(one, other) || (one.len() == other.len() && one.iter().zip(other).all(same))
         }
         (Value::Sequence(one), Value::Sequence(other)) => {
@@ -63,10 +65,10 @@ mod tests {
     }
 
     #[test]
-    fn what_did_not_change_is_the_old_one() {
+    fn unchanged_nodes_are_those_of_the_old_value() {
         let old = value("{a: {b: {c: 1}}, l: [{n: 1}, {n: 2}, {n: 3}, {n: 4}]}");
         let shared = |text: &str| share(&value(text), &old);
-        let at = |it: &Value, n: usize| it.get("l").unwrap().items()[n].address();
+        let at = |value: &Value, n: usize| value.get("l").unwrap().items()[n].address();
         assert_eq!(shared("{a: {b: {c: 1}}, l: [{n: 1}, {n: 2}, {n: 3}, {n: 4}]}").address(), old.address());
         // The second item is gone, the last one is new.
         let new = shared("{a: {b: {c: 2}}, l: [{n: 1}, {n: 3}, {n: 4}, {n: 5}]}");
@@ -96,12 +98,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_said_stays_to_the_letter(new in values(), old in values()) {
+        fn sharing_does_not_change_the_value(new in values(), old in values()) {
             prop_assert_eq!(share(&new, &old).to_json(), new.to_json());
         }
 
         #[test]
-        fn a_text_says_the_same_after_any_other(new in values(), old in values()) {
+        fn a_text_has_the_same_value_after_any_other(new in values(), old in values()) {
             let text = format!("v: {}", new.to_json());
             let old = value(&format!("v: {}", old.to_json()));
             let (read, _) = read_after(&text, Dialect::Kong, &old, false, None).unwrap();

@@ -1,26 +1,26 @@
-//! What a document says: an ordered tree whose parts are shared, not copied.
+//! Value of a document: an ordered tree whose parts are shared, not copied.
 //!
-//! Keys keep the order of the text and numbers keep their digits, because a mock answers with the very bytes of
-//! the example. A clone costs a counter; a node that aliases name a thousand times is stored once.
+//! Keys keep the order of the text and numbers keep their digits, because a mock responds with the exact bytes of the
+//! example. A clone increments a reference count; a node with a thousand aliases is stored once.
 
 use std::{fmt, sync::Arc};
 
 use super::{Mapping, Number};
 
-/// A text of a document.
+/// A string of a document.
 pub type SharedText = Arc<str>;
 
 /// One node of a document.
 #[derive(Clone, Debug, Default)]
 pub enum Value {
-    /// Nothing: `null`, `~`, or a key without a value.
+    /// `null`, `~`, or a key without a value.
     #[default]
     Null,
     /// `true` or `false`.
     Bool(bool),
     /// A number, as it was written.
     Number(Number),
-    /// A text.
+    /// A string.
     String(SharedText),
     /// A list.
     Sequence(Arc<[Value]>),
@@ -29,7 +29,7 @@ pub enum Value {
 }
 
 impl PartialEq for Value {
-    /// The order of keys does not count. What is shared is equal without a look at it.
+    /// The order of keys does not matter. Shared nodes are equal without a comparison.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null, Self::Null) => true,
@@ -50,25 +50,25 @@ impl Value {
         self.as_mapping()?.get(key)
     }
 
-    /// The text, if this is one.
+    /// The string, if this is one.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         if let Self::String(text) = self { Some(text) } else { None }
     }
 
-    /// The text, if this is one, to be shared.
+    /// The string, if this is one, for sharing.
     #[must_use]
     pub const fn as_text(&self) -> Option<&SharedText> {
         if let Self::String(text) = self { Some(text) } else { None }
     }
 
-    /// The truth value, if this is one.
+    /// The boolean, if this is one.
     #[must_use]
     pub const fn as_bool(&self) -> Option<bool> {
-        if let Self::Bool(it) = self { Some(*it) } else { None }
+        if let Self::Bool(boolean) = self { Some(*boolean) } else { None }
     }
 
-    /// The whole number, if this is one; `80.0` is.
+    /// The integer, if this is an integral number, as `80.0` is.
     #[must_use]
     pub fn as_i64(&self) -> Option<i64> {
         if let Self::Number(number) = self { number.as_i64() } else { None }
@@ -92,37 +92,37 @@ impl Value {
         if let Self::Mapping(mapping) = self { Some(mapping) } else { None }
     }
 
-    /// The keys and values, if this is a mapping; copied only if somebody else holds them too.
+    /// The keys and values, if this is a mapping; copied only if they are shared.
     #[must_use]
     pub fn into_mapping(self) -> Option<Mapping> {
         if let Self::Mapping(mapping) = self { Some(Arc::unwrap_or_clone(mapping)) } else { None }
     }
 
-    /// Where the keys and values stand in memory, if this is a mapping: the same for what is shared, and for nothing
-    /// else that is there at the same time.
+    /// The address of the keys and values in memory, if this is a mapping. Two values that exist at the same time have the
+    /// same address only if they share one mapping.
     #[must_use]
     pub fn address(&self) -> Option<usize> {
         if let Self::Mapping(mapping) = self { Some(Arc::as_ptr(mapping).addr()) } else { None }
     }
 
-    /// Whether there is nothing here.
+    /// Whether this is null.
     #[must_use]
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
 
-    /// The items, or none if this is no sequence.
+    /// The items; empty if this is not a sequence.
     #[must_use]
     pub fn items(&self) -> &[Self] {
         self.as_sequence().unwrap_or_default()
     }
 
-    /// The keys and values, or none if this is no mapping.
+    /// The keys and values; empty if this is not a mapping.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Self)> {
         self.as_mapping().into_iter().flat_map(Mapping::iter)
     }
 
-    /// What kind of value this is, in Kong's words.
+    /// Kong's name for the type of the value.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -135,7 +135,7 @@ impl Value {
         }
     }
 
-    /// The same as compact JSON.
+    /// The value as compact JSON.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut out = String::new();
@@ -143,7 +143,7 @@ impl Value {
         out
     }
 
-    /// Whether the compact JSON is not longer than this; looks no further than it has to.
+    /// Whether the compact JSON has at most this many bytes; stops as soon as it has more.
     #[must_use]
     pub fn fits_json(&self, bytes: usize) -> bool {
         let mut left = bytes;
@@ -151,7 +151,7 @@ impl Value {
         while let Some(value) = open.pop() {
             let (own, parts) = match value {
                 Self::Number(number) => (number.as_str().len(), 0),
-                // What is escaped takes up to six bytes.
+                // An escape takes up to six bytes.
                 Self::String(text) => (text.len() + escapes(text, left), 0),
                 Self::Sequence(items) => (2 + items.len(), items.len()),
                 Self::Mapping(mapping) => {
@@ -160,7 +160,7 @@ impl Value {
                 }
                 _ => (4, 0),
             };
-            // Every part takes a byte at least.
+            // Every part takes at least one byte.
             match left.checked_sub(own) {
                 Some(rest) if rest >= parts => left = rest,
                 _ => return false,
@@ -208,7 +208,7 @@ impl Value {
     }
 }
 
-/// How many bytes escapes add at most, and the quotes; a text that is too long anyway is not looked at.
+/// Upper bound of the bytes that quotes and escapes add; a text longer than `left` is not searched for them.
 fn escapes(text: &str, left: usize) -> usize {
     if text.len() > left {
         return 2;
@@ -219,7 +219,7 @@ fn escapes(text: &str, left: usize) -> usize {
         .sum::<usize>()
 }
 
-/// Appends `text` as a JSON string, escaped no more than RFC 8259, section 7 asks for.
+/// Appends `text` as a JSON string, with only the escapes that RFC 8259, section 7 requires.
 fn write_json_string(text: &str, out: &mut String) {
     use fmt::Write;
     out.push('"');
@@ -259,8 +259,8 @@ impl From<String> for Value {
 }
 
 impl From<bool> for Value {
-    fn from(it: bool) -> Self {
-        Self::Bool(it)
+    fn from(boolean: bool) -> Self {
+        Self::Bool(boolean)
     }
 }
 
@@ -286,7 +286,7 @@ impl From<&Value> for serde_json::Value {
     fn from(value: &Value) -> Self {
         match value {
             Value::Null => Self::Null,
-            Value::Bool(it) => Self::Bool(*it),
+            Value::Bool(boolean) => Self::Bool(*boolean),
             Value::Number(number) => number.as_str().parse().map_or(Self::Null, Self::Number),
             Value::String(text) => Self::String(text.to_string()),
             Value::Sequence(items) => Self::Array(items.iter().map(Self::from).collect()),
@@ -301,7 +301,7 @@ impl From<&serde_json::Value> for Value {
     fn from(value: &serde_json::Value) -> Self {
         match value {
             serde_json::Value::Null => Self::Null,
-            serde_json::Value::Bool(it) => Self::Bool(*it),
+            serde_json::Value::Bool(boolean) => Self::Bool(*boolean),
             serde_json::Value::Number(number) => Self::Number(Number::from(number)),
             serde_json::Value::String(text) => Self::String(text.as_str().into()),
             serde_json::Value::Array(items) => items.iter().map(Self::from).collect::<Vec<_>>().into(),

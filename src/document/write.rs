@@ -1,16 +1,17 @@
-//! Values as YAML that every reader understands alike, be it one of YAML 1.1 or of 1.2.
+//! Serialization to YAML that parsers of YAML 1.1 and of YAML 1.2 read alike.
 //!
-//! Blocks, in the order of the value; a text stands plainly only where nobody could take it for something else.
+//! Collections are written in block style, in the order of the value. A string is plain only if no parser reads it as
+//! another type.
 
 use std::fmt::Write;
 
 use super::Value;
 
-/// What some reader takes for a truth value or for nothing, in any case.
+/// Words that some parser reads as a boolean or as null, in lower case.
 const WORDS: &[&str] = &["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
 impl Value {
-    /// The same as YAML, in blocks, with a line break at the end.
+    /// The value as YAML in block style, with a line break at the end.
     #[must_use]
     pub fn to_yaml(&self) -> String {
         let mut out = String::new();
@@ -26,7 +27,7 @@ impl Value {
     }
 }
 
-/// The keys of a mapping at `indent`; the first one stands where the output ends.
+/// Writes the entries of a mapping at `indent`; the first one continues the last line of the output.
 fn write_mapping(mapping: &Value, indent: usize, out: &mut String) {
     for (n, (key, value)) in mapping.entries().enumerate() {
         if n > 0 {
@@ -58,7 +59,7 @@ fn write_mapping(mapping: &Value, indent: usize, out: &mut String) {
     }
 }
 
-/// The items of a list at `indent`; the first one stands where the output ends.
+/// Writes the items of a list at `indent`; the first one continues the last line of the output.
 fn write_items(items: &[Value], indent: usize, out: &mut String) {
     for (n, item) in items.iter().enumerate() {
         if n > 0 {
@@ -76,13 +77,13 @@ fn write_items(items: &[Value], indent: usize, out: &mut String) {
     }
 }
 
-/// A value without blocks of its own, without the line break at its end.
+/// Writes a value that is not a block collection, without a line break at the end.
 fn write_scalar(value: &Value, indent: usize, out: &mut String) {
     match value {
         Value::String(text) => write_text(text, indent, out),
-        // As Kong writes it.
+        // Kong's notation.
         Value::Null => out.push('~'),
-        // Truth values, numbers, and what is empty are JSON.
+        // Booleans, numbers and empty collections are written as JSON.
         other => other.write_json(out),
     }
 }
@@ -101,7 +102,7 @@ fn write_text(text: &str, indent: usize, out: &mut String) {
     }
 }
 
-/// Whether a text is a text to every reader without quotes.
+/// Whether every parser reads a text as a string without quotes.
 fn is_plain(text: &str) -> bool {
     let first = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/' || c == '_');
     let inner = |c: char| c.is_ascii_alphanumeric() || "-_./~+@% :".contains(c);
@@ -112,19 +113,19 @@ fn is_plain(text: &str) -> bool {
         && !WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
 }
 
-/// Whether a text reads best as the lines that it is.
+/// Whether a text is written as a literal block.
 fn is_block(text: &str) -> bool {
     text.trim_end_matches('\n').contains('\n')
         && !text.starts_with(char::is_whitespace)
         && text.chars().all(|c| c == '\n' || is_printed(c))
 }
 
-/// Whether a character stands for itself in a text without escapes.
+/// Whether a character needs no escape.
 const fn is_printed(c: char) -> bool {
     !matches!(c, '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
 }
 
-/// The lines of a text below `|`.
+/// Writes the lines of a text below `|`.
 fn write_block(text: &str, indent: usize, out: &mut String) {
     let body = text.trim_end_matches('\n');
     let ends = text.len() - body.len();
@@ -143,13 +144,13 @@ fn write_block(text: &str, indent: usize, out: &mut String) {
     out.extend(std::iter::repeat_n('\n', ends.saturating_sub(1)));
 }
 
-/// A text with escapes, as JSON has them.
+/// Writes a text in double quotes with the escapes of JSON.
 fn write_quoted(text: &str, out: &mut String) {
     for c in Value::from(text).to_json().chars() {
         if is_printed(c) {
             out.push(c);
         } else {
-            // What JSON leaves as it is has four hexadecimal digits at most; writing to a String cannot fail.
+            // Characters that JSON does not escape have at most four hexadecimal digits here; writing to a String cannot fail.
             let _ = write!(out, "\\u{:04x}", u32::from(c));
         }
     }
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_in_order() {
+    fn collections_are_blocks_in_order() {
         check(
             r#"{"services":[{"name":"a","tags":["x","y"],"paths":["~/a/(?<b>[^#?/]+)$"]},{}],"b":[[1,2],[]]}"#,
             "services:\n- name: a\n  tags:\n  - x\n  - 'y'\n  paths:\n  - '~/a/(?<b>[^#?/]+)$'\n- {}\nb:\n- - 1\n  - 2\n- []\n",
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_look_like_something_else() {
+    fn ambiguous_strings_are_quoted() {
         check(
             r#"["on","12:30","1.0","~","","0x1f","http://a.example:80/x","a: b","a #b","don't"]"#,
             "- 'on'\n- '12:30'\n- '1.0'\n- '~'\n- ''\n- '0x1f'\n- http://a.example:80/x\n- 'a: b'\n- 'a #b'\n- 'don''t'\n",
@@ -197,26 +198,26 @@ mod tests {
         let leaf = prop_oneof![
             Just(Value::Null),
             any::<bool>().prop_map(Value::from),
-            any::<i32>().prop_map(|it| Value::from(i64::from(it))),
+            any::<i32>().prop_map(|number| Value::from(i64::from(number))),
             text.clone().prop_map(Value::from),
         ];
         leaf.prop_recursive(4, 24, 4, move |inner| {
-            // As a key it stands for others, in quotes too.
-            let key = text.clone().prop_filter("merges", |it| it != "<<");
+            // As a key it merges other mappings, even in quotes.
+            let key = text.clone().prop_filter("merges", |key| key != "<<");
             let members = prop::collection::vec((key, inner.clone()), 0..4);
             prop_oneof![
                 prop::collection::vec(inner, 0..4).prop_map(Value::from),
-                members.prop_map(|it| Value::from(it.into_iter().collect::<Mapping>())),
+                members.prop_map(|members| Value::from(members.into_iter().collect::<Mapping>())),
             ]
         })
     }
 
     proptest! {
         #[test]
-        fn both_dialects_read_what_was_written(value in any_value()) {
+        fn both_dialects_parse_the_output(value in any_value()) {
             let yaml = value.to_yaml();
             for dialect in [Dialect::Kong, Dialect::Specification] {
-                let read = read(&yaml, dialect).map_err(|it| TestCaseError::fail(format!("{it:?}: {yaml}")))?;
+                let read = read(&yaml, dialect).map_err(|error| TestCaseError::fail(format!("{error:?}: {yaml}")))?;
                 prop_assert_eq!(&read.value, &value, "{}", yaml);
             }
         }

@@ -1,4 +1,4 @@
-//! YAML to values, from the events of the YAML library. The only file that knows it, beside [`mod@super::locate`].
+//! YAML parser: builds values from the events of the YAML library.
 
 use std::collections::HashSet;
 
@@ -10,16 +10,16 @@ use super::{
     may_be_replaced, path::PathStep, scalar, share::is_same,
 };
 
-/// Nodes may stand this deep: deeper than anything written by people, shallow enough for any stack.
-const DEPTH: usize = 128;
+/// Maximum nesting depth: more than any document written by people has, and little enough for any stack.
+const MAX_DEPTH: usize = 128;
 
-/// Keys that stand twice are not noted beyond this many.
-const MOST_DUPLICATES: usize = 1000;
+/// Duplicate keys reported at most.
+const MAX_DUPLICATES: usize = 1000;
 
-/// More different keys than this are not looked for again: they are names of their own.
-const MOST_NAMES: usize = 4096;
+/// Different keys that are shared at most: beyond this number keys are names of entities rather than of fields.
+const MAX_SHARED_KEYS: usize = 4096;
 
-/// Reads the first document of the text, as Kong does.
+/// Parses the first document of the text, as Kong does.
 pub(super) fn read(
     text: &str,
     dialect: Dialect,
@@ -28,14 +28,14 @@ pub(super) fn read(
     read_after(text, dialect, &Value::Null, replace, &mut |_, _| ())
 }
 
-/// The same; what is said where it was said `before` is not kept twice. `note` is told of every event of that
-/// document, and where it stands behind a byte order mark.
+/// Parses the first document; nodes equal to those at the same path in `before` are shared with it. `on_event` is called
+/// with each event of the document and its span, counted from behind a byte order mark.
 pub(super) fn read_after(
     text: &str,
     dialect: Dialect,
     before: &Value,
     replace: Option<&mut dyn ScalarReplacer>,
-    note: &mut dyn FnMut(&Event<'_>, &Span),
+    on_event: &mut dyn FnMut(&Event<'_>, &Span),
 ) -> Result<Document, SyntaxError> {
     let start = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut builder = TreeBuilder {
@@ -49,11 +49,11 @@ pub(super) fn read_after(
         root: None,
         names: HashSet::new(),
     };
-    let mut events = Parser::new_from_str_with_options(&text[start..], reading());
+    let mut events = Parser::new_from_str_with_options(&text[start..], parser_options());
     for item in events.by_ref() {
         let stop = match item {
             Ok((event, span)) => {
-                note(&event, &span);
+                on_event(&event, &span);
                 builder.event(event).map_err(|message| (at(&span), message))
             }
             Err(error) => Err(scan_error(&error)),
@@ -66,7 +66,7 @@ pub(super) fn read_after(
             }
         }
     }
-    // Only the first event counts: whatever else follows is not read, so it may be broken.
+    // Only the first event counts: the rest of the text is not parsed, so it may be invalid.
     let next = match events.next() {
         Some(Ok((Event::DocumentStart(..), span))) => Some(start + at(&span)),
         _ => None,
@@ -74,12 +74,12 @@ pub(super) fn read_after(
     Ok(Document { value: builder.root.unwrap_or_default(), duplicates: builder.duplicates, next })
 }
 
-/// How this crate reads YAML: as libyaml does, with bounded depth.
-pub(super) fn reading() -> Options {
+/// Options of the YAML library: those of libyaml, with a bounded depth.
+pub(super) fn parser_options() -> Options {
     options! {
         block_scalar_eof_without_line_feed: true,
-        flow_nesting_limit: DEPTH,
-        block_nesting_limit: DEPTH,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
     }
 }
 
@@ -91,7 +91,7 @@ fn at(span: &Span) -> usize {
     span.byte_range().map_or(0, |range| range.start)
 }
 
-/// A node, and how many nodes and levels it has once its aliases are followed.
+/// A node, and the number of its nodes and levels after the expansion of aliases.
 #[derive(Clone)]
 struct CountedNode {
     value: Value,
@@ -101,21 +101,21 @@ struct CountedNode {
 
 struct TreeBuilder<'a, 'r> {
     dialect: Dialect,
-    /// What was said before.
+    /// The value of the text before the change.
     before: &'a Value,
     replace: Option<&'r mut dyn ScalarReplacer>,
     limit: u64,
     open: Vec<TreeFrame<'a>>,
-    /// By anchor id; ids count up from one. A node is missing while it is still open.
+    /// Nodes by the id of their anchor, counted from one; `None` while the node is incomplete.
     anchors: Vec<Option<CountedNode>>,
     duplicates: Vec<NodePath>,
     root: Option<Value>,
-    /// Keys that were read: thousands of records share one text for each.
+    /// The keys so far: thousands of records share one text for each.
     names: HashSet<SharedText>,
 }
 
 struct TreeFrame<'a> {
-    /// What was said here before.
+    /// The node at this path in the text before the change.
     before: Option<&'a Value>,
     anchor: usize,
     weight: u64,
@@ -129,14 +129,15 @@ enum FrameContent {
 }
 
 impl<'a> TreeBuilder<'a, '_> {
-    /// Takes one event; true when the document is complete.
+    /// Processes an event; true at the end of the document.
     fn event(&mut self, event: Event<'_>) -> Result<bool, String> {
         match event {
             Event::DocumentEnd => return Ok(true),
             Event::Scalar(text, style, anchor, tag) => {
                 if self.awaits_key() {
-                    // A key is its text, whatever type that text would have: `200`, `on` and `null` are names.
-                    let other = self.replaced(&text, TreeBuilder::path, |it, at| it.key(&text, at));
+                    // A key is its text, even if that text as a value would have another type: `200`, `on` and `null` are names.
+                    let other =
+                        self.replaced(&text, TreeBuilder::path, |replacer, at| replacer.key(&text, at));
                     let text = self.shared(other.as_deref().unwrap_or(&text));
                     self.name(anchor, text);
                 } else {
@@ -173,12 +174,12 @@ impl<'a> TreeBuilder<'a, '_> {
     }
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
-        let other = self.replaced(text, TreeBuilder::here, |it, at| it.value(text, at));
+        let other = self.replaced(text, TreeBuilder::next_path, |replacer, at| replacer.value(text, at));
         let written = text;
         let text = other.as_deref().unwrap_or(text);
         if let Some(name) = tag.and_then(Tag::core_suffix) {
             return scalar::tagged(name, text, self.dialect)
-                .ok_or_else(|| format!("`{written}` is not what its tag `!!{name}` says"));
+                .ok_or_else(|| format!("`{written}` is not valid for its tag `!!{name}`"));
         }
         if tag.is_some() || style != ScalarStyle::Plain {
             return Ok(self.text(text));
@@ -186,16 +187,16 @@ impl<'a> TreeBuilder<'a, '_> {
         Ok(scalar::typed(text, self.dialect).unwrap_or_else(|| self.text(text)))
     }
 
-    /// A text, the one of before if it was said here.
+    /// A string, shared with the one at this path before the change if that is equal.
     fn text(&self, text: &str) -> Value {
-        match self.said_before() {
+        match self.previous_node() {
             Some(value) if value.as_str() == Some(text) => value.clone(),
             _ => Value::from(text),
         }
     }
 
-    /// What was said before where the next node stands.
-    fn said_before(&self) -> Option<&'a Value> {
+    /// The node at the path of the next node, before the change.
+    fn previous_node(&self) -> Option<&'a Value> {
         let Some(TreeFrame { before, content, .. }) = self.open.last() else { return Some(self.before) };
         match content {
             FrameContent::Sequence(items) => before.as_ref()?.items().get(items.len()),
@@ -205,7 +206,7 @@ impl<'a> TreeBuilder<'a, '_> {
         }
     }
 
-    /// What takes the place of a scalar at a place, if anything does.
+    /// The replacement of a scalar, if there is one.
     fn replaced(
         &mut self,
         text: &str,
@@ -223,7 +224,7 @@ impl<'a> TreeBuilder<'a, '_> {
         if self.awaits_key() {
             return Err("a key has to be a text".to_owned());
         }
-        let before = self.said_before();
+        let before = self.previous_node();
         self.open.push(TreeFrame { before, anchor, weight: 1, height: 0, content });
         Ok(())
     }
@@ -243,13 +244,13 @@ impl<'a> TreeBuilder<'a, '_> {
         self.add(anchor, CountedNode { value, weight, height })
     }
 
-    /// A text for a key, the same for equal ones.
+    /// The text of a key, shared by equal keys.
     fn shared(&mut self, text: &str) -> SharedText {
         if let Some(known) = self.names.get(text) {
             return known.clone();
         }
         let new = SharedText::from(text);
-        if self.names.len() < MOST_NAMES {
+        if self.names.len() < MAX_SHARED_KEYS {
             self.names.insert(new.clone());
         }
         new
@@ -263,7 +264,7 @@ impl<'a> TreeBuilder<'a, '_> {
         };
         let twice = &*text != "<<" && done.contains_key(&text);
         *key = Some(text.clone());
-        if twice && self.duplicates.len() < MOST_DUPLICATES {
+        if twice && self.duplicates.len() < MAX_DUPLICATES {
             self.duplicates.push(self.path().step(PathStep::Key(text)));
         }
     }
@@ -276,8 +277,8 @@ impl<'a> TreeBuilder<'a, '_> {
             return Ok(());
         };
         frame.weight = frame.weight.saturating_add(weight);
-        if frame.weight > self.dialect.most_nodes() {
-            return Err(self.dialect.too_many());
+        if frame.weight > self.dialect.max_nodes() {
+            return Err(self.dialect.too_many_nodes());
         }
         if frame.weight > self.limit {
             return Err(
@@ -286,7 +287,7 @@ impl<'a> TreeBuilder<'a, '_> {
             );
         }
         frame.height = frame.height.max(height + 1);
-        if frame.height > DEPTH {
+        if frame.height > MAX_DEPTH {
             return Err("the aliases of this document nest its nodes too deeply".to_owned());
         }
         match &mut frame.content {
@@ -309,17 +310,17 @@ impl<'a> TreeBuilder<'a, '_> {
         }
     }
 
-    /// Where the next value stands.
-    fn here(&self) -> NodePath {
+    /// The path of the next value.
+    fn next_path(&self) -> NodePath {
         let path = self.path();
-        match self.open.last().map(|it| &it.content) {
+        match self.open.last().map(|frame| &frame.content) {
             Some(FrameContent::Sequence(items)) => path.index(items.len()),
             Some(FrameContent::Mapping { key, .. }) => path.key(key.as_deref().unwrap_or_default()),
             None => path,
         }
     }
 
-    /// Where the innermost open node stands.
+    /// The path of the innermost open node.
     fn path(&self) -> NodePath {
         let mut path = NodePath::root();
         for pair in self.open.windows(2) {
@@ -333,8 +334,8 @@ impl<'a> TreeBuilder<'a, '_> {
     }
 }
 
-/// The merge keys of YAML 1.1 (yaml.org/type/merge.html): a key of the mapping itself wins over a merged one, and
-/// of several merged mappings the first.
+/// Merge keys of YAML 1.1 (yaml.org/type/merge.html): a key of the mapping itself takes precedence over a merged one, and
+/// of several merged mappings the first takes precedence.
 fn merge(mut done: Mapping, merged: &[Value]) -> Result<Mapping, String> {
     for value in merged {
         let all = value.as_sequence().unwrap_or(std::slice::from_ref(value));
@@ -366,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn documents() {
+    fn documents_are_parsed() {
         for (text, json) in [
             ("", "null"),
             ("# only a comment\n", "null"),
@@ -388,14 +389,14 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_equal_keys_is_taken_and_noted() {
+    fn the_last_of_duplicate_keys_counts_and_is_reported() {
         let document = read("s:\n- a: 1\n  b: 2\n  a: 3\n", Dialect::Kong).unwrap();
         assert_eq!(document.value.to_json(), r#"{"s":[{"a":3,"b":2}]}"#);
         assert_eq!(document.duplicates, [NodePath::root().key("s").index(0).key("a")]);
     }
 
     #[test]
-    fn what_is_refused_has_a_place() {
+    fn errors_have_an_offset() {
         for (text, byte) in [
             ("a: [1, 2\nb: 3", 10),
             ("a: *unknown\n", 3),
@@ -410,13 +411,13 @@ mod tests {
     }
 
     #[test]
-    fn bombs_are_refused() {
-        let mut laughs = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    fn expansion_bombs_are_rejected() {
+        let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
         for n in 1..12 {
             let all = vec![format!("*a{}", n - 1); 10].join(", ");
-            laughs = format!("{laughs}a{n}: &a{n} [{all}]\n");
+            bomb = format!("{bomb}a{n}: &a{n} [{all}]\n");
         }
-        assert!(read(&laughs, Dialect::Kong).unwrap_err().message.contains("expand"));
+        assert!(read(&bomb, Dialect::Kong).unwrap_err().message.contains("expand"));
         let quadratic = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 20_000].join(", "));
         assert!(read(&quadratic, Dialect::Kong).unwrap_err().message.contains("expand"));
         let mut tower = String::from("a0: &a0 {a: 1}\n");

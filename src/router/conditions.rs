@@ -70,7 +70,7 @@ impl Conditions {
     pub(super) fn choices(&self) -> Vec<ValueSet<'_>> {
         let methods = ValueSet {
             header: None,
-            values: self.methods.names().map(|it| it.as_bytes().to_vec()).collect(),
+            values: self.methods.names().map(|method| method.as_bytes().to_vec()).collect(),
         };
         let headers = self.headers.iter().filter_map(HeaderRule::choice);
         headers.chain((!self.methods.are_all()).then_some(methods)).collect()
@@ -92,18 +92,18 @@ impl Conditions {
     pub(super) fn follow_from(&self, other: Option<&Self>) -> bool {
         let Some(other) = other else { return self.are_none() };
         let methods = self.methods.are_all()
-            || (!other.methods.are_all() && other.methods.names().all(|it| self.methods.hold(it)));
+            || (!other.methods.are_all() && other.methods.names().all(|method| self.methods.hold(method)));
         let known = |name: &NamePattern| self.server_names.iter().any(|mine| mine.contains(name));
         let server_names = self.server_names.is_empty()
             || (!other.server_names.is_empty()
                 && (!self.wants_tls || other.wants_tls)
                 && other.server_names.iter().all(known));
         let endpoints = |mine: &[StreamEndpoint], other: &[StreamEndpoint]| {
-            mine.is_empty() || (!other.is_empty() && other.iter().all(|it| mine.contains(it)))
+            mine.is_empty() || (!other.is_empty() && other.iter().all(|condition| mine.contains(condition)))
         };
         methods
             && server_names
-            && self.headers.iter().all(|mine| other.headers.iter().any(|it| mine.follows_from(it)))
+            && self.headers.iter().all(|mine| other.headers.iter().any(|header| mine.follows_from(header)))
             && endpoints(&self.sources, &other.sources)
             && endpoints(&self.destinations, &other.destinations)
     }
@@ -187,7 +187,7 @@ impl MethodSet {
     }
 
     fn hold(&self, method: &str) -> bool {
-        self.are_all() || self.common.contain(method) || self.others.iter().any(|it| it == method)
+        self.are_all() || self.common.contain(method) || self.others.iter().any(|name| name == method)
     }
 
     fn overlap(&self, other: &Self) -> bool {

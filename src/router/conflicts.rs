@@ -246,7 +246,7 @@ mod tests {
     fn pairs(routes: &[Value]) -> Vec<(String, String)> {
         let routes: Vec<_> = routes.iter().map(route).collect();
         let warnings = conflicts(&routes, &|_| true);
-        warnings.into_iter().map(|it| (it.path.to_string(), it.message)).collect()
+        warnings.into_iter().map(|warning| (warning.path.to_string(), warning.message)).collect()
     }
 
     #[track_caller]

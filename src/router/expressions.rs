@@ -271,7 +271,10 @@ mod tests {
         #[track_caller]
         fn check(expression: &str, expected: &str) {
             let (_, diagnostics) = compiled(expression);
-            let said: Vec<_> = diagnostics.iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
+            let said: Vec<_> = diagnostics
+                .iter()
+                .map(|diagnostic| format!("{}: {}", diagnostic.path, diagnostic.message))
+                .collect();
             assert_eq!(said, [format!("routes.e.expression: {expected}")], "{expression}");
         }
         check("! http.path == \"/\"", "invalid expression: expected term");

@@ -99,7 +99,7 @@ fn invalid_regex(route: &crate::entity::Route, at: NodePath, value: &str, error:
     let mut complaint = Diagnostic::error(at, format!("invalid regex '{value}': {error}"));
     if let Some(told) = told(route, value) {
         // Kong compiles a route to one expression, and complains of that.
-        complaint = complaint.told(route.at.key("@entity").index(0), told);
+        complaint = complaint.with_kong_message(route.at.key("@entity").index(0), told);
     }
     if error.contains("look-around") || error.contains("backreferences") {
         return complaint.help("write it without look-around and back-references, or as several paths");
@@ -113,7 +113,7 @@ fn told(route: &crate::entity::Route, value: &str) -> Option<String> {
         let error = regex::Regex::new(expression).err()?;
         return Some(format!("Router Expression failed validation: {error}"));
     }
-    let expression = value.strip_prefix('~').filter(|it| it.starts_with('/'))?;
+    let expression = value.strip_prefix('~').filter(|expression| expression.starts_with('/'))?;
     let error = regex::Regex::new(&format!("^{expression}")).err()?;
     let methods: Vec<String> =
         route.methods.iter().map(|method| format!("http.method == \"{method}\"")).collect();

@@ -170,7 +170,7 @@ pub fn beginning(path: &str) -> Box<[u8]> {
         None => path.as_bytes().into(),
         // One that cannot be read is refused elsewhere.
         Some(expression) => PathPattern::new(expression, RegexCompilation::OnFirstUse)
-            .map(|it| it.literal)
+            .map(|pattern| pattern.literal)
             .unwrap_or_default(),
     }
 }

@@ -239,9 +239,14 @@ mod tests {
                 let routes = case["routes"].as_array().unwrap();
                 let route = route(routes.iter().find(|route| route["name"] == name).unwrap());
                 let actual = [PriorityCalculation::Strict, PriorityCalculation::Original]
-                    .map(|it| priority(&route, kind, it));
+                    .map(|calculation| priority(&route, kind, calculation));
                 let original = derived["compat_original"].as_str().unwrap();
-                assert_eq!(actual.map(|it| it.to_string()), [strict, original], "{} {derived}", case["id"]);
+                assert_eq!(
+                    actual.map(|number| number.to_string()),
+                    [strict, original],
+                    "{} {derived}",
+                    case["id"]
+                );
                 compared += 1;
             }
         }

@@ -158,7 +158,7 @@ fn evaluate(
 fn evaluate_path(configured: &str, path: &str) -> Option<(PathKind, usize)> {
     static EXPRESSIONS: LazyLock<HashMap<&str, Regex>> = LazyLock::new(|| {
         let expressions = PATHS.iter().filter_map(|path| path.strip_prefix('~'));
-        expressions.map(|it| (it, Regex::new(&format!("^{it}")).unwrap())).collect()
+        expressions.map(|source| (source, Regex::new(&format!("^{source}")).unwrap())).collect()
     });
     match configured.strip_prefix('~') {
         None => {
@@ -224,7 +224,7 @@ proptest! {
                 let candidates = compiled.candidates(&request);
                 prop_assert!(candidates.is_sorted_by(|a, b| a.key >= b.key), "{:?}", candidates);
                 let found = compiled.find(&request).map(|found| (found.route, found.prefix));
-                prop_assert_eq!(found, candidates.first().map(|it| (it.route, it.prefix)), "{:?}", asked);
+                prop_assert_eq!(found, candidates.first().map(|candidate| (candidate.route, candidate.prefix)), "{:?}", asked);
             }
         }
     }
@@ -267,7 +267,7 @@ proptest! {
             for calculation in [PriorityCalculation::Original, PriorityCalculation::Strict] {
                 let options = RouterOptions { flavor, calculation, ..RouterOptions::default() };
                 let (compiled, _) = Router::new(&routes, &|_| true, options);
-                let told: Vec<_> = shadowed(&routes, &|_| true, options).into_iter().map(|it| it.path).collect();
+                let told: Vec<_> = shadowed(&routes, &|_| true, options).into_iter().map(|warning| warning.path).collect();
                 for asked in &requests {
                     let headers = asked.headers();
                     let Some(found) = compiled.find(&asked.request(&headers)) else { continue };

@@ -98,13 +98,13 @@ impl RequestField {
         match &self.source {
             FieldSource::Protocol if request.scheme == Scheme::Https => text(b"https"),
             FieldSource::Protocol => text(b"http"),
-            FieldSource::ServerName => request.sni.into_iter().for_each(|it| text(it.as_bytes())),
+            FieldSource::ServerName => request.sni.into_iter().for_each(|name| text(name.as_bytes())),
             FieldSource::Method => text(request.method.as_bytes()),
-            FieldSource::Host => host.into_iter().for_each(|it| text(it.name())),
+            FieldSource::Host => host.into_iter().for_each(|host| text(host.name())),
             FieldSource::Path => text(request.path),
             FieldSource::Segments(first, last) => {
                 let all: Vec<&[u8]> = segments(request.path).collect();
-                all.get(*first..=*last).into_iter().for_each(|it| text(&it.join(&b'/')));
+                all.get(*first..=*last).into_iter().for_each(|segments| text(&segments.join(&b'/')));
             }
             FieldSource::Header(name) => {
                 let these = request.headers.iter().filter(|(it, _)| is_header(name, it.as_str()));
@@ -133,7 +133,7 @@ impl RequestField {
             FieldSource::ClientPort => Value::Int(source.port().into()),
             FieldSource::DestinationIp => Value::IpAddr(destination.ip().to_canonical()),
             FieldSource::DestinationPort => {
-                Value::Int(host.and_then(|it| it.port).unwrap_or(destination.port()).into())
+                Value::Int(host.and_then(|host| host.port).unwrap_or(destination.port()).into())
             }
             _ => return None,
         })

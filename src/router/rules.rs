@@ -199,7 +199,8 @@ fn what_is_wrong_is_left_out_and_said() {
     ]
     .map(|fields| route(&fields));
     let (compiled, diagnostics) = Router::new(&routes, &|_| true, RouterOptions::default());
-    let said: Vec<_> = diagnostics.iter().map(|it| format!("{}: {}", it.path, it.message)).collect();
+    let said: Vec<_> =
+        diagnostics.iter().map(|diagnostic| format!("{}: {}", diagnostic.path, diagnostic.message)).collect();
     assert_eq!(
         said,
         [
@@ -221,6 +222,7 @@ fn a_route_may_be_kept_out() {
     let (compiled, _) =
         Router::new(&routes, &|route| route.name.as_deref() == Some("other"), RouterOptions::default());
     let headers = HeaderMap::new();
-    let found: Vec<_> = compiled.candidates(&get("/", &headers)).iter().map(|it| it.route.0).collect();
+    let found: Vec<_> =
+        compiled.candidates(&get("/", &headers)).iter().map(|candidate| candidate.route.0).collect();
     assert_eq!(found, [1]);
 }

@@ -49,7 +49,8 @@ pub fn shadowed(
         let winner = winners.and_then(|winners| winners.first().copied());
         if let Some((winner, part)) = winner.zip(parts.first()) {
             let rule = drafts[winner].key.rule_over(&drafts[*part].key, options.calculation);
-            warnings.extend(routes.get(drafts[winner].entry.route.0).map(|it| warning(route, it, rule)));
+            warnings
+                .extend(routes.get(drafts[winner].entry.route.0).map(|winner| warning(route, winner, rule)));
         }
     }
     warnings
@@ -197,7 +198,8 @@ impl ShadowSearch<'_> {
         };
         let literal = wanted.literal();
         for length in self.covers.lengths.range(..=literal.len()) {
-            let Some(by_host) = literal.get(..*length).and_then(|it| self.covers.offers.get(it)) else {
+            let Some(by_host) = literal.get(..*length).and_then(|prefix| self.covers.offers.get(prefix))
+            else {
                 continue;
             };
             for offer in groups
@@ -237,7 +239,7 @@ mod tests {
     fn told(routes: &[Value], options: RouterOptions) -> Vec<String> {
         let routes: Vec<_> = routes.iter().map(route).collect();
         let warnings = shadowed(&routes, &|_| true, options);
-        warnings.into_iter().map(|it| format!("{}: {}", it.path, it.message)).collect()
+        warnings.into_iter().map(|warning| format!("{}: {}", warning.path, warning.message)).collect()
     }
 
     /// Checks whether `loser` is told to never match beside `winner`, in both orders of the file.

@@ -244,7 +244,8 @@ mod tests {
     fn a_text_has_one_value_in_each_space() {
         let mut table = TextTable::<usize>::default();
         let texts: Vec<String> = (0..200).map(|length| "x".repeat(length)).collect();
-        for (space, text) in [1_u32, 2].into_iter().flat_map(|space| texts.iter().map(move |it| (space, it)))
+        for (space, text) in
+            [1_u32, 2].into_iter().flat_map(|space| texts.iter().map(move |text| (space, text)))
         {
             *table.get_or_insert(space, text.as_bytes()) += text.len() * space as usize;
         }

@@ -44,7 +44,7 @@ fn a_tie_goes_to_the_route_that_kong_chooses() {
         let tie = TieCase::read(case);
         let routes: Vec<_> = tie.routes.iter().map(route).collect();
         for (name, recorded) in case["ids_created_at"].as_object().into_iter().flatten() {
-            let known = routes.iter().find(|it| it.name.as_ref() == Some(name)).unwrap();
+            let known = routes.iter().find(|route| route.name.as_ref() == Some(name)).unwrap();
             assert_eq!(known.id.to_string(), recorded[0], "{case}");
         }
         let (compiled, diagnostics) = Router::new(&routes, &|_| true, RouterOptions::default());
@@ -52,6 +52,6 @@ fn a_tie_goes_to_the_route_that_kong_chooses() {
         let headers = HeaderMap::new();
         let found =
             compiled.find(&RouterRequest { host: Some(tie.host.as_bytes()), ..get(&tie.path, &headers) });
-        assert_eq!(found.and_then(|it| routes[it.route.0].name.clone()), tie.winner, "{case}");
+        assert_eq!(found.and_then(|found| routes[found.route.0].name.clone()), tie.winner, "{case}");
     }
 }

@@ -136,7 +136,7 @@ impl RecordChecker<'_> {
                 done.push((self.name(field.name), value));
             }
         }
-        Mapping::of_different_keys(done)
+        Mapping::from_distinct_keys(done)
     }
 
     fn name(&mut self, name: &'static str) -> SharedText {

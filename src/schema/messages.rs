@@ -2,13 +2,13 @@
 
 use super::{EntityFault, Field, FieldCondition, FieldKind, Shorthand, check::RecordChecker, nearest};
 use crate::{
-    diag::{Diagnostic, ENTITY, KongMessage, MOST_COMPLAINTS, push_bounded},
+    diag::{Diagnostic, ENTITY, KongMessage, MAX_DIAGNOSTICS, push_bounded},
     document::{NodePlace, Number, Value},
 };
 
 impl RecordChecker<'_> {
     pub(super) fn unknown(&mut self, key: &str, fields: &'static [Field], at: &NodePlace<'_>) {
-        if self.checked.diagnostics.len() > MOST_COMPLAINTS {
+        if self.checked.diagnostics.len() > MAX_DIAGNOSTICS {
             return;
         }
         let mut diagnostic = Diagnostic::error(at.key(key).path(), "unknown field").key();
@@ -81,7 +81,7 @@ impl RecordChecker<'_> {
         let given = record.get(condition.given).and_then(Value::as_str).unwrap_or_default();
         let diagnostic = Diagnostic::error(at.key(condition.field).path(), message)
             .help(format!("because {} is {given}", condition.given))
-            .besides(at.path(), condition.entity_message());
+            .with_record_message(at.path(), condition.entity_message());
         self.push(diagnostic);
     }
 
@@ -92,7 +92,7 @@ impl RecordChecker<'_> {
         };
         diagnostic.help = fault.help;
         if let Some(message) = fault.entity_message {
-            diagnostic = diagnostic.besides(at.path(), message);
+            diagnostic = diagnostic.with_record_message(at.path(), message);
         }
         self.push(diagnostic);
     }
@@ -104,9 +104,9 @@ impl RecordChecker<'_> {
         let path = keys.fold(at.path(), |path, key| path.key(key));
         let mut diagnostic = Diagnostic::error(path, fault.message);
         if of_entity {
-            diagnostic = diagnostic.listed(at.path().parent().key(ENTITY));
+            diagnostic = diagnostic.in_list_at(at.path().parent().key(ENTITY));
         } else if let Some(message) = fault.entity_message {
-            diagnostic = diagnostic.besides(at.path().parent(), message);
+            diagnostic = diagnostic.with_record_message(at.path().parent(), message);
         }
         diagnostic.help = fault.help;
         self.push(diagnostic);
@@ -118,13 +118,13 @@ impl RecordChecker<'_> {
         let map = map.path();
         let depth = map.steps().len();
         for diagnostic in self.checked.diagnostics.iter_mut().skip(since) {
-            let (path, message) = match &diagnostic.telling {
-                Some(telling) => (&telling.path, &telling.message),
+            let (path, message) = match &diagnostic.kong_message {
+                Some(kong_message) => (&kong_message.path, &kong_message.message),
                 None => (&diagnostic.path, &diagnostic.message),
             };
             if path.steps().starts_with(map.steps()) {
                 let path = map.join(path.steps().get(depth + 1..).unwrap_or_default());
-                *diagnostic = diagnostic.clone().told(path, message.clone());
+                *diagnostic = diagnostic.clone().with_kong_message(path, message.clone());
             }
         }
     }
@@ -155,9 +155,15 @@ impl RecordChecker<'_> {
             diagnostic.path = here.key(shorthand.name);
             diagnostic.message = format!("{}: {message}", field.name);
             diagnostic.help = Some(help.clone());
-            let besides = diagnostic.telling.take().and_then(|telling| telling.besides);
-            diagnostic.telling =
-                Some(Box::new(KongMessage { path, message, listed: false, besides, first: None }));
+            let record_message =
+                diagnostic.kong_message.take().and_then(|kong_message| kong_message.record_message);
+            diagnostic.kong_message = Some(Box::new(KongMessage {
+                path,
+                message,
+                is_list_item: false,
+                record_message,
+                first: None,
+            }));
         }
     }
 

@@ -187,7 +187,7 @@ pub(super) fn identities(
                        the provided certificates were both of the same type";
         diagnostics.push(
             Diagnostic::error(entity.at.key(certificate::CERT_ALT.name), message)
-                .listed(entity.at.key(ENTITY)),
+                .in_list_at(entity.at.key(ENTITY)),
         );
     }
     read.into()
@@ -221,7 +221,7 @@ fn certificate_error(
             let default_help = || format!("give {key} the private key that {certificate} was made for");
             let diagnostic = Diagnostic::error(at.key(certificate), format!("{which}{fault}"));
             // Kong reports it for the record as a whole.
-            diagnostic.help(help.clone().unwrap_or_else(default_help)).listed(at.key(ENTITY))
+            diagnostic.help(help.clone().unwrap_or_else(default_help)).in_list_at(at.key(ENTITY))
         }
         CertificateFault::Unsupported(..) => {
             let message = format!("{which}certificate {} is not served: {fault}", describe(entity, names));
@@ -244,7 +244,7 @@ pub(super) fn authority(entity: &CaCertificate, diagnostics: &mut Vec<Diagnostic
                 "certificate does not appear to be a CA because it is missing the \"CA\" basic constraint";
             let help =
                 "a certificate of version 1, or of a server, can be trusted by lua_ssl_trusted_certificate";
-            diagnostics.push(Diagnostic::error(at, message).help(help).listed(entity.at.key(ENTITY)));
+            diagnostics.push(Diagnostic::error(at, message).help(help).in_list_at(entity.at.key(ENTITY)));
             None
         }
         Err(error) => {

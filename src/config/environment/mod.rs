@@ -283,7 +283,7 @@ mod tests {
         let error =
             read_with("a: !!int ${TEXT}", DeclarativeFormat::Environment, &lookup, &Value::Null, false)
                 .unwrap_err();
-        assert_eq!(error.message, "`${TEXT}` is not what its tag `!!int` says");
+        assert_eq!(error.message, "`${TEXT}` is not valid for its tag `!!int`");
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl UnreadableConfig {
     fn answer(&self) -> Response<Body> {
         let (status, message) = match self {
             Self::TooMany => {
-                return reply::message(StatusCode::BAD_REQUEST, &Dialect::Kong.too_many());
+                return reply::message(StatusCode::BAD_REQUEST, &Dialect::Kong.too_many_nodes());
             }
             Self::Other => (StatusCode::BAD_REQUEST, "expected a declarative configuration"),
             Self::Json => (StatusCode::BAD_REQUEST, INVALID_JSON_BODY),

@@ -76,12 +76,12 @@ impl RequestInput {
 
 /// Whether JSON was refused because it has too many nodes.
 pub(super) fn is_too_many(error: &serde_json::Error) -> bool {
-    error.to_string().starts_with(&Dialect::Kong.too_many())
+    error.to_string().starts_with(&Dialect::Kong.too_many_nodes())
 }
 
 fn parse_json(bytes: &Bytes) -> Result<RequestInput, AdminRefusal> {
     let invalid = |error: serde_json::Error| {
-        let too_many = Dialect::Kong.too_many();
+        let too_many = Dialect::Kong.too_many_nodes();
         let message = if is_too_many(&error) { &too_many } else { INVALID_JSON_BODY };
         AdminRefusal::plain(StatusCode::BAD_REQUEST, message)
     };

@@ -161,14 +161,14 @@ impl<'a> ConfigView<'a> {
         changes: &mut Vec<DocumentChange>,
     ) {
         let unset = Value::Null;
-        for field in fields.iter().filter(|it| is_written(it)) {
+        for field in fields.iter().filter(|field| is_written(field)) {
             let (old, wanted) =
                 (all.old.get(field.name).unwrap_or(&unset), all.wanted.get(field.name).unwrap_or(&unset));
             if old == wanted {
                 continue;
             }
             let at = at.key(field.name);
-            let given = all.given.get(field.name).filter(|it| !it.is_null());
+            let given = all.given.get(field.name).filter(|given| !given.is_null());
             let inner = match field.kind {
                 FieldKind::Record(fields) => Some(fields),
                 FieldKind::Config => all
@@ -177,17 +177,23 @@ impl<'a> ConfigView<'a> {
                     .filter(|name| all.old.get(plugin::NAME.name) == Some(*name))
                     .and_then(Value::as_str)
                     .and_then(|name| self.plugins.settings(name))
-                    .map(|it| it.fields),
+                    .map(|settings| settings.fields),
                 _ => None,
             };
             if let (Some(fields), Some(old), Some(wanted)) = (inner, old.as_mapping(), wanted.as_mapping()) {
                 let empty = Mapping::default();
                 let given = given.and_then(Value::as_mapping).unwrap_or(&empty);
                 let below = RecordDifference { entity: all.entity, old, wanted, given };
-                self.differences(&below, fields, &at, written.and_then(|it| it.get(field.name)), changes);
+                self.differences(
+                    &below,
+                    fields,
+                    &at,
+                    written.and_then(|record| record.get(field.name)),
+                    changes,
+                );
                 continue;
             }
-            let is_there = written.is_some_and(|it| it.get(field.name).is_some());
+            let is_there = written.is_some_and(|record| record.get(field.name).is_some());
             if let Some(target) = field.target() {
                 match wanted.get(ID.name).and_then(Value::as_str) {
                     Some(id) => changes.push(DocumentChange::Set(at, self.name_of(target, id))),
@@ -208,8 +214,8 @@ impl<'a> ConfigView<'a> {
     fn renamed(&self, current: &EntityRecord, wanted: &Mapping) -> Vec<DocumentChange> {
         let Some(field) = current.entity.name_field else { return Vec::new() };
         let (old, new) = (current.value.get(field.name), wanted.get(field.name));
-        let Some(old) = old.filter(|it| Some(*it) != new && !it.is_null()) else { return Vec::new() };
-        let new = new.filter(|it| !it.is_null()).cloned().unwrap_or_else(|| current.id().into());
+        let Some(old) = old.filter(|old| Some(*old) != new && !old.is_null()) else { return Vec::new() };
+        let new = new.filter(|new| !new.is_null()).cloned().unwrap_or_else(|| current.id().into());
         let mut changes = Vec::new();
         for record in &self.entities.records {
             for (field, target) in record.entity.references() {
@@ -282,10 +288,10 @@ impl<'a> ConfigView<'a> {
             !outer.steps().is_empty()
         };
         let mut outermost: Vec<&NodePath> =
-            gone.iter().map(|it| &it.at).filter(|at| !is_inside(at)).collect();
+            gone.iter().map(|record| &record.at).filter(|at| !is_inside(at)).collect();
         outermost.sort_by_cached_key(|at| std::cmp::Reverse(order(at)));
         let changes = outermost.into_iter().cloned().map(DocumentChange::Remove).collect();
-        let gone = gone.iter().map(|it| (it.collection(), it.id().to_owned())).collect();
+        let gone = gone.iter().map(|record| (record.collection(), record.id().to_owned())).collect();
         Ok(WritePlan { changes, gone, ..WritePlan::default() })
     }
 }

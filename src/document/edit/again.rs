@@ -1,61 +1,61 @@
-//! The layout of a text that is like another one but for some items of a list.
+//! Layout of a text after a change of some items of a list.
 
 use std::ops::Range;
 
 use super::layout::{self, LayoutEntry, LayoutNode, LayoutShape, TextLayout};
 use crate::document::SharedText;
 
-/// A list at the top of a text, and the items of it that have to be read again.
+/// A list at the top level of a text, and its items that have to be parsed again.
 #[derive(Debug)]
 pub(in crate::document) struct TopLevelList {
     pub(in crate::document) name: SharedText,
-    /// How many items it has.
+    /// The number of its items.
     pub(in crate::document) count: usize,
-    /// Those that are read again.
+    /// The items that are parsed again.
     pub(in crate::document) items: Range<usize>,
-    /// Where these stand, in whole lines.
+    /// The byte range of these, in whole lines.
     pub(in crate::document) range: Range<usize>,
 }
 
-/// Items of a list that were read again.
+/// Items of a list that were parsed again.
 #[derive(Debug)]
 pub(in crate::document) struct RereadItems {
-    /// The items whose place they take.
+    /// The old items that they replace.
     pub(in crate::document) replaced: Range<usize>,
-    /// How many they are.
+    /// Their number.
     pub(in crate::document) many: usize,
-    /// How many bytes stood before them when they were read.
+    /// The number of bytes before them in the text in which they were parsed.
     pub(in crate::document) head: usize,
 }
 
 impl TextLayout {
-    /// The layout of a text; none if it is no document.
+    /// The layout of a text; `None` if it is not a document.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         layout::read(text)
     }
 
-    /// The list at the top of the text that holds all of what has changed, if there is one, and its items there with
-    /// one more on either side.
+    /// The list at the top level of the text that contains the whole changed range, if there is one, and the items in that
+    /// range with one more on either side.
     pub(in crate::document) fn list_around(&self, text: &str, changed: Range<usize>) -> Option<TopLevelList> {
         let LayoutShape::Mapping { flow: false, entries } = &self.root.shape else { return None };
-        // What is merged in, or repeated, is about something else, too.
-        if self.has_anchors || entries.iter().any(|it| it.name.is_empty() || &*it.name == "<<") {
+        // Merged and aliased nodes affect other parts of the document.
+        if self.has_anchors || entries.iter().any(|entry| entry.name.is_empty() || &*entry.name == "<<") {
             return None;
         }
-        // What comes right before a key belongs to the entry before it.
-        let place = entries.partition_point(|it| it.key.start < changed.start).checked_sub(1)?;
+        // A change directly before a key belongs to the entry before it.
+        let place = entries.partition_point(|entry| entry.key.start < changed.start).checked_sub(1)?;
         let entry = entries.get(place)?;
         let LayoutShape::Sequence { flow: false, items } = &entry.value.shape else { return None };
         let begins_a_line = |at: usize| line_of(text, at) == Some(at);
-        let next = entries.get(place + 1).map_or(text.len(), |it| it.key.start);
+        let next = entries.get(place + 1).map_or(text.len(), |entry| entry.key.start);
         if !begins_a_line(entry.key.start) || next < text.len() && !begins_a_line(next) {
             return None;
         }
         let dash =
             |item: &LayoutNode| item.lead.checked_sub(1).filter(|at| text.as_bytes().get(*at) == Some(&b'-'));
         let begin = |n: usize| items.get(n).map_or(Some(next), |item| line_of(text, dash(item)?));
-        let before = |at: usize| items.partition_point(|it| it.lead <= at + 1);
+        let before = |at: usize| items.partition_point(|item| item.lead <= at + 1);
         let (first, last) = (before(changed.start).checked_sub(1)?, before(changed.end));
         let read = first.saturating_sub(1)..(last + 1).min(items.len());
         let range = begin(read.start)?..begin(read.end)?;
@@ -63,8 +63,8 @@ impl TextLayout {
         (changed.end <= range.end).then_some(TopLevelList { name, count, items: read, range })
     }
 
-    /// The layout of the text in which items of the list are the first ones of a `piece` of it; the text had the first
-    /// number of `bytes`, and has the second.
+    /// The layout of the new text, in which the first items of the layout `piece` replace items of the list. `bytes` are the
+    /// lengths of the old and of the new text.
     pub(in crate::document) fn with(
         &self,
         list: &TopLevelList,
@@ -82,16 +82,16 @@ impl TextLayout {
         }
         let here = |at: usize| (at + list.range.start).saturating_sub(pieces.head);
         let behind = |at: usize| (at + bytes.1).saturating_sub(bytes.0);
-        let place = entries.iter().position(|it| it.name == list.name)?;
+        let place = entries.iter().position(|entry| entry.name == list.name)?;
         let one = |(n, entry): (usize, &LayoutEntry)| {
             if n != place {
                 return Some(if n < place { entry.moved(&|at| at) } else { entry.moved(&behind) });
             }
             let LayoutShape::Sequence { items, .. } = &entry.value.shape else { return None };
             let (before, after) = (items.get(..pieces.replaced.start)?, items.get(pieces.replaced.end..)?);
-            let before = before.iter().map(|it| it.moved(&|at| at));
-            let between = read_items.iter().map(|it| it.moved(&here));
-            let items = before.chain(between).chain(after.iter().map(|it| it.moved(&behind))).collect();
+            let before = before.iter().map(|item| item.moved(&|at| at));
+            let between = read_items.iter().map(|item| item.moved(&here));
+            let items = before.chain(between).chain(after.iter().map(|item| item.moved(&behind))).collect();
             let value = LayoutNode {
                 lead: entry.value.lead,
                 start: if pieces.replaced.start == 0 { here(read.start) } else { entry.value.start },
@@ -111,17 +111,19 @@ impl TextLayout {
 }
 
 impl LayoutNode {
-    /// The same node of a text in which everything stands elsewhere.
+    /// The node with all offsets mapped by `to`.
     fn moved(&self, to: &impl Fn(usize) -> usize) -> Self {
         let shape = match &self.shape {
             LayoutShape::Scalar => LayoutShape::Scalar,
             LayoutShape::Alias(anchor) => LayoutShape::Alias(*anchor),
-            LayoutShape::Sequence { flow, items } => {
-                LayoutShape::Sequence { flow: *flow, items: items.iter().map(|it| it.moved(to)).collect() }
-            }
-            LayoutShape::Mapping { flow, entries } => {
-                LayoutShape::Mapping { flow: *flow, entries: entries.iter().map(|it| it.moved(to)).collect() }
-            }
+            LayoutShape::Sequence { flow, items } => LayoutShape::Sequence {
+                flow: *flow,
+                items: items.iter().map(|item| item.moved(to)).collect(),
+            },
+            LayoutShape::Mapping { flow, entries } => LayoutShape::Mapping {
+                flow: *flow,
+                entries: entries.iter().map(|entry| entry.moved(to)).collect(),
+            },
         };
         Self { lead: to(self.lead), start: to(self.start), end: to(self.end), anchor: self.anchor, shape }
     }
@@ -134,9 +136,9 @@ impl LayoutEntry {
     }
 }
 
-/// Where the line begins in which something stands behind nothing but blanks.
+/// The start of the line of an offset, if there are only blanks between them.
 fn line_of(text: &str, at: usize) -> Option<usize> {
     let before = text.get(..at)?;
-    let line = before.rfind('\n').map_or(0, |it| it + 1);
-    before[line..].bytes().all(|it| it == b' ').then_some(line)
+    let line = before.rfind('\n').map_or(0, |newline| newline + 1);
+    before[line..].bytes().all(|byte| byte == b' ').then_some(line)
 }

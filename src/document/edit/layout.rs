@@ -1,4 +1,4 @@
-//! Where every node of a text stands, with what an editor has to know: its delimiter, its style, its anchor.
+//! Layout of a text: position, delimiter, style and anchor of each node, for the editor.
 
 use std::{collections::HashSet, ops::Range};
 
@@ -7,24 +7,24 @@ use granit_parser::{Event, Parser, ScalarStyle, Span};
 use super::super::yaml;
 use crate::document::{MaskedText, PathStep, SharedText};
 
-/// Where the nodes of one text stand.
+/// Positions of the nodes of a text.
 #[derive(Debug, PartialEq)]
 pub struct TextLayout {
     pub(super) root: LayoutNode,
-    /// Whether there is a node that aliases could repeat.
+    /// Whether a node has an anchor.
     pub(super) has_anchors: bool,
 }
 
 /// A node of the text.
 #[derive(Debug, PartialEq)]
 pub(super) struct LayoutNode {
-    /// Just behind the `:`, `-`, `,` or bracket before it; its anchor and tag stand from here on.
+    /// The offset after the `:`, `-`, `,` or bracket before the node; its anchor and tag follow.
     pub(super) lead: usize,
-    /// Where its content begins.
+    /// The start of the content.
     pub(super) start: usize,
-    /// Where its content ends: no comment, no blank line.
+    /// The end of the content, without comments and blank lines.
     pub(super) end: usize,
-    /// The number of its anchor; 0 for none.
+    /// The number of the anchor; 0 for none.
     pub(super) anchor: usize,
     pub(super) shape: LayoutShape,
 }
@@ -32,7 +32,7 @@ pub(super) struct LayoutNode {
 #[derive(Debug, PartialEq)]
 pub(super) enum LayoutShape {
     Scalar,
-    /// It stands for the node with this anchor.
+    /// An alias of the node with this anchor.
     Alias(usize),
     Sequence {
         flow: bool,
@@ -53,7 +53,7 @@ pub(super) struct LayoutEntry {
 }
 
 impl LayoutNode {
-    /// Whether it stands between brackets.
+    /// Whether the node is a flow collection, in brackets.
     pub(super) const fn is_flow(&self) -> bool {
         matches!(
             self.shape,
@@ -61,7 +61,7 @@ impl LayoutNode {
         )
     }
 
-    /// Whether it is a list or a mapping of nothing.
+    /// Whether the node is an empty list or mapping.
     pub(super) const fn is_empty(&self) -> bool {
         match &self.shape {
             LayoutShape::Sequence { items, .. } => items.is_empty(),
@@ -70,7 +70,7 @@ impl LayoutNode {
         }
     }
 
-    /// The child that a step leads to; of equal keys the last one, which counts.
+    /// The child at a step; the last of duplicate keys, which counts.
     pub(super) fn child(&self, step: &PathStep) -> Option<&Self> {
         match (&self.shape, step) {
             (LayoutShape::Sequence { items, .. }, PathStep::Index(n)) => items.get(*n),
@@ -81,7 +81,7 @@ impl LayoutNode {
         }
     }
 
-    /// Calls `visit` with this node and every one below it, and the steps that lead there.
+    /// Calls `visit` with this node and every descendant, and the steps to it.
     pub(super) fn each<'a>(
         &'a self,
         steps: &mut Vec<PathStep>,
@@ -109,13 +109,13 @@ impl LayoutNode {
     }
 }
 
-/// Reads the layout of the first document of a text that is known to be one, but for what decK puts into it.
+/// Reads the layout of the first document of a valid text; decK's expressions are masked.
 pub(super) fn read(text: &str) -> Option<TextLayout> {
     let covered = MaskedText::new(text);
     let text = covered.text();
     let mut draft = LayoutDraft::new(text);
     let start = draft.start;
-    for item in Parser::new_from_str_with_options(&text[start..], yaml::reading()) {
+    for item in Parser::new_from_str_with_options(&text[start..], yaml::parser_options()) {
         let (event, span) = item.ok()?;
         if matches!(event, Event::DocumentEnd) {
             break;
@@ -129,17 +129,17 @@ pub(super) fn read(text: &str) -> Option<TextLayout> {
     draft.finish()
 }
 
-/// A layout that is being read.
+/// Builder of a layout from parser events.
 pub(in crate::document) struct LayoutDraft<'a> {
     text: &'a str,
     start: usize,
-    /// What comes before this has been read.
+    /// The end of the part that has been processed.
     cursor: usize,
     open: Vec<OpenCollection>,
     root: Option<LayoutNode>,
-    /// Names of keys: thousands of mappings share one text for each.
+    /// The keys so far: thousands of mappings share one text for each.
     names: HashSet<SharedText>,
-    /// Whether events came that make no document.
+    /// Whether the events did not form a document.
     is_broken: bool,
     has_anchors: bool,
 }
@@ -156,13 +156,13 @@ impl<'a> LayoutDraft<'a> {
         Self { text, start, cursor: start, open, root: None, names, is_broken: false, has_anchors: false }
     }
 
-    /// The layout, once the document has ended; none if there was no node.
+    /// The layout, at the end of the document; `None` if there was no node.
     pub(in crate::document) fn finish(self) -> Option<TextLayout> {
         let root = self.root.filter(|_| !self.is_broken)?;
         Some(TextLayout { root, has_anchors: self.has_anchors })
     }
 
-    /// Takes one event.
+    /// Processes an event.
     pub(in crate::document) fn event(&mut self, event: &Event<'_>, span: &Span) {
         self.is_broken |= self.take(event, span).is_none();
     }
@@ -182,7 +182,7 @@ impl<'a> LayoutDraft<'a> {
             }
             Event::Alias(id) => {
                 if self.awaits_key() {
-                    // Its name would have to be looked up; no key of ours is written like that.
+                    // The name of an alias as a key would have to be looked up; no key of Kong's or OpenAPI's is written like that.
                     self.key(range, SharedText::default());
                 } else {
                     let lead = self.lead();
@@ -240,7 +240,7 @@ impl<'a> LayoutDraft<'a> {
         let (mut start, mut end) = (range.start.max(lead), range.end.max(lead));
         if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
             let head = self.text.get(lead..start).unwrap_or_default();
-            // `|+` keeps the blank lines behind it; else they belong to nobody.
+            // Blank lines after a block scalar belong to it only with `|+`.
             if !head.contains("|+") && !head.contains(">+") {
                 end = start + self.text.get(start..end).unwrap_or_default().trim_end().len();
             }
@@ -275,7 +275,7 @@ impl<'a> LayoutDraft<'a> {
         }
     }
 
-    /// Just behind the delimiter of the node that comes next.
+    /// The offset after the delimiter of the next node.
     fn lead(&self) -> usize {
         let delimiter = match self.open.last().map(|open| &open.node.shape) {
             Some(LayoutShape::Sequence { flow: false, .. }) => b'-',
@@ -286,7 +286,7 @@ impl<'a> LayoutDraft<'a> {
         self.delimiter(delimiter).map_or(self.cursor, |at| at + 1)
     }
 
-    /// The next `wanted`, with only blanks, comments and properties before it.
+    /// The offset of the next delimiter, if only blanks, comments, anchors and tags come before it.
     fn delimiter(&self, wanted: u8) -> Option<usize> {
         let bytes = self.text.as_bytes();
         let mut at = self.cursor;
@@ -294,7 +294,7 @@ impl<'a> LayoutDraft<'a> {
             match *bytes.get(at)? {
                 byte if byte == wanted => return Some(at),
                 b' ' | b'\t' | b'\r' | b'\n' => at += 1,
-                b'#' => at += bytes.get(at..)?.iter().position(|it| *it == b'\n')?,
+                b'#' => at += bytes.get(at..)?.iter().position(|byte| *byte == b'\n')?,
                 b'&' | b'!' | b'?' => at += bytes.get(at..)?.iter().position(u8::is_ascii_whitespace)?,
                 _ => return None,
             }

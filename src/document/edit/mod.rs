@@ -1,10 +1,9 @@
-//! One change of a YAML or JSON text, as its author would have made it: comments, order, quotes, anchors and blank
-//! lines stay as they are, and only what has to change does.
+//! Edits of YAML and JSON texts that preserve comments, order, quotes, anchors and blank lines.
 //!
-//! A second reading of the text tells where its nodes stand (`layout`); a change becomes a few replacements of
-//! ranges (`place`, `removal`), the new parts in the style of their neighbours (`write`). Nodes that aliases repeat are
-//! written out at the aliases before they change, so that a change is only made where it was asked for. Whoever
-//! edits reads the result again: what it says decides, not what this meant.
+//! The `layout` holds the positions of all nodes. A change becomes a few replacements of ranges (`place`, `removal`); new
+//! parts have the style of their neighbours (`write`). Aliases of a node that changes are first replaced by its content,
+//! so that the change affects only the requested path. The caller parses the result and compares it with the expected
+//! value; the edit itself is not trusted.
 
 mod again;
 mod layout;
@@ -22,18 +21,18 @@ pub(super) use layout::LayoutDraft;
 pub use layout::TextLayout;
 use place::TextEditor;
 
-/// One change of a document.
+/// A change of a document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DocumentChange {
-    /// The node at this path says this; keys that lead there are made.
+    /// Sets the node at a path; missing keys on the path are created.
     Set(NodePath, Value),
-    /// The list at this path, which is made if there is none, has one more item at its end.
+    /// Appends an item to the list at a path, which is created if missing.
     Push(NodePath, Value),
-    /// The node at this path, and its key, are gone.
+    /// Removes the node at a path, and its key.
     Remove(NodePath),
 }
 
-/// A change that cannot be made in this text, and why.
+/// The reason why a change cannot be made in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EditError(pub &'static str);
 
@@ -53,17 +52,17 @@ impl DocumentChange {
     }
 }
 
-/// The text with the change made; `document` is what the text says, and `layout` where, if that is known.
+/// Applies a change to a text; `document` is the value of the text, `layout` its layout, if known.
 ///
 /// # Errors
-/// The text has no place for the change.
+/// The structure of the text does not allow the change.
 pub fn edit(
     text: &str,
     document: &Value,
     layout: Option<Arc<TextLayout>>,
     change: &DocumentChange,
 ) -> Result<String, EditError> {
-    // Each round writes out one alias on the way; there are not more of them than steps.
+    // Each round expands one alias on the path; there are at most as many as steps.
     let (mut text, mut layout) = (Cow::Borrowed(text), layout);
     for _ in 0..=change.path().steps().len() {
         let layout = match layout.take() {
@@ -71,15 +70,15 @@ pub fn edit(
             None => Arc::new(layout::read(&text).ok_or(EditError("it cannot be read"))?),
         };
         let editor = TextEditor::new(&text, document, &layout);
-        match editor.alias_on_the_way(change) {
-            Some(alias) => text = Cow::Owned(editor.write_out(&alias)?),
+        match editor.alias_on_path(change) {
+            Some(alias) => text = Cow::Owned(editor.expand_alias(&alias)?),
             None => return editor.change(change),
         }
     }
     Err(EditError("it stands behind too many aliases"))
 }
 
-/// The node that steps lead to.
+/// The node at the end of the steps.
 fn node<'a>(document: &'a Value, steps: &[PathStep]) -> Option<&'a Value> {
     steps.iter().try_fold(document, |value, step| match step {
         PathStep::Key(key) => value.get(key),

@@ -1,4 +1,4 @@
-//! Editor of a text: the ranges that a change replaces, and with what.
+//! Editor of a text: the ranges that a change replaces, and their new content.
 
 use std::{collections::HashMap, ops::Range};
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::document::{Mapping, PathStep, Value};
 
-/// Changes one text, once.
+/// Editor for a single change of a text.
 pub(super) struct TextEditor<'a> {
     pub(super) text: &'a str,
     pub(super) document: &'a Value,
@@ -20,7 +20,7 @@ pub(super) struct TextEditor<'a> {
     newline: &'static str,
 }
 
-/// A range of the text, and what stands there instead.
+/// A range of the text, and its new content.
 pub(super) type Splice = (Range<usize>, String);
 
 impl<'a> TextEditor<'a> {
@@ -40,8 +40,8 @@ impl<'a> TextEditor<'a> {
         editor
     }
 
-    /// The steps to the first alias on the way to what changes.
-    pub(super) fn alias_on_the_way(&self, change: &DocumentChange) -> Option<Vec<PathStep>> {
+    /// The steps to the first alias on the path of a change.
+    pub(super) fn alias_on_path(&self, change: &DocumentChange) -> Option<Vec<PathStep>> {
         let steps = change.path().steps();
         let is_alias = |node: &LayoutNode| matches!(node.shape, LayoutShape::Alias(_));
         let mut here = self.root;
@@ -51,13 +51,13 @@ impl<'a> TextEditor<'a> {
             }
             here = here.child(step)?;
         }
-        // A node that goes as a whole may be an alias; a list that gets an item may not.
+        // A node that is replaced or removed as a whole may be an alias; a list that gets an item may not.
         (matches!(change, DocumentChange::Push(..)) && is_alias(here)).then(|| steps.to_vec())
     }
 
-    /// The text with what an alias stands for in its place.
-    pub(super) fn write_out(&self, steps: &[PathStep]) -> Result<String, EditError> {
-        let value = node(self.document, steps).ok_or(EditError("an alias stands for nothing"))?;
+    /// The text with an alias replaced by the content of its anchor.
+    pub(super) fn expand_alias(&self, steps: &[PathStep]) -> Result<String, EditError> {
+        let value = node(self.document, steps).ok_or(EditError("an alias has no target"))?;
         Ok(self.apply(self.set(steps, value)?))
     }
 
@@ -67,7 +67,7 @@ impl<'a> TextEditor<'a> {
             DocumentChange::Push(path, value) => self.push(path.steps(), value)?,
             DocumentChange::Remove(path) => self.remove(path.steps())?,
         };
-        splices.extend(self.aliases_of(change)?);
+        splices.extend(self.expand_aliases_of(change)?);
         Ok(self.apply(splices))
     }
 
@@ -88,29 +88,29 @@ impl<'a> TextEditor<'a> {
         text
     }
 
-    /// Aliases elsewhere of nodes that change: they are written out, so that they go on saying what they said.
-    fn aliases_of(&self, change: &DocumentChange) -> Result<Vec<Splice>, EditError> {
+    /// Replaces aliases of changed nodes by the old content, so that their values do not change.
+    fn expand_aliases_of(&self, change: &DocumentChange) -> Result<Vec<Splice>, EditError> {
         if !self.has_anchors {
             return Ok(Vec::new());
         }
         let path = change.path().steps();
-        let goes =
+        let is_removed =
             |steps: &[PathStep]| !matches!(change, DocumentChange::Push(..)) && steps.starts_with(path);
         let mut anchors: HashMap<usize, Vec<PathStep>> = HashMap::new();
         let mut aliases = Vec::new();
         self.root.each(&mut Vec::new(), &mut |node, steps| {
-            if node.anchor > 0 && (path.starts_with(steps) || goes(steps)) {
+            if node.anchor > 0 && (path.starts_with(steps) || is_removed(steps)) {
                 anchors.insert(node.anchor, steps.to_vec());
             }
             if let LayoutShape::Alias(anchor) = node.shape
-                && !goes(steps)
+                && !is_removed(steps)
                 && let Some(steps) = anchors.get(&anchor)
             {
                 aliases.push((node.start..node.end, steps.clone()));
             }
         });
         let written = aliases.into_iter().map(|(range, steps)| {
-            let value = node(self.document, &steps).ok_or(EditError("an alias stands for nothing"))?;
+            let value = node(self.document, &steps).ok_or(EditError("an alias has no target"))?;
             Ok((range, self.style.flow(value)))
         });
         written.collect()
@@ -121,7 +121,7 @@ impl<'a> TextEditor<'a> {
         for (n, step) in steps.iter().enumerate() {
             let Some(child) = here.child(step) else {
                 let PathStep::Key(key) = step else { return Err(EditError("the list has no such item")) };
-                // A merge key may have brought it: what it says goes on to hold.
+                // If a merge key provides the node, the new value is based on the merged one.
                 let value = with(node(self.document, &steps[..=n]), &steps[n + 1..], value)?;
                 return self.insert(here, &steps[..n], key, &value);
             };
@@ -135,7 +135,7 @@ impl<'a> TextEditor<'a> {
         steps.iter().try_fold(self.root, |node, step| node.child(step))
     }
 
-    /// The node that holds the one at the end of the steps.
+    /// The parent of the node at the end of the steps.
     pub(super) fn parent(&self, steps: &[PathStep]) -> Option<&LayoutNode> {
         self.find(steps.split_last()?.1)
     }
@@ -146,7 +146,7 @@ impl<'a> TextEditor<'a> {
         };
         let stays_flow = old.is_flow() && !old.is_empty() && is_long(value);
         let brackets = if stays_flow { self.style.flow(value) } else { String::new() };
-        // What fitted between brackets goes on to, if it still does.
+        // A flow collection stays one if it fits on a line.
         let brackets = format!(" {brackets}");
         let fits = (2..80).contains(&brackets.len());
         let style = self.style_above(self.solid(old));
@@ -171,7 +171,7 @@ impl<'a> TextEditor<'a> {
         }
     }
 
-    /// What stands behind a key or a dash; comments beside it stay, on its first line if there are more of them.
+    /// Replaces the value after a key or a dash; comments on its lines are kept, on the first line if there are several.
     fn replace_value(&self, old: &LayoutNode, new: &str) -> Splice {
         let end = self.solid(old);
         let behind = &self.text[old.lead..old.start.min(end).max(old.lead)];
@@ -184,16 +184,16 @@ impl<'a> TextEditor<'a> {
             let head = if head.is_empty() { String::new() } else { format!(" {head}") };
             return (old.lead..end, format!("{new}{head}"));
         };
-        // Behind a text of several lines a comment would be a part of it.
+        // A comment after the last line of a literal block would become part of the text.
         let end = if tail.is_empty() { end } else { end + line.trim_end().len() };
         let mut lines = first.to_owned();
-        for comment in [head, tail].into_iter().filter(|it| !it.is_empty()) {
+        for comment in [head, tail].into_iter().filter(|comment| !comment.is_empty()) {
             lines.extend([" ", comment]);
         }
         (old.lead..end, format!("{lines}\n{below}"))
     }
 
-    /// A new key of the mapping that the steps lead to.
+    /// Inserts a new key into the mapping at the end of the steps.
     fn insert(
         &self,
         here: &LayoutNode,
@@ -203,18 +203,18 @@ impl<'a> TextEditor<'a> {
     ) -> Result<Vec<Splice>, EditError> {
         match &here.shape {
             LayoutShape::Mapping { flow: true, entries } => {
-                let last = entries.last().map(|it| (it.key.start, it.value.end));
-                Ok(vec![self.between_brackets(here, last, Some(key), value)])
+                let last = entries.last().map(|entry| (entry.key.start, entry.value.end));
+                Ok(vec![self.insert_into_flow(here, last, Some(key), value)])
             }
             LayoutShape::Mapping { flow: false, entries } => {
                 let Some(after) = self.neighbour(entries, value) else {
-                    return Err(EditError("an empty mapping has no place"));
+                    return Err(EditError("an empty mapping has no entry to insert after"));
                 };
-                let column = self.column(entries.first().map_or(0, |it| it.key.start));
-                let places = entries.iter().map(|it| (it.key.start, it.value.end));
+                let column = self.column(entries.first().map_or(0, |entry| entry.key.start));
+                let places = entries.iter().map(|entry| (entry.key.start, entry.value.end));
                 let gap = if steps.is_empty() && is_long(value) { self.gap(places) } else { "" };
                 let entry = self.style_above(after.value.end).entry(key, value, column);
-                Ok(vec![self.below(&after.value, &format!("{gap}{}{entry}", blanks(column)))])
+                Ok(vec![self.insert_below(&after.value, &format!("{gap}{}{entry}", blanks(column)))])
             }
             LayoutShape::Scalar => {
                 let mapping: Mapping = [(key, value.clone())].into_iter().collect();
@@ -224,9 +224,9 @@ impl<'a> TextEditor<'a> {
         }
     }
 
-    /// A collection in the place of nothing.
+    /// Replaces a null by a collection.
     fn fill(&self, here: &LayoutNode, steps: &[PathStep], value: &Value) -> Result<Vec<Splice>, EditError> {
-        if node(self.document, steps).is_some_and(|it| !it.is_null()) {
+        if node(self.document, steps).is_some_and(|value| !value.is_null()) {
             return Err(EditError("there is a scalar where a collection should be"));
         }
         let parent = self.parent(steps);
@@ -241,8 +241,8 @@ impl<'a> TextEditor<'a> {
         }
     }
 
-    /// The entry that a new one goes below: a short one below the last short one, so that it does not end up behind
-    /// long lists; a long one at the end.
+    /// The entry after which a new one is inserted: a scalar is_removed after the last entry on a single line, so that it does
+    /// not follow long lists; a collection is_removed to the end.
     fn neighbour<'n>(&self, entries: &'n [LayoutEntry], value: &Value) -> Option<&'n LayoutEntry> {
         let short = |entry: &&LayoutEntry| !self.text[entry.key.start..entry.value.end].contains('\n');
         let last_short = if is_long(value) { None } else { entries.iter().rfind(short) };
@@ -257,25 +257,25 @@ impl<'a> TextEditor<'a> {
             LayoutShape::Sequence { flow: false, items } if !items.is_empty() => {
                 let last = &items[items.len() - 1];
                 let column = self.column(last.lead.saturating_sub(1));
-                let gap = self.gap(items.iter().map(|it| (it.lead.saturating_sub(1), it.end)));
+                let gap = self.gap(items.iter().map(|item| (item.lead.saturating_sub(1), item.end)));
                 let added = self.style_above(last.end).item(value, column);
-                Ok(vec![self.below(last, &format!("{gap}{}{added}", blanks(column)))])
+                Ok(vec![self.insert_below(last, &format!("{gap}{}{added}", blanks(column)))])
             }
             LayoutShape::Sequence { items, .. } => {
                 let parent = self.parent(steps);
-                if items.is_empty() && parent.is_some_and(|it| !it.is_flow()) {
+                if items.is_empty() && parent.is_some_and(|parent| !parent.is_flow()) {
                     return Ok(vec![self.replace(here, parent, &whole)]);
                 }
-                let last = items.last().map(|it| (self.content(it), it.end));
-                Ok(vec![self.between_brackets(here, last, None, value)])
+                let last = items.last().map(|item| (self.content(item), item.end));
+                Ok(vec![self.insert_into_flow(here, last, None, value)])
             }
             LayoutShape::Scalar => self.fill(here, steps, &whole),
             _ => Err(EditError("there is something else where a list should be")),
         }
     }
 
-    /// One more member between brackets, on a line of its own where the last one (from, to) is.
-    fn between_brackets(
+    /// Inserts a member into a flow collection, on a line of its own if the last member (from, to) has one.
+    fn insert_into_flow(
         &self,
         here: &LayoutNode,
         last: Option<(usize, usize)>,
@@ -304,13 +304,13 @@ impl<'a> TextEditor<'a> {
         }
     }
 
-    /// Where a node begins, with its anchor and tag.
+    /// The start of a node, including its anchor and tag.
     pub(super) fn content(&self, node: &LayoutNode) -> usize {
         let behind = &self.text[node.lead..node.start];
         node.lead + behind.len() - behind.trim_start().len()
     }
 
-    /// Where a node ends, without the blank lines that it keeps.
+    /// The end of a node, without blank lines at the end of a `|+` block.
     fn solid(&self, node: &LayoutNode) -> usize {
         node.lead + self.text[node.lead..node.end].trim_end().len()
     }
@@ -319,14 +319,14 @@ impl<'a> TextEditor<'a> {
         self.style.above(&self.text[self.next_line(byte)..])
     }
 
-    /// New lines below a node, and below the comment beside it.
-    fn below(&self, node: &LayoutNode, lines: &str) -> Splice {
+    /// Inserts lines below the last line of a node.
+    fn insert_below(&self, node: &LayoutNode, lines: &str) -> Splice {
         let at = self.next_line(node.end);
         let at_line_start = at > 0 && self.text[..at].ends_with('\n');
         if at_line_start { (at..at, format!("{lines}\n")) } else { (at..at, format!("\n{lines}\n")) }
     }
 
-    /// Where the line after this byte begins; where the byte stands at the beginning of one, that one.
+    /// The start of the next line; the offset itself if it is the start of a line.
     pub(super) fn next_line(&self, byte: usize) -> usize {
         if byte > 0 && self.text[..byte].ends_with('\n') {
             return byte;
@@ -334,7 +334,7 @@ impl<'a> TextEditor<'a> {
         self.text[byte..].find('\n').map_or(self.text.len(), |at| byte + at + 1)
     }
 
-    /// Where the line of this byte begins.
+    /// The start of the line of an offset.
     pub(super) fn line(&self, byte: usize) -> usize {
         self.text[..byte].rfind('\n').map_or(0, |at| at + 1)
     }
@@ -343,7 +343,7 @@ impl<'a> TextEditor<'a> {
         self.text[self.line(byte)..byte].trim_start_matches('\u{feff}').chars().count()
     }
 
-    /// A line break, if a blank line stands before the last of these.
+    /// A line break, if there is a blank line before the last of these ranges.
     fn gap(&self, all: impl DoubleEndedIterator<Item = (usize, usize)>) -> &'static str {
         let mut from_last = all.rev();
         let (Some((from, _)), Some((_, to))) = (from_last.next(), from_last.next()) else { return "" };
@@ -351,14 +351,14 @@ impl<'a> TextEditor<'a> {
         if between.contains("\n\n") { "\n" } else { "" }
     }
 
-    /// By how much the first list stands to the right of its key.
+    /// The indentation of the first list relative to its key.
     fn dash(&self) -> usize {
         self.dash_below(self.root).unwrap_or(0)
     }
 
     fn dash_below(&self, node: &LayoutNode) -> Option<usize> {
         match &node.shape {
-            LayoutShape::Sequence { items, .. } => items.iter().find_map(|it| self.dash_below(it)),
+            LayoutShape::Sequence { items, .. } => items.iter().find_map(|item| self.dash_below(item)),
             LayoutShape::Mapping { flow: true, .. } | LayoutShape::Scalar | LayoutShape::Alias(_) => None,
             LayoutShape::Mapping { flow: false, entries } => {
                 let own = entries.iter().find_map(|entry| {
@@ -368,18 +368,18 @@ impl<'a> TextEditor<'a> {
                     let key = self.column(entry.key.start);
                     self.column(items.first()?.lead.saturating_sub(1)).checked_sub(key)
                 });
-                own.or_else(|| entries.iter().find_map(|it| self.dash_below(&it.value)))
+                own.or_else(|| entries.iter().find_map(|entry| self.dash_below(&entry.value)))
             }
         }
     }
 }
 
-/// Whether a value takes lines of its own.
+/// Whether a value is written on lines of its own.
 fn is_long(value: &Value) -> bool {
     !value.items().is_empty() || value.entries().next().is_some()
 }
 
-/// What `base` says with another value at the end of the steps.
+/// The value of `base` with another node at the end of the steps.
 fn with(base: Option<&Value>, steps: &[PathStep], value: &Value) -> Result<Value, EditError> {
     match steps.split_first() {
         None => Ok(value.clone()),
@@ -395,6 +395,6 @@ fn with(base: Option<&Value>, steps: &[PathStep], value: &Value) -> Result<Value
             *item = with(Some(item), rest, value)?;
             Ok(items.into())
         }
-        Some((PathStep::Inside, _)) => Err(EditError("it is inside a text")),
+        Some((PathStep::Inside, _)) => Err(EditError("the path leads into a string")),
     }
 }

@@ -1,4 +1,4 @@
-//! Changes and their texts, and the law: what changes in the text is what was asked for, and nothing else.
+//! Tests of edits: single changes and their texts, and the property that an edit makes exactly the requested change.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::document::{Dialect, Mapping, read, read_after};
 
 fn at(path: &str) -> NodePath {
-    path.split('.').filter(|it| !it.is_empty()).fold(NodePath::root(), |path, step| match step.parse() {
+    path.split('.').filter(|step| !step.is_empty()).fold(NodePath::root(), |path, step| match step.parse() {
         Ok(n) => path.index(n),
         Err(_) => path.key(step),
     })
@@ -28,7 +28,7 @@ fn remove(path: &str) -> DocumentChange {
     DocumentChange::Remove(at(path))
 }
 
-/// Checks the text that a change makes.
+/// Asserts the text after a change.
 #[track_caller]
 fn check(text: &str, change: &DocumentChange, expected: &str) {
     let edited = edit(text, &value(text), None, change).unwrap();
@@ -52,7 +52,7 @@ services:
 plugins: []
 ";
 
-/// Checks a change of [`TEXT`] that replaces one piece of it.
+/// Asserts that a change of [`TEXT`] replaces one piece of it.
 #[track_caller]
 fn check_piece(change: &DocumentChange, old: &str, new: &str) {
     assert!(TEXT.contains(old));
@@ -60,7 +60,7 @@ fn check_piece(change: &DocumentChange, old: &str, new: &str) {
 }
 
 #[test]
-fn a_block_keeps_what_is_not_changed() {
+fn unchanged_parts_of_a_block_are_kept() {
     check_piece(&set("services.0.host", "new"), "host: h\n", "host: new\n");
     check_piece(&set("services.0.host", "'on'"), "host: h\n", "host: 'on'\n");
     check_piece(&set("services.0.name", "z"), "name: a   # the a", "name: z   # the a");
@@ -128,7 +128,7 @@ fn json_stays_json() {
 }
 
 #[test]
-fn a_change_is_made_where_it_was_asked_for_only() {
+fn a_change_affects_only_its_path() {
     check("a: &x [1]\nb: *x\n", &push("a", "2"), "a: &x [1, 2]\nb: [1]\n");
     check("a: &x [1]\nb: *x\n", &push("b", "2"), "a: &x [1]\nb:\n- 1\n- 2\n");
     check("a: &x {k: 1}\nb: *x\n", &set("b.k", "2"), "a: &x {k: 1}\nb:\n  k: 2\n");
@@ -137,12 +137,12 @@ fn a_change_is_made_where_it_was_asked_for_only() {
     check("a: [&x 1, 2]\nb: *x\n", &remove("a.0"), "a: [2]\nb: 1\n");
 }
 
-/// What becomes of the node at the end of some steps; none if there is no way to it.
+/// The value with the node at the end of the steps changed; `None` if the steps lead nowhere.
 #[expect(
     clippy::option_option,
     reason = "one says whether there is a way, the other whether there is a node"
 )]
-fn go(
+fn change_at(
     value: &Value,
     steps: &[PathStep],
     end: &dyn Fn(Option<&Value>) -> Option<Value>,
@@ -150,7 +150,7 @@ fn go(
     let Some((step, rest)) = steps.split_first() else { return Some(end(Some(value))) };
     let below = |child: Option<&Value>| match child {
         None if rest.is_empty() => Some(end(None)),
-        child => go(child.unwrap_or(&Value::Null), rest, end),
+        child => change_at(child.unwrap_or(&Value::Null), rest, end),
     };
     match (step, value) {
         (PathStep::Key(key), Value::Mapping(_) | Value::Null) => {
@@ -173,12 +173,12 @@ fn go(
     }
 }
 
-/// What a document says after a change.
+/// The value of a document after a change.
 fn changed(document: &Value, change: &DocumentChange) -> Option<Value> {
     match change {
-        DocumentChange::Set(path, value) => go(document, path.steps(), &|_| Some(value.clone()))?,
-        DocumentChange::Remove(path) => go(document, path.steps(), &|_| None)?,
-        DocumentChange::Push(path, value) => go(document, path.steps(), &|list| {
+        DocumentChange::Set(path, value) => change_at(document, path.steps(), &|_| Some(value.clone()))?,
+        DocumentChange::Remove(path) => change_at(document, path.steps(), &|_| None)?,
+        DocumentChange::Push(path, value) => change_at(document, path.steps(), &|list| {
             let items = list.map(Value::items).unwrap_or_default();
             Some(items.iter().chain([value]).cloned().collect::<Vec<_>>().into())
         })?,
@@ -189,7 +189,7 @@ fn scalars() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
-        any::<i32>().prop_map(|it| Value::from(i64::from(it))),
+        any::<i32>().prop_map(|number| Value::from(i64::from(number))),
         "[a-z/.:# ~'\"\\\\{},*&!%@|>\n-]{0,12}".prop_map(Value::from),
         prop::sample::select(vec!["on", "12:30", "~", "0x1", "é\u{2028}", "a\nb\n", "- x", "k: v", "?"])
             .prop_map(Value::from),
@@ -206,7 +206,7 @@ fn values() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every node of a document.
+/// Collects the paths of all nodes of a document.
 fn paths(value: &Value, path: &NodePath, all: &mut Vec<(NodePath, bool)>) {
     all.push((path.clone(), matches!(value, Value::Sequence(_) | Value::Null)));
     for (key, child) in value.entries() {
@@ -244,7 +244,7 @@ const TEXTS: &[&str] = &[
 
 proptest! {
     #[test]
-    fn what_was_asked_for_changes_and_nothing_else(
+    fn an_edit_makes_exactly_the_requested_change(
         text in prop::sample::select(TEXTS.to_vec()),
         changes in prop::collection::vec((any::<prop::sample::Index>(), 0..4, "[a-z]", values()), 1..6),
     ) {
@@ -263,21 +263,21 @@ proptest! {
             };
             let Some(expected) = changed(&document, &change) else { continue };
             let edited = edit(&text, &document, None, &change);
-            // It does not matter whether the layout came with the document.
+            // The result does not depend on whether the layout came with the document.
             let (_, layout) = read_after(&text, Dialect::Kong, &document, true, None).unwrap();
             prop_assert_eq!(&edited, &edit(&text, &document, layout.map(Arc::new), &change));
             match edited {
                 Ok(edited) => {
-                    let said = read(&edited, Dialect::Kong);
-                    prop_assert!(said.is_ok(), "{change:?}\n{text}\n->\n{edited}\n{said:?}");
-                    let said = said.unwrap().value;
-                    // A key that is merged in cannot be taken out; it is unset where it was.
+                    let parsed = read(&edited, Dialect::Kong);
+                    prop_assert!(parsed.is_ok(), "{change:?}\n{text}\n->\n{edited}\n{parsed:?}");
+                    let parsed = parsed.unwrap().value;
+                    // A merged key cannot be removed; it is set to null instead.
                     let unset = DocumentChange::Set(change.path().clone(), Value::Null);
                     let expected = match change {
-                        DocumentChange::Remove(_) if said != expected => changed(&document, &unset).unwrap(),
+                        DocumentChange::Remove(_) if parsed != expected => changed(&document, &unset).unwrap(),
                         _ => expected,
                     };
-                    prop_assert_eq!(&said, &expected, "{:?}\n{}\n->\n{}", change, text, edited);
+                    prop_assert_eq!(&parsed, &expected, "{:?}\n{}\n->\n{}", change, text, edited);
                     text = edited;
                 }
                 Err(why) => prop_assert!(document.is_null() || !text.is_empty(), "{why}"),

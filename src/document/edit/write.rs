@@ -1,35 +1,35 @@
-//! Values as text: lines of a block, or one flow of brackets; strings so that YAML 1.1 and 1.2 read them alike.
+//! Serialization of new values for the editor, in block or flow style; YAML 1.1 and 1.2 read the strings alike.
 
 use std::fmt::Write as _;
 
 use crate::document::{Dialect, Mapping, Value, read, scalar};
 
-/// How a text is written, as its author has it.
+/// Style of a text, taken from the text itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct WritingStyle {
-    /// By how much the `-` of a list stands to the right of the key of the list.
+    /// The indentation of the `-` of a list relative to the key of the list.
     pub(super) dash: usize,
-    /// Whether keys and texts in brackets are quoted, as JSON wants it.
+    /// Whether keys and strings in flow collections are quoted, as JSON requires.
     pub(super) json: bool,
-    /// Whether a text of several lines is written as a literal block.
+    /// Whether a string of several lines is written as a literal block.
     pub(super) literals: bool,
 }
 
 impl WritingStyle {
-    /// The style of lines above this text: an indented comment would become a part of a literal block.
+    /// The style for lines above the text `below`: no literal block before an indented comment, which would become a part
+    /// of it.
     pub(super) fn above(self, below: &str) -> Self {
         let is_comment = |line: &str| line.starts_with([' ', '\t']) && line.trim_start().starts_with('#');
         let literals = !below.lines().find(|line| !line.trim().is_empty()).is_some_and(is_comment);
         Self { literals, ..self }
     }
 
-    /// `key: value`, and what follows below, each line but the first with `column` blanks before it; no line break
-    /// at its end.
+    /// `key: value` in block style; each line but the first is indented by `column` blanks. No line break at the end.
     pub(super) fn entry(self, key: &str, value: &Value, column: usize) -> String {
         format!("{}:{}", plain_or_quoted(key, false), self.value(value, column))
     }
 
-    /// What stands behind the `:` of a key at this column.
+    /// The text after the `:` of a key at this column.
     pub(super) fn value(self, value: &Value, column: usize) -> String {
         match value {
             Value::Sequence(items) if !items.is_empty() => {
@@ -48,7 +48,7 @@ impl WritingStyle {
         }
     }
 
-    /// `- value`, and what follows below, for a list whose `-` stands at this column.
+    /// `- value` in block style, for a list whose `-` is at this column.
     pub(super) fn item(self, value: &Value, column: usize) -> String {
         match value {
             Value::Mapping(entries) if !entries.is_empty() => {
@@ -64,7 +64,7 @@ impl WritingStyle {
         lines.join(&format!("\n{}", blanks(column)))
     }
 
-    /// The same between brackets, on one line.
+    /// The value in flow style, on one line.
     pub(super) fn flow(self, value: &Value) -> String {
         if self.json {
             return Self::json_lines(value, None);
@@ -84,13 +84,13 @@ impl WritingStyle {
         }
     }
 
-    /// `key: value` between brackets.
+    /// `key: value` in flow style.
     pub(super) fn flow_entry(self, key: &str, value: &Value) -> String {
         let key = if self.json { Value::from(key).to_json() } else { plain_or_quoted(key, true) };
         format!("{key}: {}", self.flow(value))
     }
 
-    /// JSON, on one line or with each member on its own, behind so many blanks.
+    /// The value as JSON, on one line, or with one member a line and an indentation of `column` blanks.
     pub(super) fn json_lines(value: &Value, column: Option<usize>) -> String {
         let inner = column.map(|column| column + 2);
         let (before, between, after) = match (column, inner) {
@@ -122,7 +122,7 @@ pub(super) fn blanks(count: usize) -> String {
     " ".repeat(count)
 }
 
-/// A scalar on one line of a block.
+/// A scalar in block style, on one line.
 pub(super) fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => plain_or_quoted(text, false),
@@ -135,10 +135,10 @@ pub(super) fn scalar(value: &Value) -> String {
     }
 }
 
-/// Several lines as a literal block whose lines stand at this column; none if they would not be read back.
+/// A string as a literal block at this column; `None` if it would be parsed as another string.
 fn literal(text: &str, column: usize) -> Option<String> {
     let (body, chomping) = text.strip_suffix('\n').map_or((text, "-"), |body| (body, ""));
-    // A blank line at the end would be one of those between the entries of the file.
+    // A blank line at the end of a block is indistinguishable from one between entries.
     let ends_blank = body.rsplit('\n').next().is_none_or(|line| line.trim().is_empty());
     if !text.contains('\n') || text.starts_with([' ', '\t', '\n']) || ends_blank {
         return None;
@@ -146,7 +146,7 @@ fn literal(text: &str, column: usize) -> Option<String> {
     let line = |line: &str| if line.is_empty() { String::new() } else { format!("{}{line}", blanks(column)) };
     let lines: Vec<String> = body.split('\n').map(line).collect();
     let block = format!("|{chomping}\n{}", lines.join("\n"));
-    // Where YAML has other ideas about a line, quotes are right; the reader knows.
+    // YAML changes some lines of a block, such as those with a carriage return; the result is parsed to find out.
     let tried = match column.checked_sub(2) {
         None | Some(0) => format!("k: {block}\n"),
         Some(key) => format!("o:\n{}k: {block}\n", blanks(key)),
@@ -156,19 +156,20 @@ fn literal(text: &str, column: usize) -> Option<String> {
     (back.as_str() == Some(text)).then_some(block)
 }
 
-/// A text without quotes where both versions of YAML read it as that text, else in quotes.
+/// A string without quotes if both versions of YAML parse it as that string, else in quotes.
 fn plain_or_quoted(text: &str, flow: bool) -> String {
     if is_plain(text, flow) {
         return text.to_owned();
     }
-    let odd = |c: char| c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
-    if text.contains(odd) {
+    let needs_escape =
+        |c: char| c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
+    if text.contains(needs_escape) {
         return escaped(text);
     }
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// In double quotes; whatever a YAML reader may take for something else is written by its number.
+/// A string in double quotes; characters that YAML parsers treat specially are escaped by their code point.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     for c in Value::from(text).to_json().chars() {
@@ -197,7 +198,7 @@ fn is_plain(text: &str, flow: bool) -> bool {
     if text.contains(": ") || text.contains(" #") || text.starts_with("...") || is_date(text) {
         return false;
     }
-    // What other readers of YAML 1.1 take for a truth value is quoted for them.
+    // Other parsers of YAML 1.1 read these as booleans.
     if matches!(text, "y" | "Y" | "n" | "N") {
         return false;
     }
@@ -205,7 +206,7 @@ fn is_plain(text: &str, flow: bool) -> bool {
     is_text(Dialect::Kong) && is_text(Dialect::Specification)
 }
 
-/// `2001-01-01`, which some readers take for more than a text.
+/// Whether a text looks like a date such as `2001-01-01`, which some parsers give a type of its own.
 fn is_date(text: &str) -> bool {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     digits == 4 && text.as_bytes().get(4) == Some(&b'-')
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_quoted_where_a_reader_would_see_something_else() {
+    fn strings_are_quoted_where_a_parser_would_read_another_type() {
         for (text, expected) in [
             ("http://httpbin.org:80/anything", "http://httpbin.org:80/anything"),
             ("/stock/historical", "/stock/historical"),
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_become_a_block() {
+    fn lines_become_a_literal_block() {
         let style = WritingStyle { dash: 0, json: false, literals: true };
         let entry = |text: &str| style.entry("k", &Value::from(text), 0);
         assert_eq!(entry("a: 1\nb: 2\n"), "k: |\n  a: 1\n  b: 2");
