@@ -4,10 +4,10 @@
 //! are interpreted elsewhere. Values hold no positions: a diagnostic names the [`NodePath`] of a node, and [`locate()`]
 //! parses the text a second time to find it, only if there is an error.
 
-mod changed;
 mod distinct;
 pub mod edit;
 mod expression;
+mod incremental;
 mod json;
 mod locate;
 mod mapping;
@@ -19,10 +19,10 @@ mod value;
 mod write;
 mod yaml;
 
-pub use changed::{KnownText, read_changed};
 pub use distinct::distinct;
 pub use edit::TextLayout;
 pub use expression::MaskedText;
+pub use incremental::{KnownText, read_changed};
 pub use locate::{NodeSpan, locate, locate_all};
 pub use mapping::Mapping;
 pub use number::Number;

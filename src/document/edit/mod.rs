@@ -1,13 +1,13 @@
 //! Edits of YAML and JSON texts that preserve comments, order, quotes, anchors and blank lines.
 //!
-//! The `layout` holds the positions of all nodes. A change becomes a few replacements of ranges (`place`, `removal`); new
+//! The `layout` holds the positions of all nodes. A change becomes a few replacements of ranges (`editor`, `removal`); new
 //! parts have the style of their neighbours (`write`). Aliases of a node that changes are first replaced by its content,
 //! so that the change affects only the requested path. The caller parses the result and compares it with the expected
 //! value; the edit itself is not trusted.
 
-mod again;
+mod editor;
 mod layout;
-mod place;
+mod layout_update;
 mod removal;
 #[cfg(test)]
 mod tests;
@@ -16,10 +16,10 @@ mod write;
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use super::{NodePath, PathStep, Value};
-pub(super) use again::RereadItems;
+use editor::TextEditor;
 pub(super) use layout::LayoutDraft;
 pub use layout::TextLayout;
-use place::TextEditor;
+pub(super) use layout_update::RereadItems;
 
 /// A change of a document.
 #[derive(Clone, Debug, PartialEq)]

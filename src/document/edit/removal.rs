@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::{
     EditError,
+    editor::{Splice, TextEditor},
     layout::{LayoutNode, LayoutShape},
     node,
-    place::{Splice, TextEditor},
 };
 use crate::document::{Mapping, PathStep, Value};
 

@@ -8,7 +8,7 @@ use super::{client_api, json, patterns, regex_api, request_api, response_api, te
 const PRELUDE: &str = include_str!("prelude.lua");
 
 /// What the prelude gives back.
-pub(super) struct Api {
+pub(super) struct SandboxApi {
     /// Makes the global environment of a snippet.
     pub(super) new_environment: Function,
     /// Makes the function that runs a snippet in each request from its compiled text.
@@ -19,7 +19,7 @@ pub(super) struct Api {
     pub(super) is_known: Function,
 }
 
-impl Api {
+impl SandboxApi {
     pub(super) fn install(lua: &Lua) -> Result<Self> {
         let host = lua.create_table()?;
         request_api::add_to(&host, lua)?;

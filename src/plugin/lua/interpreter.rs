@@ -12,7 +12,7 @@ use std::{
 use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, LuaString, Result, StdLib, Table, VmState};
 
 use super::{
-    api::Api,
+    api::SandboxApi,
     call::{LuaCall, RequestState, Stop},
 };
 
@@ -111,7 +111,7 @@ struct Interpreter {
     left: Arc<AtomicI64>,
     /// Functions of snippets that have run here, by the number of the snippet.
     functions: HashMap<u64, Function>,
-    api: Api,
+    api: SandboxApi,
 }
 
 fn lock(interpreter: &Mutex<Option<Interpreter>>) -> MutexGuard<'_, Option<Interpreter>> {
@@ -216,7 +216,7 @@ impl Interpreter {
             }
             Err(Error::runtime("the budget of instructions is used up"))
         })?;
-        let api = Api::install(&lua)?;
+        let api = SandboxApi::install(&lua)?;
         Ok(Self { lua, left, functions: HashMap::new(), api })
     }
 
