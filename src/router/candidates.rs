@@ -1,6 +1,6 @@
-//! Postings: the entries for one host and one literal, best first.
+//! Candidates: the entries for one host and one literal, in falling rank.
 //!
-//! Where there are many, a header or the method of the request picks those that may match.
+//! Long lists are indexed by the values of a header or by the method.
 
 use http::{HeaderMap, HeaderName};
 use rustc_hash::FxHashMap;
@@ -10,23 +10,23 @@ use super::conditions::{Conditions, ValueSet};
 use super::entry::InlineEntry;
 use super::text_table::TextTable;
 
-/// Where an entry stands in the index.
+/// An entry of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) entry: u32,
     pub(super) port: PortRule,
-    /// The entry itself, if it is so simple.
-    pub(super) plain: Option<InlineEntry>,
+    /// The entry itself, if its only other conditions are methods.
+    pub(super) inline: Option<InlineEntry>,
 }
 
-/// What a route's host says about the port.
+/// Condition of a route's host on the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PortRule {
-    /// Nothing.
+    /// Any port.
     Any,
-    /// The client must name this one.
+    /// The Host header must have this port.
     Named(u16),
-    /// The client must name this one, or none if it is the default.
+    /// The Host header must have this port, or none if this is the default.
     NamedOrDefault(u16),
 }
 
@@ -40,7 +40,7 @@ impl PortRule {
     }
 }
 
-/// Entries, best first.
+/// A list of entries in falling rank.
 #[derive(Debug, Default)]
 pub(super) enum Candidates {
     #[default]
@@ -48,69 +48,69 @@ pub(super) enum Candidates {
     One(Candidate),
     #[expect(
         clippy::box_collection,
-        reason = "most literals have one posting, and their rows are to be small"
+        reason = "most literals have one candidate, and the box keeps the rows small"
     )]
     Some(Box<Vec<Candidate>>),
     Many(Box<CandidateGroup>),
 }
 
-/// Many entries, by what they ask for.
+/// Many entries, indexed by one of their conditions.
 #[derive(Debug, Default)]
 pub(super) struct CandidateGroup {
-    /// Those that ask neither for a header of known value nor for a method.
+    /// Entries that require neither a header with a literal value nor a method.
     rest: Vec<Candidate>,
-    /// Methods in space 0, the values of each header, in lower case, in the space that is its place counted from 1.
-    chosen: TextTable<Candidates>,
+    /// Entries by method (space 0) or by header value in lower case (the space is the position in `headers`, from 1).
+    by_value: TextTable<Candidates>,
     headers: Vec<HeaderName>,
 }
 
 /// The space of methods.
 const METHODS: u32 = 0;
 
-/// Up to so many, looking at each is faster.
-const FEW: usize = 8;
+/// Lists of up to this length are searched linearly, which is faster.
+const LINEAR_SEARCH: usize = 8;
 
-/// Header values longer than this are not looked up.
-const LONGEST_VALUE: usize = 256;
+/// Maximum length of header values that are indexed, in bytes.
+const MAX_VALUE_LENGTH: usize = 256;
 
-/// Looks at a posting; whether it matches.
+/// Callback that tests a candidate and returns whether it matches.
 pub(super) type TakeCandidate<'a> = dyn FnMut(Candidate) -> bool + 'a;
 
 impl Candidates {
-    /// Adds an entry; those of higher rank must have been added.
-    pub(super) fn push(&mut self, posting: Candidate) {
+    /// Appends an entry; entries must be added in falling rank.
+    pub(super) fn push(&mut self, candidate: Candidate) {
         match self {
-            Self::None => *self = Self::One(posting),
-            Self::One(first) => *self = Self::Some(Box::new(vec![*first, posting])),
-            Self::Some(all) => all.push(posting),
-            Self::Many(group) => group.rest.push(posting),
+            Self::None => *self = Self::One(candidate),
+            Self::One(first) => *self = Self::Some(Box::new(vec![*first, candidate])),
+            Self::Some(all) => all.push(candidate),
+            Self::Many(group) => group.rest.push(candidate),
         }
     }
 
-    /// Groups them if there are many; `conditions` knows what an entry asks for.
+    /// Builds the index by conditions if the list is long; `conditions` returns those of an entry.
     pub(super) fn group<'a>(&mut self, conditions: &dyn Fn(u32) -> Option<&'a Conditions>) {
         if let Self::Some(all) = self
-            && all.len() > FEW
+            && all.len() > LINEAR_SEARCH
         {
             *self = Self::Many(Box::new(CandidateGroup::new(all, conditions)));
         }
     }
 
-    /// Offers those with a number below `limit`, which becomes that of the one that matches.
+    /// Tests entries with a number below `limit`, and sets `limit` to the number of the one that matches.
     pub(super) fn search(&self, request: &RouterRequest<'_>, limit: &mut u32, take: &mut TakeCandidate<'_>) {
         match self {
             Self::None => {}
-            Self::One(posting) => offer(std::slice::from_ref(posting), limit, take),
-            Self::Some(all) => offer(all, limit, take),
+            Self::One(candidate) => test_candidates(std::slice::from_ref(candidate), limit, take),
+            Self::Some(all) => test_candidates(all, limit, take),
             Self::Many(group) => group.search(request, limit, take),
         }
     }
 }
 
-fn offer(postings: &[Candidate], limit: &mut u32, take: &mut TakeCandidate<'_>) {
-    for &posting in postings.iter().take_while(|posting| posting.entry < *limit) {
-        if take(posting) {
-            *limit = posting.entry;
+fn test_candidates(candidates: &[Candidate], limit: &mut u32, take: &mut TakeCandidate<'_>) {
+    for &candidate in candidates.iter().take_while(|candidate| candidate.entry < *limit) {
+        if take(candidate) {
+            *limit = candidate.entry;
             return;
         }
     }
@@ -119,71 +119,71 @@ fn offer(postings: &[Candidate], limit: &mut u32, take: &mut TakeCandidate<'_>) 
 impl CandidateGroup {
     fn new<'a>(all: &[Candidate], conditions: &dyn Fn(u32) -> Option<&'a Conditions>) -> Self {
         let choices =
-            |posting: &Candidate| conditions(posting.entry).map(Conditions::choices).unwrap_or_default();
-        // What fewest ask for tells most.
-        let mut asked = FxHashMap::<(Option<&HeaderName>, Vec<u8>), usize>::default();
+            |candidate: &Candidate| conditions(candidate.entry).map(Conditions::choices).unwrap_or_default();
+        // The most selective condition is the one with the values that the fewest entries share.
+        let mut frequencies = FxHashMap::<(Option<&HeaderName>, Vec<u8>), usize>::default();
         for ValueSet { header, values } in all.iter().flat_map(choices) {
             for value in values {
-                *asked.entry((header, value)).or_default() += 1;
+                *frequencies.entry((header, value)).or_default() += 1;
             }
         }
-        let crowd = |choice: &ValueSet<'_>| -> usize {
-            choice.values.iter().filter_map(|value| asked.get(&(choice.header, value.clone()))).sum()
+        let frequency = |choice: &ValueSet<'_>| -> usize {
+            choice.values.iter().filter_map(|value| frequencies.get(&(choice.header, value.clone()))).sum()
         };
         let mut group = Self::default();
-        for posting in all {
-            let mut choices = choices(posting);
-            choices.retain(|choice| choice.values.iter().all(|value| value.len() <= LONGEST_VALUE));
-            match choices.into_iter().min_by_key(crowd) {
-                None => group.rest.push(*posting),
-                Some(choice) => group.push(&choice, *posting),
+        for candidate in all {
+            let mut choices = choices(candidate);
+            choices.retain(|choice| choice.values.iter().all(|value| value.len() <= MAX_VALUE_LENGTH));
+            match choices.into_iter().min_by_key(frequency) {
+                None => group.rest.push(*candidate),
+                Some(choice) => group.push(&choice, *candidate),
             }
         }
-        group.chosen.shrink();
+        group.by_value.shrink();
         group
     }
 
-    fn push(&mut self, choice: &ValueSet<'_>, posting: Candidate) {
+    fn push(&mut self, choice: &ValueSet<'_>, candidate: Candidate) {
         let space = choice.header.map_or(METHODS, |name| self.space(name));
         let mut values = choice.values.clone();
         values.sort_unstable();
         values.dedup();
         for value in values {
-            self.chosen.get_or_insert(space, &value).push(posting);
+            self.by_value.get_or_insert(space, &value).push(candidate);
         }
     }
 
     fn space(&mut self, name: &HeaderName) -> u32 {
         let known = self.headers.iter().position(|known| known == name);
-        let place = known.unwrap_or_else(|| {
+        let index = known.unwrap_or_else(|| {
             self.headers.push(name.clone());
             self.headers.len() - 1
         });
-        u32::try_from(place + 1).unwrap_or(u32::MAX)
+        u32::try_from(index + 1).unwrap_or(u32::MAX)
     }
 
     fn search(&self, request: &RouterRequest<'_>, limit: &mut u32, take: &mut TakeCandidate<'_>) {
-        let mut look = |space, value: &[u8]| {
-            if let Some(postings) = self.chosen.get(space, value) {
-                postings.search(request, limit, take);
+        let mut visit = |space, value: &[u8]| {
+            if let Some(candidates) = self.by_value.get(space, value) {
+                candidates.search(request, limit, take);
             }
         };
         for (space, name) in (1..).zip(&self.headers) {
-            for_each_value(request.headers, name, &mut |value| look(space, value));
+            for_each_value(request.headers, name, &mut |value| visit(space, value));
         }
-        look(METHODS, request.method.as_bytes());
-        offer(&self.rest, limit, take);
+        visit(METHODS, request.method.as_bytes());
+        test_candidates(&self.rest, limit, take);
     }
 }
 
-/// Calls `look` with the value of each line of a header, in lower case.
-fn for_each_value(headers: &HeaderMap, name: &HeaderName, look: &mut dyn FnMut(&[u8])) {
+/// Calls `visit` with the value of each line of a header, in lower case.
+fn for_each_value(headers: &HeaderMap, name: &HeaderName, visit: &mut dyn FnMut(&[u8])) {
     for line in headers.get_all(name) {
-        let mut bytes = [0; LONGEST_VALUE];
+        let mut bytes = [0; MAX_VALUE_LENGTH];
         if let Some(value) = bytes.get_mut(..line.len()) {
             value.copy_from_slice(line.as_bytes());
             value.make_ascii_lowercase();
-            look(value);
+            visit(value);
         }
     }
 }
@@ -196,21 +196,21 @@ mod tests {
     use crate::router::fixture::{get, route};
     use crate::router::options::RouterOptions;
 
-    /// The entries that are offered for `PUT`, with the header `x-k: B`, of routes that ask for this.
+    /// Asserts which entries are tested for `PUT` with the header `x-k: B`, of routes with these fields.
     #[track_caller]
     fn check(routes: &[Value], expected: &[u32]) {
         let compile = |fields| Conditions::compile(&route(fields), RouterOptions::default(), &mut Vec::new());
         let conditions: Vec<_> = routes.iter().map(|fields| compile(fields).unwrap()).collect();
-        let mut postings = Candidates::default();
+        let mut candidates = Candidates::default();
         for entry in 0..u32::try_from(routes.len()).unwrap() {
-            postings.push(Candidate { entry, port: PortRule::Any, plain: None });
+            candidates.push(Candidate { entry, port: PortRule::Any, inline: None });
         }
-        postings.group(&|entry| conditions.get(entry as usize));
+        candidates.group(&|entry| conditions.get(entry as usize));
         let headers = HeaderMap::from_iter([(HeaderName::from_static("x-k"), "B".parse().unwrap())]);
         let (mut offered, mut limit) = (Vec::new(), u32::MAX);
         let request = RouterRequest { method: "PUT", ..get("/", &headers) };
-        postings.search(&request, &mut limit, &mut |posting| {
-            offered.push(posting.entry);
+        candidates.search(&request, &mut limit, &mut |candidate| {
+            offered.push(candidate.entry);
             false
         });
         offered.sort_unstable();
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_only_those_are_offered_whose_method_or_header_is_asked_for() {
+    fn a_long_list_is_searched_by_method_or_header() {
         let few = [json!({"methods": ["GET"]}), json!({"headers": {"x-k": ["c"]}})];
         check(&few, &[0, 1]);
         let mut routes: Vec<_> =
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fewest_ask_for_tells_them_apart() {
+    fn a_long_list_is_indexed_by_its_most_selective_condition() {
         let routes: Vec<_> = (0..100)
             .map(
                 |number| json!({"headers": {"x-k": ["b"], "x-id": [number.to_string()]}, "methods": ["PUT"]}),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_rule_knows_the_default() {
+    fn a_port_rule_accepts_the_default_port() {
         assert!(PortRule::Any.accepts(None, 80));
         assert!(PortRule::Named(80).accepts(Some(80), 8000));
         assert!(!PortRule::Named(80).accepts(None, 80));

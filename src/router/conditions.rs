@@ -1,4 +1,4 @@
-//! What a route asks of a request besides its host and its path.
+//! Conditions of a route other than hosts and paths.
 
 use std::net::SocketAddr;
 
@@ -12,12 +12,12 @@ use crate::diag::Diagnostic;
 use crate::entity::{Route, StreamEndpoint};
 use crate::uri::Scheme;
 
-/// Criteria that must all hold; an empty list always holds.
+/// Conditions that must all hold; an empty list always holds.
 #[derive(Debug)]
 pub(super) struct Conditions {
     methods: MethodSet,
     server_names: Box<[NamePattern]>,
-    /// Whether the server names must match over plain http too, where there are none.
+    /// Whether the server names must also match over plain http, where they never do.
     wants_tls: bool,
     headers: Box<[HeaderRule]>,
     sources: Box<[StreamEndpoint]>,
@@ -25,7 +25,7 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    /// Compiles the criteria; nothing if no request can meet what is left after the complaints.
+    /// Compiles the conditions; `None` if no request can satisfy those that remain after errors.
     pub(super) fn compile(
         route: &Route,
         options: RouterOptions,
@@ -47,7 +47,7 @@ impl Conditions {
         })
     }
 
-    /// Whether all requests meet them.
+    /// Whether there are no conditions.
     pub(super) fn are_none(&self) -> bool {
         self.methods.are_all()
             && self.server_names.is_empty()
@@ -56,7 +56,7 @@ impl Conditions {
             && self.destinations.is_empty()
     }
 
-    /// The methods, if nothing else is asked for and all of them are common.
+    /// The methods, if these are the only condition and all of them are common.
     pub(super) fn only_methods(&self) -> Option<CommonMethods> {
         let only = self.methods.others.is_empty()
             && self.server_names.is_empty()
@@ -66,7 +66,7 @@ impl Conditions {
         only.then_some(self.methods.common)
     }
 
-    /// What a request must have one of, for each criterion that a table can answer.
+    /// The sets of values, for each condition that a table lookup can decide.
     pub(super) fn choices(&self) -> Vec<ValueSet<'_>> {
         let methods = ValueSet {
             header: None,
@@ -88,7 +88,7 @@ impl Conditions {
             && any_contains(&self.destinations, request.destination)
     }
 
-    /// Whether every request that meets `other`, or every request at all, surely meets these, too.
+    /// Whether every request that satisfies `other` (`None`: every request) certainly satisfies these conditions.
     pub(super) fn follow_from(&self, other: Option<&Self>) -> bool {
         let Some(other) = other else { return self.are_none() };
         let methods = self.methods.are_all()
@@ -108,7 +108,7 @@ impl Conditions {
             && endpoints(&self.destinations, &other.destinations)
     }
 
-    /// Whether it looks as if one request could meet both.
+    /// Whether one request may satisfy both.
     pub(super) fn overlap(&self, other: &Self) -> bool {
         let server_names = !self.names_servers()
             || !other.names_servers()
@@ -127,34 +127,34 @@ impl Conditions {
     }
 }
 
-/// Some values of which a request must have one.
+/// Values of which a request must have one.
 #[derive(Debug)]
 pub(super) struct ValueSet<'a> {
-    /// The header whose value it is, in lower case; else it is the method.
+    /// The header, with values in lower case; `None` for the method.
     pub(super) header: Option<&'a HeaderName>,
     pub(super) values: Vec<Vec<u8>>,
 }
 
-/// A set of methods; the empty one stands for all.
+/// A set of methods; the empty set means all.
 #[derive(Debug)]
 struct MethodSet {
     common: CommonMethods,
     others: Box<[String]>,
 }
 
-/// Those methods of [`COMMON`] whose bits are set: methods that need no memory of their own.
+/// The methods of [`COMMON`] whose bits are set; they need no allocation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct CommonMethods(u16);
 
 const COMMON: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT"];
 
 impl CommonMethods {
-    /// The set of one method; empty if it is none of them.
+    /// The set of one method; empty if the method is not common.
     fn of(method: &str) -> Self {
         Self(COMMON.iter().position(|common| *common == method).map_or(0, |place| 1 << place))
     }
 
-    /// Whether it stands for all methods, as the empty one does.
+    /// Whether the set means all methods, as the empty one does.
     pub(super) fn are_all(self) -> bool {
         self == Self::default()
     }
@@ -198,13 +198,13 @@ impl MethodSet {
     }
 }
 
-/// The last dot of a complete name means nothing; clients never send it.
+/// The pattern of a server name, without the root dot of a fully qualified name, which clients never send.
 fn server_name(sni: &str) -> NamePattern {
     let name = sni.strip_suffix('.').filter(|name| !name.is_empty()).unwrap_or(sni);
     NamePattern::parse(name.as_bytes())
 }
 
-/// One header: some line of it must have one of the values.
+/// Condition on a header: one of its lines must have one of the values.
 #[derive(Debug)]
 struct HeaderRule {
     name: HeaderName,
@@ -230,7 +230,7 @@ impl HeaderRule {
             diagnostics.push(Diagnostic::error(at(), format!("invalid header name '{name}'")).key());
             return None;
         };
-        // The older flavor takes an expression for one only where it stands alone.
+        // The flavor `traditional` treats a value as an expression only if it is the single value.
         let expressions = options.flavor != MatchFlavor::Traditional || values.len() == 1;
         let mut patterns = Vec::with_capacity(values.len());
         for (index, value) in values.iter().enumerate() {
@@ -247,7 +247,7 @@ impl HeaderRule {
         (!patterns.is_empty()).then(|| Self { name: header, values: patterns.into() })
     }
 
-    /// Its values in lower case, if none is an expression.
+    /// The values in lower case, if none is an expression.
     fn choice(&self) -> Option<ValueSet<'_>> {
         let text = |value: &HeaderPattern| match value {
             HeaderPattern::Text(text) => Some(text.to_ascii_lowercase()),
@@ -266,7 +266,7 @@ impl HeaderRule {
         })
     }
 
-    /// Whether a line that holds the other surely holds this.
+    /// Whether a line that satisfies `other` certainly satisfies this condition.
     fn follows_from(&self, other: &Self) -> bool {
         let same = |mine: &HeaderPattern, other: &HeaderPattern| match (mine, other) {
             (HeaderPattern::Text(mine), HeaderPattern::Text(other)) => mine.eq_ignore_ascii_case(other),
@@ -277,7 +277,7 @@ impl HeaderRule {
             && other.values.iter().all(|value| self.values.iter().any(|mine| same(mine, value)))
     }
 
-    /// Whether one line can have a value of both; two lines of one name are not thought of.
+    /// Whether one line can satisfy both; requests with two lines of one name are not considered.
     fn overlaps(&self, other: &Self) -> bool {
         use HeaderPattern::{Expression, Text};
         self.values.iter().any(|a| {

@@ -1,7 +1,7 @@
-//! A linter: pairs of routes that the two calculations of the rank put in a different order.
+//! Lint: pairs of routes that the two calculations of the rank order differently.
 //!
-//! Whoever moves from one calculation to the other sees requests change their route for just these pairs. Routes
-//! are grouped by literal, host and rank first, so that only those are compared which may meet and differ.
+//! After a switch from one calculation to the other, requests change their route exactly for these pairs. Routes are
+//! first grouped by literal, host and rank, so that only pairs are compared that may overlap and differ.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
@@ -17,28 +17,28 @@ use crate::diag::Diagnostic;
 use crate::document::NodePath;
 use crate::entity::Route;
 
-/// More warnings than this help nobody.
-const MOST_WARNINGS: usize = 50;
+/// Warnings at most: a longer list would not be read.
+const MAX_WARNINGS: usize = 50;
 
-/// More comparisons than this would take too long at each load.
-const MOST_COMPARISONS: usize = 1_000_000;
+/// Comparisons at most, to bound the time of a load.
+const MAX_COMPARISONS: usize = 1_000_000;
 
 /// Warns for pairs of routes that one request may match and that
-/// [`Original`](PriorityCalculation::Original) and [`Strict`](PriorityCalculation::Strict) rank differently; 50 at most, and a
-/// last one if there may be more. Made for the flavor `traditional_compatible`, as the calculations are.
+/// [`Original`](PriorityCalculation::Original) and [`Strict`](PriorityCalculation::Strict) rank differently; at most 50, and a
+/// last one if there may be more. For the flavor `traditional_compatible`, the only one with these calculations.
 ///
-/// Whether two regular expressions can match one path is not known; they are taken to if the texts they begin
-/// with allow it.
+/// Whether two regular expressions can match the same path is not decided; they are assumed to, if their literal
+/// prefixes allow it.
 #[must_use]
 pub fn conflicts(routes: &[impl Borrow<Route>], enabled: &dyn Fn(&Route) -> bool) -> Vec<Diagnostic> {
     let routes = &*routes.iter().map(Borrow::borrow).collect::<Vec<&Route>>();
     let drafts = entry::compile(routes, enabled, RouterOptions::default(), &mut Vec::new());
     let contend = |draft| RankedEntry::new(routes, draft);
-    let contenders: Vec<_> = drafts.iter().filter_map(contend).collect();
-    let meetings = ConflictTable::new(&contenders);
+    let entries: Vec<_> = drafts.iter().filter_map(contend).collect();
+    let table = ConflictTable::new(&entries);
     let mut search = ConflictSearch { pairs: BTreeSet::new(), comparisons: 0 };
-    for contender in &contenders {
-        meetings.visit(contender, &mut |other| search.compare(contender, other));
+    for entry in &entries {
+        table.visit(entry, &mut |other| search.compare(entry, other));
     }
     search.report(routes)
 }
@@ -49,7 +49,7 @@ struct RankedEntry<'a> {
     ranks: CalculationRanks,
 }
 
-/// The ranks of the two calculations; equal ones leave the decision to the id.
+/// The ranks by the two calculations; the id decides between equal ones.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct CalculationRanks {
     strict: u64,
@@ -57,7 +57,7 @@ struct CalculationRanks {
 }
 
 impl CalculationRanks {
-    /// Whether two entries with these ranks always stand in the same order.
+    /// Whether both calculations order two entries with these ranks alike.
     fn agree(self, other: Self) -> bool {
         let (strict, original) = (self.strict.cmp(&other.strict), self.original.cmp(&other.original));
         strict == original
@@ -79,7 +79,7 @@ impl<'a> RankedEntry<'a> {
         self.draft.entry.route.0
     }
 
-    /// How this one stands to another, by both calculations.
+    /// The order of this entry and another one, by both calculations.
     fn orders(&self, other: &Self) -> (Ordering, Ordering) {
         let ids = self.draft.id.cmp(&other.draft.id);
         (
@@ -88,7 +88,7 @@ impl<'a> RankedEntry<'a> {
         )
     }
 
-    /// Whether one request may match both, as far as hosts and conditions go.
+    /// Whether the hosts and the conditions of both can match one request.
     fn overlaps(&self, other: &Self) -> bool {
         let (mine, others) = (&self.draft.hosts, &other.draft.hosts);
         let hosts = mine.is_empty()
@@ -99,52 +99,52 @@ impl<'a> RankedEntry<'a> {
     }
 }
 
-/// Which hosts a group of contenders is for.
+/// The hosts of a group of entries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum ConflictHosts<'a> {
-    /// Whatever their hosts: all contenders of a literal are in this one too.
+    /// All entries of a literal, in addition to their other groups.
     All,
-    /// Those without hosts.
+    /// Entries without hosts.
     Any,
-    /// Those that name this host.
+    /// Entries with this host.
     Exact(&'a [u8]),
-    /// Those with a wildcard.
+    /// Entries with a wildcard host.
     Wildcards,
 }
 
-/// Contenders by the literal of their path and by host.
+/// Entries by the literal of their path and by host.
 struct ConflictTable<'a> {
     groups: FxHashMap<&'a [u8], FxHashMap<ConflictHosts<'a>, RankGroup<'a>>>,
     lengths: BTreeSet<usize>,
 }
 
-/// Contenders by rank; those of one rank need not be looked at singly where ranks agree.
+/// Entries by rank; where ranks agree, all entries of a rank are skipped at once.
 type RankGroup<'a> = BTreeMap<CalculationRanks, Vec<&'a RankedEntry<'a>>>;
 
 impl<'a> ConflictTable<'a> {
-    fn new(contenders: &'a [RankedEntry<'a>]) -> Self {
-        let mut meetings = Self { groups: FxHashMap::default(), lengths: BTreeSet::new() };
-        for contender in contenders {
-            for literal in &contender.draft.literals {
-                meetings.lengths.insert(literal.len());
-                let groups = meetings.groups.entry(literal).or_default();
-                for host_group in homes(contender) {
-                    groups.entry(host_group).or_default().entry(contender.ranks).or_default().push(contender);
+    fn new(entries: &'a [RankedEntry<'a>]) -> Self {
+        let mut table = Self { groups: FxHashMap::default(), lengths: BTreeSet::new() };
+        for entry in entries {
+            for literal in &entry.draft.literals {
+                table.lengths.insert(literal.len());
+                let groups = table.groups.entry(literal).or_default();
+                for host_group in groups_of(entry) {
+                    groups.entry(host_group).or_default().entry(entry.ranks).or_default().push(entry);
                 }
             }
         }
-        meetings
+        table
     }
 
-    /// Calls `visit` with all whose literal begins this one's, whose hosts may overlap and whose ranks disagree,
-    /// until it says no. Those with a longer literal meet this one when it is their turn.
-    fn visit(&self, contender: &RankedEntry<'_>, visit: &mut dyn FnMut(&'a RankedEntry<'a>) -> bool) {
-        let wanted = visited(contender);
-        for literal in &contender.draft.literals {
-            let beginnings = self.lengths.range(..=literal.len()).filter_map(|length| literal.get(..*length));
-            for groups in beginnings.filter_map(|beginning| self.groups.get(beginning)) {
-                let groups = wanted.iter().filter_map(|host_group| groups.get(host_group)).flatten();
-                let disagreeing = groups.filter(|(ranks, _)| !contender.ranks.agree(**ranks));
+    /// Calls `visit` with all entries whose literal is a prefix of this one's, whose hosts may overlap and whose ranks
+    /// disagree, until it returns false. Entries with a longer literal are compared when it is their turn.
+    fn visit(&self, entry: &RankedEntry<'_>, visit: &mut dyn FnMut(&'a RankedEntry<'a>) -> bool) {
+        let groups_to_visit = overlapping_groups(entry);
+        for literal in &entry.draft.literals {
+            let prefixes = self.lengths.range(..=literal.len()).filter_map(|length| literal.get(..*length));
+            for groups in prefixes.filter_map(|prefix| self.groups.get(prefix)) {
+                let groups = groups_to_visit.iter().filter_map(|host_group| groups.get(host_group)).flatten();
+                let disagreeing = groups.filter(|(ranks, _)| !entry.ranks.agree(**ranks));
                 for other in disagreeing.flat_map(|(_, members)| members) {
                     if !visit(other) {
                         return;
@@ -155,9 +155,9 @@ impl<'a> ConflictTable<'a> {
     }
 }
 
-/// The groups that a contender is a member of.
-fn homes<'a>(contender: &'a RankedEntry<'_>) -> HashSet<ConflictHosts<'a>> {
-    let hosts = contender.draft.hosts.iter().map(|host| match &host.name {
+/// The groups that contain an entry.
+fn groups_of<'a>(entry: &'a RankedEntry<'_>) -> HashSet<ConflictHosts<'a>> {
+    let hosts = entry.draft.hosts.iter().map(|host| match &host.name {
         NamePattern::Exact(name) => ConflictHosts::Exact(name),
         NamePattern::Suffix(_) | NamePattern::Prefix(_) => ConflictHosts::Wildcards,
     });
@@ -169,9 +169,9 @@ fn homes<'a>(contender: &'a RankedEntry<'_>) -> HashSet<ConflictHosts<'a>> {
     groups
 }
 
-/// The groups whose members may share a host with a contender.
-fn visited<'a>(contender: &'a RankedEntry<'_>) -> HashSet<ConflictHosts<'a>> {
-    let mut groups = homes(contender);
+/// The groups whose entries may share a host with an entry.
+fn overlapping_groups<'a>(entry: &'a RankedEntry<'_>) -> HashSet<ConflictHosts<'a>> {
+    let mut groups = groups_of(entry);
     if groups.contains(&ConflictHosts::Any) || groups.contains(&ConflictHosts::Wildcards) {
         return HashSet::from([ConflictHosts::All]);
     }
@@ -180,7 +180,7 @@ fn visited<'a>(contender: &'a RankedEntry<'_>) -> HashSet<ConflictHosts<'a>> {
     groups
 }
 
-/// What was found so far.
+/// State of the search.
 struct ConflictSearch {
     /// The winner by the original calculation, then the winner by the strict one.
     pairs: BTreeSet<(usize, usize)>,
@@ -189,10 +189,10 @@ struct ConflictSearch {
 
 impl ConflictSearch {
     fn is_over(&self) -> bool {
-        self.pairs.len() > MOST_WARNINGS || self.comparisons > MOST_COMPARISONS
+        self.pairs.len() > MAX_WARNINGS || self.comparisons > MAX_COMPARISONS
     }
 
-    /// Compares two; whether to go on.
+    /// Compares two entries; returns whether to continue.
     fn compare(&mut self, one: &RankedEntry<'_>, other: &RankedEntry<'_>) -> bool {
         if self.is_over() {
             return false;
@@ -210,7 +210,7 @@ impl ConflictSearch {
     }
 
     fn report(self, routes: &[&Route]) -> Vec<Diagnostic> {
-        let pairs = self.pairs.iter().take(MOST_WARNINGS);
+        let pairs = self.pairs.iter().take(MAX_WARNINGS);
         let mut warnings: Vec<_> = pairs
             .filter_map(|(winner, loser)| Some(warning(routes.get(*winner)?, routes.get(*loser)?)))
             .collect();
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_host_or_an_expression_jumps_the_queue() {
+    fn a_plain_host_or_a_regular_expression_ranks_too_high() {
         check(json!({"hosts": ["a.test"]}), json!({"paths": ["/x"], "methods": ["GET"]}), true);
         check(
             json!({"hosts": ["a.test"]}),
@@ -271,14 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn routes_that_both_calculations_rank_alike_are_fine() {
+    fn routes_that_both_calculations_rank_alike_are_not_reported() {
         check(json!({"hosts": ["a.test"], "paths": ["/x"]}), json!({"paths": ["/x"]}), false);
         check(json!({"paths": ["/x/y"]}), json!({"paths": ["/x"]}), false);
         check(json!({"hosts": ["a.test"]}), json!({"hosts": ["*.test"]}), false);
     }
 
     #[test]
-    fn routes_that_no_request_matches_both_are_fine() {
+    fn routes_that_do_not_overlap_are_not_reported() {
         let host = json!({"hosts": ["a.test"], "paths": ["/a"]});
         let path = json!({"paths": ["/b"], "methods": ["GET"], "headers": {"a": ["1"]}});
         check(host, path, false);
@@ -300,7 +300,7 @@ mod tests {
             .collect();
         routes.push(json!({"name": "host", "hosts": ["a.test"]}));
         let pairs = pairs(&routes);
-        assert_eq!(pairs.len(), MOST_WARNINGS + 1);
+        assert_eq!(pairs.len(), MAX_WARNINGS + 1);
         assert!(pairs.iter().all(|(path, _)| path == "routes.host"));
         assert!(pairs.last().is_some_and(|(_, message)| message.contains("may be more")));
     }

@@ -1,7 +1,7 @@
-//! Route entries: what a route is split into so that each part has one rank.
+//! Route entries: the parts of a route, each with one rank.
 //!
-//! A route with paths of several lengths has a rank for each: its expressions are one entry, its prefixes of one
-//! length another. All entries of a route share its conditions.
+//! A route with paths of several lengths has a rank for each: its regular expressions are one entry, its prefixes of the
+//! same length another. All entries of a route share its conditions.
 
 use std::sync::Arc;
 
@@ -19,23 +19,23 @@ use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};
 use crate::uri::Scheme;
 
-/// Kong's name space for the ids of a route's parts.
+/// Kong's UUID namespace for the ids of the parts of a route.
 const PARTS: Uuid = uuid!("7f145bf9-0dce-4f91-98eb-debbce4b9f6b");
 
-/// One part of a route.
+/// A part of a route with one rank.
 #[derive(Debug)]
 pub(super) struct RouteEntry {
     pub(super) route: RouteIndex,
-    /// The only scheme it is for, if it is.
+    /// The scheme, if the entry is for one only.
     scheme: Option<Scheme>,
     has_path: bool,
-    /// Nothing if all requests meet them.
+    /// `None` if there are no conditions.
     pub(super) conditions: Option<Arc<Conditions>>,
-    /// The expressions of which one must match; nothing if a literal is all that is asked.
+    /// The regular expressions of which one must match; `None` for prefixes, which the index decides.
     pub(super) patterns: Option<Arc<[PathPattern]>>,
 }
 
-/// What an entry found in a path.
+/// The match of an entry in a path.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PathMatch<'a> {
     pub(super) prefix: Option<usize>,
@@ -43,7 +43,7 @@ pub(super) struct PathMatch<'a> {
 }
 
 impl RouteEntry {
-    /// Matches all but the host; that the path begins with a literal of `literal` bytes is known.
+    /// Tests everything but the host; the index has found that the path begins with a literal of `literal` bytes.
     pub(super) fn matches(
         &self,
         request: &RouterRequest<'_>,
@@ -63,14 +63,14 @@ impl RouteEntry {
         Some(PathMatch { prefix: Some(length), regex: Some(regex) })
     }
 
-    /// Whether a request that meets `other` but for its host and its path surely meets this one, too.
-    pub(super) fn asks_no_more_than(&self, other: &Self) -> bool {
+    /// Whether every request that satisfies the scheme and the conditions of `other` certainly satisfies those of this entry.
+    pub(super) fn is_implied_by(&self, other: &Self) -> bool {
         (self.scheme.is_none() || self.scheme == other.scheme)
             && self.conditions.as_ref().is_none_or(|mine| mine.follow_from(other.conditions.as_deref()))
     }
 
-    /// All of it, if it asks for nothing but a host, a literal and methods.
-    pub(super) fn plain(&self) -> Option<InlineEntry> {
+    /// The entry in its inline form, if its only criteria are a host, a literal and methods.
+    pub(super) fn inline(&self) -> Option<InlineEntry> {
         let methods = match &self.conditions {
             None => CommonMethods::default(),
             Some(conditions) => conditions.only_methods()?,
@@ -82,8 +82,8 @@ impl RouteEntry {
     }
 }
 
-/// An entry that asks for nothing but a host, a literal and methods: most do. It is kept where it is found, since a
-/// look at the entry itself is a look elsewhere in memory.
+/// An entry whose only criteria are a host, a literal and methods, as most entries have. It is stored in the index, since
+/// access to the list of entries would be a further cache miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct InlineEntry {
     route: u32,
@@ -103,20 +103,21 @@ impl InlineEntry {
     }
 }
 
-/// An entry, and the keys under which it is looked up.
+/// An entry, and the keys under which it is indexed.
 #[derive(Debug)]
 pub(super) struct EntryDraft {
     pub(super) entry: RouteEntry,
     pub(super) key: PriorityKey,
     pub(super) kind: PathKind,
     pub(super) id: Uuid,
-    /// Empty means any host.
+    /// The hosts; empty for any host.
     pub(super) hosts: Arc<[HostPattern]>,
-    /// Texts of which a path must begin with one; at least one, maybe empty.
+    /// Literals of which one must be a prefix of the path: at least one, which may be empty.
     pub(super) literals: Vec<Box<[u8]>>,
 }
 
-/// Compiles all routes that are for HTTP, are no expressions and that `enabled` wants; what is wrong with one leaves out only that.
+/// Compiles the routes for HTTP that are not expressions and that `enabled` accepts. An invalid criterion is left out
+/// with a diagnostic.
 pub(super) fn compile(
     routes: &[&Route],
     enabled: &dyn Fn(&Route) -> bool,
@@ -124,8 +125,8 @@ pub(super) fn compile(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<EntryDraft> {
     let mut drafts = Vec::with_capacity(routes.len());
-    let wanted = |route: &Route| is_http(route) && route.expression.is_none() && enabled(route);
-    for (index, route) in routes.iter().enumerate().filter(|(_, route)| wanted(route)) {
+    let is_compiled = |route: &Route| is_http(route) && route.expression.is_none() && enabled(route);
+    for (index, route) in routes.iter().enumerate().filter(|(_, route)| is_compiled(route)) {
         let Some(conditions) = Conditions::compile(route, options, diagnostics) else { continue };
         let splitter = EntryBuilder {
             index: RouteIndex(index),
@@ -145,7 +146,7 @@ pub(super) fn is_http(route: &Route) -> bool {
     route.protocols.is_empty() || !route.protocols.iter().all(stream)
 }
 
-/// Makes the entries of one route.
+/// Builder of the entries of one route.
 struct EntryBuilder<'a> {
     index: RouteIndex,
     route: &'a Route,
@@ -175,8 +176,8 @@ impl EntryBuilder<'_> {
         }
     }
 
-    /// Positions of paths that rank alike, in the order of the first of each. The flavor `traditional` ranks each
-    /// path by itself.
+    /// Positions of the paths of each rank, ordered by the first of each. The flavor `traditional` ranks each path
+    /// separately.
     fn groups(&self) -> Vec<(PathKind, Vec<usize>)> {
         let mut groups: Vec<(PathKind, Vec<usize>)> = Vec::new();
         for (position, path) in self.route.paths.iter().enumerate() {
@@ -253,8 +254,8 @@ impl EntryBuilder<'_> {
         }
     }
 
-    /// The key for both schemes. In the flavor `traditional`, a route that names servers ranks lower over plain
-    /// http, where these do not count.
+    /// The keys by scheme. In the flavor `traditional`, a route with SNIs ranks lower over plain http, where they do not
+    /// count.
     fn keys(&self, kind: PathKind, id: Uuid) -> Vec<(Option<Scheme>, PriorityKey)> {
         let route = self.route;
         match self.options.flavor {

@@ -1,7 +1,7 @@
-//! Routes that are written as expressions, in the language of Kong's router engine and evaluated by it.
+//! Routes that are expressions, in the language of Kong's router engine and evaluated by it.
 //!
-//! They stand in a list of their own and are asked before all others, one after the other: what an expression
-//! asks cannot be looked up. Where there are none, they cost nothing.
+//! They are tested before all other routes, one after the other, since an expression cannot be indexed. Without such
+//! routes there is no cost.
 
 use std::collections::BTreeSet;
 
@@ -20,46 +20,46 @@ use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};
 use crate::uri::Scheme;
 
-/// All routes that are expressions.
+/// The routes that are expressions.
 #[derive(Debug, Default)]
 pub(super) struct ExpressionRoutes {
-    /// By falling rank.
+    /// The routes in falling rank.
     routes: Vec<ExpressionRoute>,
-    /// Everything that one of them asks for.
-    facts: Vec<RequestField>,
+    /// The fields that the expressions use.
+    fields: Vec<RequestField>,
 }
 
-/// One route.
+/// A route that is an expression.
 #[derive(Debug)]
 pub(super) struct ExpressionRoute {
     pub(super) route: RouteIndex,
     pub(super) key: PriorityKey,
-    /// The only scheme it is for, if it is.
+    /// The scheme, if the route is for one only.
     scheme: Option<Scheme>,
     expression: Expression,
-    /// The numbers and names of groups in its regular expressions.
+    /// The numbers and names of the groups in its regular expressions.
     names: Vec<(usize, String)>,
 }
 
-/// What an expression found in a request.
+/// The parts of a request that an expression matched.
 #[derive(Clone, Debug)]
 pub(super) struct Captures<'a> {
-    /// The text that it compared the path with, or found there.
+    /// The text that the path was compared with, or that was found in it.
     pub(super) path: Option<String>,
-    /// The groups of its regular expressions, from number 1.
+    /// The groups of the regular expressions, from number 1.
     pub(super) groups: Vec<(Option<&'a str>, Option<String>)>,
 }
 
 impl ExpressionRoutes {
-    /// Compiles the expressions of routes that `wanted` wants; one that is wrong is left out.
+    /// Compiles the expressions of routes that `is_enabled` accepts; an invalid one is left out with a diagnostic.
     pub(super) fn compile(
         routes: &[&Route],
-        wanted: &dyn Fn(&Route) -> bool,
+        is_enabled: &dyn Fn(&Route) -> bool,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
         let mut compiled = Self::default();
-        let mut asked = BTreeSet::new();
-        for (number, route) in routes.iter().enumerate().filter(|(_, route)| wanted(route)) {
+        let mut names = BTreeSet::new();
+        for (number, route) in routes.iter().enumerate().filter(|(_, route)| is_enabled(route)) {
             let Some(text) = &route.expression else { continue };
             let at = route.at.key("expression");
             let text = if text.contains("net.port") {
@@ -71,7 +71,7 @@ impl ExpressionRoutes {
             };
             match parse(text) {
                 Ok(expression) => {
-                    expression.add_names(&mut asked);
+                    expression.add_names(&mut names);
                     compiled.routes.push(ExpressionRoute::new(RouteIndex(number), route, expression));
                 }
                 Err(complaint) => {
@@ -82,11 +82,11 @@ impl ExpressionRoutes {
             }
         }
         compiled.routes.sort_by(|a, b| b.key.cmp(&a.key));
-        compiled.facts = asked.iter().map(|name| RequestField::new(name)).collect();
+        compiled.fields = names.iter().map(|name| RequestField::new(name)).collect();
         compiled
     }
 
-    /// Calls `take` with the routes that match, by falling rank, until it says yes.
+    /// Calls `take` with the routes that match, in falling rank, until it returns true.
     pub(super) fn search<'a>(
         &'a self,
         request: &RouterRequest<'_>,
@@ -97,12 +97,12 @@ impl ExpressionRoutes {
         }
         let host = request.host.and_then(HostName::parse);
         let mut context = Context::new(&SCHEMA);
-        for fact in &self.facts {
-            fact.tell(request, host.as_ref(), &mut context);
+        for field in &self.fields {
+            field.add_to(request, host.as_ref(), &mut context);
         }
         for route in &self.routes {
-            if let Some(caught) = route.matches(request.scheme, &mut context)
-                && take(route, caught)
+            if let Some(captures) = route.matches(request.scheme, &mut context)
+                && take(route, captures)
             {
                 return;
             }
@@ -146,7 +146,8 @@ fn groups(regex: &Regex) -> impl Iterator<Item = (usize, String)> {
     regex.capture_names().enumerate().filter_map(|(number, name)| Some((number, name?.to_owned())))
 }
 
-/// A route for TLS alone takes plain requests too, to send them to https; else its protocols count.
+/// The scheme of a route, if its protocols allow one only. A route for TLS only also matches plain requests, to redirect
+/// them to https.
 fn only_scheme(route: &Route) -> Option<Scheme> {
     let secure = |protocol: &String| matches!(protocol.as_str(), "https" | "grpcs" | "tls");
     if route.protocols.is_empty() || route.protocols == ["https"] {
@@ -160,16 +161,16 @@ fn only_scheme(route: &Route) -> Option<Scheme> {
     }
 }
 
-/// Why an expression cannot be used.
+/// The error of an invalid expression.
 struct ExpressionError {
     message: String,
     help: String,
 }
 
-/// The engine walks an expression by recursion; more parentheses within one another than this are refused.
+/// Maximum nesting of parentheses: the engine evaluates expressions by recursion.
 const DEEPEST: usize = 100;
 
-/// The same for `&&` and `||`, each of which is one step deeper than the one before.
+/// Maximum number of `&&` and `||`, each of which is one level of recursion.
 const MOST_OPERATORS: usize = 1000;
 
 fn parse(text: &str) -> Result<Expression, ExpressionError> {
@@ -182,11 +183,11 @@ fn parse(text: &str) -> Result<Expression, ExpressionError> {
         return Err(ExpressionError { message, help: "make several routes of it".to_owned() });
     }
     let expression = parser::parse(text).map_err(|error| {
-        // The position is in the first line: " --> 1:11".
-        let place = error.to_string();
-        let place = place.lines().next().unwrap_or_default().trim_start_matches([' ', '-', '>']);
-        let (line, column) = place.split_once(':').unwrap_or(("1", place));
-        // What a regular expression complains of stands in its last line.
+        // The first line of the error holds the position: " --> 1:11".
+        let position = error.to_string();
+        let position = position.lines().next().unwrap_or_default().trim_start_matches([' ', '-', '>']);
+        let (line, column) = position.split_once(':').unwrap_or(("1", position));
+        // The last line of the error of a regular expression holds its cause.
         let message = error.variant.message();
         let reason = message.lines().last().unwrap_or_default().trim_start_matches("error: ");
         ExpressionError {
@@ -197,7 +198,7 @@ fn parse(text: &str) -> Result<Expression, ExpressionError> {
     let mut names = BTreeSet::new();
     expression.add_names(&mut names);
     if let Some(unknown) = names.iter().find(|name| SCHEMA.type_of(name).is_none()) {
-        let help = format!("known are: {}", request_fields::known());
+        let help = format!("known are: {}", request_fields::field_names());
         return Err(ExpressionError { message: format!("unknown field '{unknown}'"), help });
     }
     expression.validate(&SCHEMA).map_err(|message| {
@@ -208,7 +209,7 @@ fn parse(text: &str) -> Result<Expression, ExpressionError> {
     Ok(expression)
 }
 
-/// How deep parentheses stand within one another, those in texts counted too.
+/// Nesting depth of parentheses, including those in strings.
 fn depth(text: &str) -> usize {
     let (mut open, mut deepest) = (0_usize, 0);
     for byte in text.bytes() {
@@ -222,7 +223,7 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
-/// Walks over an expression; the depth is bounded where it is parsed.
+/// Traversal of an expression; the depth is bounded by [`parse`].
 trait ExpressionVisitor {
     fn visit(&self, visit: &mut dyn FnMut(&Predicate));
     fn add_names(&self, names: &mut BTreeSet<String>);
@@ -267,15 +268,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_at_the_expression() {
+    fn errors_are_reported_at_the_expression() {
         #[track_caller]
         fn check(expression: &str, expected: &str) {
             let (_, diagnostics) = compiled(expression);
-            let said: Vec<_> = diagnostics
+            let messages: Vec<_> = diagnostics
                 .iter()
                 .map(|diagnostic| format!("{}: {}", diagnostic.path, diagnostic.message))
                 .collect();
-            assert_eq!(said, [format!("routes.e.expression: {expected}")], "{expression}");
+            assert_eq!(messages, [format!("routes.e.expression: {expected}")], "{expression}");
         }
         check("! http.path == \"/\"", "invalid expression: expected term");
         check(
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deepest_and_the_longest_that_are_read_are_evaluated() {
+    fn the_deepest_and_the_longest_accepted_expressions_are_evaluated() {
         let deep = format!("{}http.path == \"/\"{}", "!(".repeat(DEEPEST), ")".repeat(DEEPEST));
         let long = vec!["http.path == \"/\""; MOST_OPERATORS + 1].join(" && ");
         for expression in [deep, long] {

@@ -11,14 +11,14 @@ use crate::entity::{PathHandling, Route, StreamEndpoint, entity_id};
 use crate::ip_network::IpNetwork;
 use crate::uri::Scheme;
 
-/// A section of the recorded cases.
+/// Reads a section of the recorded cases.
 pub(super) fn recorded(section: &str) -> Vec<Value> {
     let cases: Value =
         serde_json::from_str(include_str!("../../tests/kong-cases/router-rules.json")).unwrap();
     cases[section].as_array().unwrap().clone()
 }
 
-/// A route with these fields.
+/// Creates a route with these fields.
 pub(super) fn route(fields: &Value) -> Route {
     let name = fields["name"].as_str().unwrap_or("r");
     let id = fields["id"].as_str().map(|id| id.parse().unwrap());

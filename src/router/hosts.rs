@@ -1,18 +1,18 @@
-//! Names of hosts: what a route may say about them, and what a request says.
+//! Host names: the patterns of a route, and the name in a request.
 
 use crate::uri::Authority;
 
-/// The longest name of a host, in bytes; DNS ends at 253.
+/// Maximum length of a host name in bytes; that of DNS is 253.
 const LONGEST: usize = 255;
 
-/// A name with at most one wildcard, at its start or its end; letters compare without case.
+/// A name with at most one wildcard, at its start or its end; compared without case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum NamePattern {
-    /// This name.
+    /// A name without a wildcard.
     Exact(Box<[u8]>),
-    /// Any name that ends so.
+    /// Any name with this suffix.
     Suffix(Box<[u8]>),
-    /// Any name that begins so.
+    /// Any name with this prefix.
     Prefix(Box<[u8]>),
 }
 
@@ -43,7 +43,7 @@ impl NamePattern {
         }
     }
 
-    /// Whether every name that matches `other` surely matches this, too.
+    /// Whether every name that matches `other` also matches this pattern.
     pub(super) fn contains(&self, other: &Self) -> bool {
         match (self, other) {
             (pattern, Self::Exact(name)) => pattern.matches(name),
@@ -53,7 +53,7 @@ impl NamePattern {
         }
     }
 
-    /// Whether some name matches both.
+    /// Whether a name can match both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Exact(name), pattern) | (pattern, Self::Exact(name)) => pattern.matches(name),
@@ -64,7 +64,7 @@ impl NamePattern {
     }
 }
 
-/// One of a route's hosts: `name`, `*.suffix` or `prefix.*`, with or without a port.
+/// A host of a route: `name`, `*.suffix` or `prefix.*`, with or without a port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct HostPattern {
     pub(super) name: NamePattern,
@@ -77,36 +77,36 @@ impl HostPattern {
         Self { name: NamePattern::parse(without_root(name).as_bytes()), port }
     }
 
-    /// Whether every host and port that match `other` surely match this, too.
+    /// Whether every host and port that match `other` also match this pattern.
     pub(super) fn contains(&self, other: &Self) -> bool {
         self.name.contains(&other.name) && (self.port.is_none() || self.port == other.port)
     }
 
-    /// Whether some host and port match both.
+    /// Whether a host and port can match both.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.name.overlaps(&other.name)
             && (self.port == other.port || self.port.is_none() || other.port.is_none())
     }
 }
 
-/// The host of one request, in lower case, without its port and without brackets; it lives on the stack.
+/// The host of a request, in lower case, without port and brackets; stored on the stack.
 pub(super) struct HostName {
     bytes: [u8; LONGEST],
     length: usize,
-    /// The port that the client named.
+    /// The port in the Host header.
     pub(super) port: Option<u16>,
 }
 
 impl HostName {
-    /// Reads a Host header; nothing if it is longer than any name of a host, or no UTF-8. `a.test.` and `a.test` are one name
-    /// (RFC 1034, section 3.1): with or without the dot of the root it meets the same routes.
+    /// Parses a Host header; `None` if it is longer than any host name, or not UTF-8. `a.test.` and `a.test` are the same name
+    /// (RFC 1034, section 3.1), so the root dot is removed.
     pub(super) fn parse(header: &[u8]) -> Option<Self> {
         let (name, port) = split_port(std::str::from_utf8(header).ok()?);
         let name = without_root(name).as_bytes();
         let mut bytes = [0; LONGEST];
-        let place = bytes.get_mut(..name.len())?;
-        place.copy_from_slice(name);
-        place.make_ascii_lowercase();
+        let buffer = bytes.get_mut(..name.len())?;
+        buffer.copy_from_slice(name);
+        buffer.make_ascii_lowercase();
         Some(Self { bytes, length: name.len(), port })
     }
 
@@ -115,12 +115,12 @@ impl HostName {
     }
 }
 
-/// A name without the dot of the DNS root.
+/// A name without the root dot of DNS.
 fn without_root(name: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-/// The host without brackets, and the port. What is not a port (`a:b`) stays a part of the host, as in Kong's router.
+/// The host without brackets, and the port. Text that is not a port (`a:b`) remains part of the host, as in Kong's router.
 fn split_port(host: &str) -> (&str, Option<u16>) {
     let authority = Authority::split(host);
     if authority.has_valid_port() { (authority.bare_host(), authority.port()) } else { (host, None) }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dot_of_the_root_makes_no_difference() {
+    fn the_root_dot_is_ignored() {
         for header in ["a.test", "A.TEST.", "a.test.:80", "a.test:80"] {
             let host = HostName::parse(header.as_bytes()).unwrap();
             assert_eq!(host.name(), b"a.test", "{header}");

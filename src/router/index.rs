@@ -1,15 +1,15 @@
-//! The index: from a host and a path to the few entries that may match them.
+//! Index of route entries: from a host and a path to the few candidates.
 //!
 //! ```text
 //! host ─┬─ exact name ────┐
-//!       ├─ known suffixes ├─ bucket ── each literal that the path begins with ── postings, best first
+//!       ├─ known suffixes ├─ bucket ── each literal that the path begins with ── candidates, best first
 //!       ├─ known prefixes ┘
 //!       └─ any host ─────────┘
 //! ```
 //!
-//! A lookup costs a hash for each length of a known suffix, prefix or literal; the number of routes does not
-//! matter, but for the time that memory takes. It allocates nothing and takes no lock. The literals of a host with
-//! few stand side by side on a shelf, all others in one table.
+//! A lookup costs one hash for each length of a known suffix, prefix or literal. It does not depend on the number of
+//! routes, except for cache misses, and it neither allocates nor locks. The literals of a host with few of them are
+//! adjacent in memory, in a small table; all others share one table.
 
 use super::RouterRequest;
 use super::candidates::{Candidate, Candidates};
@@ -18,18 +18,18 @@ use super::hosts::{HostPattern, NamePattern};
 use super::small_tables::{self, SlotContent, SmallTables, TableSlot};
 use super::text_table::{LengthSet, PrefixHasher, TableRow, TextTable};
 
-/// Entries by host and literal. They are numbered by falling rank.
+/// Entries by host and literal, numbered in falling rank.
 #[derive(Debug, Default)]
 pub(super) struct EntryIndex {
-    /// In the spaces below.
+    /// Buckets by name, in the spaces [`EXACT`], [`SUFFIX`] and [`PREFIX`].
     hosts: TextTable<HostBucket>,
     suffixes: LengthSet,
     prefixes: LengthSet,
     any: HostBucket,
-    /// Those of any host, and of hosts with many, in the space that is the number of the bucket.
+    /// Literals of any host and of hosts with many, in the space with the number of the bucket.
     literals: TextTable<Candidates>,
-    /// Those of hosts with few.
-    shelves: SmallTables<Candidates>,
+    /// Literals of hosts with few.
+    small_tables: SmallTables<Candidates>,
     buckets: u32,
 }
 
@@ -41,31 +41,31 @@ const PREFIX: u32 = 2;
 #[derive(Debug)]
 struct HostBucket {
     lengths: LengthSet,
-    /// Until all is inserted a space of the table: 0 for any host, else from 1.
-    place: TableSlot,
-    /// The number of the best entry.
+    /// The location of the literals. Until [`EntryIndex::finish`] it is a space of the table: 0 for any host, else from 1.
+    slot: TableSlot,
+    /// The number of the entry of the highest rank.
     best: u32,
 }
 
 impl Default for HostBucket {
     fn default() -> Self {
-        Self { lengths: LengthSet::default(), place: TableSlot::default(), best: u32::MAX }
+        Self { lengths: LengthSet::default(), slot: TableSlot::default(), best: u32::MAX }
     }
 }
 
 impl HostBucket {
-    /// The space in the table, while its rows are there.
+    /// The space in the table, while the rows are there.
     fn space(&self) -> u32 {
-        match self.place.get() {
+        match self.slot.get() {
             SlotContent::Table(space) => space,
-            SlotContent::Shelf(_) => 0,
+            SlotContent::Small(_) => 0,
         }
     }
 }
 
 impl EntryIndex {
-    /// Adds an entry; those of higher rank must have been added.
-    pub(super) fn insert(&mut self, host: Option<&HostPattern>, literal: &[u8], posting: Candidate) {
+    /// Adds an entry; entries must be added in falling rank.
+    pub(super) fn insert(&mut self, host: Option<&HostPattern>, literal: &[u8], candidate: Candidate) {
         let bucket = match host.map(|host| &host.name) {
             None => &mut self.any,
             Some(name) => {
@@ -81,32 +81,32 @@ impl EntryIndex {
                     }
                 };
                 let bucket = self.hosts.get_or_insert(space, text);
-                if bucket.place == TableSlot::default() {
+                if bucket.slot == TableSlot::default() {
                     self.buckets += 1;
-                    bucket.place = TableSlot::table(self.buckets);
+                    bucket.slot = TableSlot::table(self.buckets);
                 }
                 bucket
             }
         };
-        bucket.best = bucket.best.min(posting.entry);
+        bucket.best = bucket.best.min(candidate.entry);
         bucket.lengths.insert(literal.len());
-        self.literals.get_or_insert(bucket.space(), literal).push(posting);
+        self.literals.get_or_insert(bucket.space(), literal).push(candidate);
     }
 
-    /// Groups what shares a host and a literal, once all is inserted; `conditions` knows what an entry asks for.
+    /// Finishes the index after all entries are added; `conditions` returns the conditions of an entry.
     pub(super) fn finish<'a>(&mut self, conditions: &dyn Fn(u32) -> Option<&'a Conditions>) {
-        self.literals.values_mut().for_each(|postings| postings.group(conditions));
-        self.fill_shelves();
-        self.shelves.shrink();
+        self.literals.values_mut().for_each(|candidates| candidates.group(conditions));
+        self.fill_small_tables();
+        self.small_tables.shrink();
         self.literals.shrink();
         self.hosts.shrink();
     }
 
-    fn fill_shelves(&mut self) {
+    fn fill_small_tables(&mut self) {
         let mut counts = vec![0_usize; self.buckets as usize + 1];
         self.literals.spaces().for_each(|space| counts[space as usize] += 1);
         let few = |space: u32| {
-            space != 0 && counts.get(space as usize).is_some_and(|count| *count <= small_tables::MOST)
+            space != 0 && counts.get(space as usize).is_some_and(|count| *count <= small_tables::MAX_ROWS)
         };
         let mut rows = self.literals.extract(few);
         rows.sort_unstable_by_key(TableRow::label);
@@ -117,17 +117,17 @@ impl EntryIndex {
         for bucket in buckets {
             let space = bucket.space();
             let own = std::iter::from_fn(|| rows.next_if(|row| row.label() == space)).collect();
-            match self.shelves.add(own) {
-                Ok(place) => bucket.place = place,
-                Err(rows) => rows.into_iter().for_each(|row| self.literals.put_back(row)),
+            match self.small_tables.add(own) {
+                Ok(slot) => bucket.slot = slot,
+                Err(rows) => rows.into_iter().for_each(|row| self.literals.insert_row(row)),
             }
         }
     }
 
-    /// Calls `take` with postings whose host matches and whose literal begins the path, and with the length of
-    /// that literal. Once `take` says yes, only entries of a higher rank are still looked at.
+    /// Calls `take` with candidates whose host matches and whose literal is a prefix of the path, and with the length of
+    /// the literal. After `take` returns true, only entries of a higher rank are tested.
     ///
-    /// `host` is that of the request, in lower case and without its port.
+    /// `host` is the host of the request, in lower case and without its port.
     pub(super) fn search(
         &self,
         host: Option<&[u8]>,
@@ -149,12 +149,12 @@ impl EntryIndex {
     }
 }
 
-/// A lookup under way.
+/// State of a lookup.
 struct IndexSearch<'a, 'take> {
     index: &'a EntryIndex,
     request: &'a RouterRequest<'a>,
     path: PrefixHasher<'a>,
-    /// Only entries with a number below this matter.
+    /// Only entries with a lower number are tested.
     limit: u32,
     take: &'take mut dyn FnMut(Candidate, usize) -> bool,
 }
@@ -171,14 +171,14 @@ impl IndexSearch<'_, '_> {
             return;
         }
         let Self { index, request, path, limit, take } = self;
-        let place = bucket.place.get();
+        let slot = bucket.slot.get();
         for length in bucket.lengths.up_to(path.text().len()) {
-            let found = match place {
-                SlotContent::Shelf(on) => index.shelves.get(on, path, length),
-                SlotContent::Table(space) => index.literals.get_beginning(space, path, length),
+            let found = match slot {
+                SlotContent::Small(table) => index.small_tables.get(table, path, length),
+                SlotContent::Table(space) => index.literals.get_prefix(space, path, length),
             };
-            if let Some(postings) = found {
-                postings.search(request, limit, &mut |posting| take(posting, length));
+            if let Some(candidates) = found {
+                candidates.search(request, limit, &mut |candidate| take(candidate, length));
             }
         }
     }
@@ -192,14 +192,14 @@ mod tests {
     use crate::router::candidates::PortRule;
     use crate::router::fixture::get;
 
-    /// The entries that are offered for a host and a path; `taken` is one that matches.
+    /// Asserts which entries are tested for a host and a path; `taken` is one that matches.
     #[track_caller]
     fn check(index: &EntryIndex, host: &str, path: &str, taken: u32, expected: &[u32]) {
         let mut offered = Vec::new();
         let headers = HeaderMap::new();
-        index.search(Some(host.as_bytes()), &get(path, &headers), &mut |posting, _| {
-            offered.push(posting.entry);
-            posting.entry == taken
+        index.search(Some(host.as_bytes()), &get(path, &headers), &mut |candidate, _| {
+            offered.push(candidate.entry);
+            candidate.entry == taken
         });
         offered.sort_unstable();
         assert_eq!(offered, expected, "{host} {path}");
@@ -208,16 +208,16 @@ mod tests {
     fn index(rows: &[(&str, &str)]) -> EntryIndex {
         let mut index = EntryIndex::default();
         for (number, (host, literal)) in rows.iter().enumerate() {
-            let posting =
-                Candidate { entry: u32::try_from(number).unwrap(), port: PortRule::Any, plain: None };
+            let candidate =
+                Candidate { entry: u32::try_from(number).unwrap(), port: PortRule::Any, inline: None };
             let pattern = HostPattern::parse(host);
-            index.insert(Some(&pattern).filter(|_| !host.is_empty()), literal.as_bytes(), posting);
+            index.insert(Some(&pattern).filter(|_| !host.is_empty()), literal.as_bytes(), candidate);
         }
         index
     }
 
     #[test]
-    fn only_what_may_match_is_offered() {
+    fn only_possible_matches_are_tested() {
         let index = index(&[
             ("a.test", "/x"),
             ("b.test", "/x"),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_worse_than_a_match_is_offered() {
+    fn entries_below_a_match_are_not_tested() {
         let index = index(&[("*.test", "/x/y"), ("a.test", "/x"), ("", "/x"), ("", "/x")]);
         check(&index, "a.test", "/x/y", 0, &[0, 1]);
         check(&index, "a.test", "/x", 1, &[1]);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn of_many_literals_those_that_begin_the_path_are_found() {
+    fn all_literals_that_are_prefixes_of_the_path_are_found() {
         let texts: Vec<_> = (0..100).map(|number| format!("/{}", "x".repeat(number))).collect();
         let index = index(&texts.iter().map(|text| ("a.test", text.as_str())).collect::<Vec<_>>());
         check(&index, "a.test", "/xxy", 99, &[0, 1, 2]);

@@ -1,9 +1,9 @@
-//! Prefilter of regular expressions: texts that a path must hold for an expression to match.
+//! Prefilter of regular expressions: literals that a path must contain for an expression to match.
 //!
-//! Expressions that begin alike, such as `~/[a-z]+/orders$`, share one place in the index. Run one by one, thousands
-//! of them cost milliseconds for each request. From each is taken a text that all its matches hold (`/orders`); one
-//! automaton finds those that a path holds, and only their expressions are run. An expression that has no such text is
-//! run as before.
+//! Expressions with the same literal prefix, such as `~/[a-z]+/orders$`, share one list of the index. Evaluated one by
+//! one, thousands of them cost milliseconds for each request. Each contributes a literal that all its matches contain
+//! (`/orders`); an Aho-Corasick automaton finds the literals in a path, and only expressions whose literal was found are
+//! evaluated. An expression without such a literal is always evaluated.
 
 use std::collections::HashMap;
 
@@ -11,10 +11,10 @@ use aho_corasick::AhoCorasick;
 
 use super::pattern::PathPattern;
 
-/// Fewer expressions than this are run one by one.
+/// Fewer expressions than this are evaluated one by one.
 const FEW: usize = if cfg!(test) { 1 } else { 16 };
 
-/// Finds which of many texts a path holds.
+/// Automaton that finds which of many literals a path contains.
 #[derive(Debug)]
 pub(super) struct LiteralFilter {
     automaton: AhoCorasick,
@@ -22,7 +22,7 @@ pub(super) struct LiteralFilter {
 }
 
 impl LiteralFilter {
-    /// Numbers a text of each expression, that which the fewest others share; none if there are few expressions.
+    /// Numbers a literal of each expression, the one that the fewest others share; `None` if there are few expressions.
     pub(super) fn new<'a>(patterns: impl Iterator<Item = &'a PathPattern> + Clone) -> Option<Self> {
         if patterns.clone().take(FEW).count() < FEW {
             return None;
@@ -43,18 +43,18 @@ impl LiteralFilter {
             pattern.set_literal_number(number);
         }
         let count = texts.len();
-        // An automaton that cannot be made filters nothing.
+        // If the automaton cannot be built, there is no filter.
         let automaton = AhoCorasick::new(texts).ok().filter(|_| count > 0)?;
         Some(Self { automaton, count })
     }
 }
 
-/// The texts that one path holds, looked for when first asked.
+/// The literals in one path, searched on first use.
 #[derive(Debug)]
 pub(super) struct FoundLiterals<'a> {
     filter: Option<&'a LiteralFilter>,
     path: &'a [u8],
-    /// A bit for each text.
+    /// A bit for each literal.
     found: Option<Box<[u64]>>,
 }
 
@@ -63,7 +63,7 @@ impl<'a> FoundLiterals<'a> {
         Self { filter, path, found: None }
     }
 
-    /// Whether the path holds the text of an expression, or that has none.
+    /// Whether the path contains the literal of an expression; true if the expression has none.
     pub(super) fn may_match(&mut self, pattern: &PathPattern) -> bool {
         let (Some(filter), Some(number)) = (self.filter, pattern.literal_number()) else { return true };
         let found = self.found.get_or_insert_with(|| {
@@ -84,7 +84,7 @@ mod tests {
     use crate::router::RegexCompilation;
 
     #[test]
-    fn only_expressions_whose_text_the_path_holds_are_run() {
+    fn only_expressions_whose_literal_is_in_the_path_are_evaluated() {
         let expressions = [
             "/[a-z]+/orders$",
             "/[a-z]+/orders/[0-9]+",
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn thousands_of_expressions_are_not_run_for_a_path_of_none() {
+    fn thousands_of_expressions_are_not_evaluated_for_a_path_without_their_literals() {
         let patterns: Vec<PathPattern> = (0..10_000)
             .map(|n| {
                 PathPattern::new(&format!(r"/\w+/items/\d+/p{n}$"), RegexCompilation::OnFirstUse).unwrap()

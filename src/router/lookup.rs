@@ -1,4 +1,4 @@
-//! The Router itself: compiled once, then asked for each request.
+//! The router: compiled once per configuration, then searched for each request.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -16,27 +16,26 @@ use super::route_match::{MatchCandidate, MatchKind, RouteMatch};
 use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};
 
-/// All routes of a configuration, compiled.
+/// The compiled routes of a configuration.
 #[derive(Debug)]
 pub struct Router {
     flavor: MatchFlavor,
-    /// Asked before all others; none but in the flavor `expressions`.
+    /// Tested before all others; empty except in the flavor `expressions`.
     expressions: ExpressionRoutes,
-    /// By falling rank; their places are the numbers in the index.
+    /// Entries in falling rank; their positions are the numbers in the index.
     entries: Vec<RouteEntry>,
-    /// Their ranks.
+    /// The ranks of the entries.
     keys: Vec<PriorityKey>,
     index: EntryIndex,
-    /// Tells which regular expressions cannot match a path; none if there are few.
+    /// Prefilter of regular expressions; `None` if there are few.
     literals: Option<LiteralFilter>,
 }
 
 impl Router {
-    /// Compiles the routes that are for HTTP and that `enabled` wants. A Route whose Service is disabled takes
-    /// no part; one without a Service does.
+    /// Compiles the routes for HTTP that `enabled` accepts. The caller excludes routes of disabled Services; routes without
+    /// a Service are included.
     ///
-    /// What is wrong is returned beside the router, which does without just that: an invalid expression, regular
-    /// expression or header name.
+    /// Invalid expressions, regular expressions and header names are left out of the router and returned as diagnostics.
     pub fn new(
         routes: &[impl Borrow<Route>],
         enabled: &dyn Fn(&Route) -> bool,
@@ -45,12 +44,12 @@ impl Router {
         let routes = &*routes.iter().map(Borrow::borrow).collect::<Vec<&Route>>();
         let mut diagnostics = Vec::new();
         let mut drafts = entry::compile(routes, enabled, options, &mut diagnostics);
-        // Stable: of equal keys, the first in the file wins.
+        // The sort is stable: of equal keys, the first in the file takes precedence.
         drafts.sort_by(|a, b| b.key.cmp(&a.key));
         let expressions = match options.flavor {
             MatchFlavor::Expressions => {
-                let wanted = |route: &Route| entry::is_http(route) && enabled(route);
-                ExpressionRoutes::compile(routes, &wanted, &mut diagnostics)
+                let is_compiled = |route: &Route| entry::is_http(route) && enabled(route);
+                ExpressionRoutes::compile(routes, &is_compiled, &mut diagnostics)
             }
             MatchFlavor::TraditionalCompatible | MatchFlavor::Traditional => ExpressionRoutes::default(),
         };
@@ -72,17 +71,17 @@ impl Router {
         (compiled, diagnostics)
     }
 
-    /// The route that gets a request, if any does: of all that match, the one of the highest rank.
+    /// The matching route of the highest rank, if any matches.
     ///
-    /// The work does not grow with the number of routes, but for those that are expressions, and for those that
-    /// share one host and one path and that neither a method nor the value of a header tells apart. Of regular
-    /// expressions that share one, those are run whose own texts the path holds. Nothing is allocated, but for these
-    /// texts where there are many expressions, and by an expression that is used for the first time in a thread.
+    /// The cost does not depend on the number of routes, with two exceptions: routes that are expressions, and routes that
+    /// share one host and one path and differ neither in a method nor in the value of a header. Of regular expressions with
+    /// the same literal prefix only those are evaluated whose literal is in the path. There are no allocations, except for
+    /// the set of these literals if there are many expressions, and for the first use of a regular expression in a thread.
     #[must_use]
     pub fn find(&self, request: &RouterRequest<'_>) -> Option<RouteMatch<'_>> {
         let mut found = None;
-        self.expressions.search(request, &mut |written, caught| {
-            found = Some(RouteMatch::by_expression(written.route, caught));
+        self.expressions.search(request, &mut |expression_route, captures| {
+            found = Some(RouteMatch::by_expression(expression_route.route, captures));
             true
         });
         if found.is_some() {
@@ -96,7 +95,7 @@ impl Router {
         found
     }
 
-    /// All routes that match a request, by falling rank; [`find`](Self::find) returns the first.
+    /// All routes that match a request, in falling rank; [`find`](Self::find) returns the first.
     #[must_use]
     pub fn candidates(&self, request: &RouterRequest<'_>) -> Vec<MatchCandidate<'_>> {
         let mut found = Vec::new();
@@ -108,9 +107,10 @@ impl Router {
         });
         found.sort_by_key(|(number, _)| *number);
         let mut candidates = Vec::with_capacity(found.len());
-        self.expressions.search(request, &mut |written, caught| {
-            let RouteMatch { route, prefix, .. } = RouteMatch::by_expression(written.route, caught);
-            candidates.push(MatchCandidate { route, prefix, key: &written.key });
+        self.expressions.search(request, &mut |expression_route, captures| {
+            let RouteMatch { route, prefix, .. } =
+                RouteMatch::by_expression(expression_route.route, captures);
+            candidates.push(MatchCandidate { route, prefix, key: &expression_route.key });
             false
         });
         candidates.extend(found.into_iter().map(|(_, candidate)| candidate));
@@ -132,33 +132,33 @@ impl Router {
         };
         let name = host.as_ref().map(HostName::name);
         let mut literals = FoundLiterals::new(self.literals.as_ref(), request.path);
-        self.index.search(name, request, &mut |posting, literal| {
-            if !posting.port.accepts(named_port, default_port) {
+        self.index.search(name, request, &mut |candidate, literal| {
+            if !candidate.port.accepts(named_port, default_port) {
                 return false;
             }
-            if let Some(plain) = posting.plain {
-                let found = plain.matches(request, literal);
-                return found.is_some_and(|found| take(posting.entry, plain.route(), found));
+            if let Some(inline) = candidate.inline {
+                let found = inline.matches(request, literal);
+                return found.is_some_and(|found| take(candidate.entry, inline.route(), found));
             }
-            let Some(entry) = self.entries.get(posting.entry as usize) else { return false };
+            let Some(entry) = self.entries.get(candidate.entry as usize) else { return false };
             entry
                 .matches(request, literal, &mut literals)
-                .is_some_and(|found| take(posting.entry, entry.route, found))
+                .is_some_and(|found| take(candidate.entry, entry.route, found))
         });
     }
 
     fn push(&mut self, draft: EntryDraft) {
         let entry = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        let plain = draft.entry.plain();
+        let inline = draft.entry.inline();
         for literal in &draft.literals {
             if draft.hosts.is_empty() {
-                self.index.insert(None, literal, Candidate { entry, port: PortRule::Any, plain });
+                self.index.insert(None, literal, Candidate { entry, port: PortRule::Any, inline });
             }
             for host in draft.hosts.iter() {
                 self.index.insert(
                     Some(host),
                     literal,
-                    Candidate { entry, port: self.port_rule(host), plain },
+                    Candidate { entry, port: self.port_rule(host), inline },
                 );
             }
         }
@@ -166,7 +166,8 @@ impl Router {
         self.keys.push(draft.key);
     }
 
-    /// In the flavor `traditional`, a client must name the port of a host without wildcard, even the default.
+    /// The condition on the port. In the flavor `traditional`, the Host header must have the port of a host without wildcard,
+    /// even if it is the default.
     fn port_rule(&self, host: &HostPattern) -> PortRule {
         match (host.port, self.flavor) {
             (None, _) => PortRule::Any,

@@ -1,30 +1,31 @@
-//! WHICH: picks a Route, as Kong 3.x does, in time that does not grow with the number of routes.
+//! Choice of the Route for a request, as Kong 3.x does, in time that does not depend on the number of routes.
 //!
-//! Kong's answer is, by definition, the route of the highest rank among all that match. Kong walks all routes by
-//! rank; here an index offers those few whose host and path may match, and the same rank decides. There is no
-//! cache that clients could fill or that a reload would have to empty: a lookup costs less than the key of one.
+//! The result is the matching route of the highest rank. Kong tests all routes in the order of their ranks and caches
+//! results; here an index returns the few candidates whose host and path may match, and the same rank decides. There is
+//! no cache that clients could fill or that a reload would have to clear: a lookup costs less than the key of a cache
+//! entry.
 //!
-//! | file | what it is about |
+//! | file | contents |
 //! |---|---|
-//! | `options` | which of Kong's routers, and how it ranks |
+//! | `options` | flavor of Kong's router, calculation of ranks |
 //! | `priority` | ranks |
-//! | `hosts`, `pattern`, `conditions` | what a route asks of a request |
-//! | `entry` | a route, split into parts of one rank |
-//! | `expressions`, `request_fields` | routes that are expressions, and what these know of a request |
+//! | `hosts`, `pattern`, `conditions` | criteria of a route |
+//! | `entry` | parts of a route, each with one rank |
+//! | `expressions`, `request_fields` | routes that are expressions, and the fields of a request for them |
 //! | `index`, `candidates`, `text_table`, `small_tables` | from host and path to entries |
-//! | `lookup`, `route_match` | the [`Router`], and what it finds |
-//! | `rule` | why one rank is higher, in words |
-//! | `conflicts` | pairs of routes that the two calculations rank differently |
-//! | `shadows` | routes that never match, since others match all that they do |
+//! | `lookup`, `route_match` | the [`Router`] and its result |
+//! | `rule` | reason why one rank is higher, as text |
+//! | `conflicts` | lint: pairs of routes that the two calculations rank differently |
+//! | `shadows` | lint: routes that never match, since others always take precedence |
 //! | `path` | the path for the upstream |
 //!
-//! It is better than Kong's on purpose in these points:
-//! - hosts and SNIs compare without case (RFC 4343), and a port behind an address in brackets is understood;
-//! - paths are bytes, so that one which is no UTF-8 once decoded still finds its route;
-//! - a regular expression for a header is read as it stands and ignores case; Kong's default router changes it to
+//! Intended differences from Kong:
+//! - hosts and SNIs are compared without case (RFC 4343), and a port after an address in brackets is parsed;
+//! - paths are bytes, so that a path that is not UTF-8 after decoding still finds its route;
+//! - a regular expression for a header is used unchanged and ignores case; Kong's default router converts it to
 //!   lower case, so that `\D` means `\d`;
-//! - in the flavor `traditional`, nothing but a route's own criteria changes its rank, and the wildcard in
-//!   `name.*` stands only at the end.
+//! - in the flavor `traditional`, only a route's own criteria determine its rank, and the wildcard in `name.*` is allowed
+//!   only at the end.
 
 mod candidates;
 mod conditions;
@@ -58,7 +59,7 @@ pub use conflicts::conflicts;
 pub use lookup::Router;
 pub use options::{MatchFlavor, PriorityCalculation, RegexCompilation, RouterOptions};
 pub use path::join;
-pub use pattern::beginning;
+pub use pattern::path_prefix;
 pub use priority::PriorityKey;
 pub use route_match::{Capture, MatchCandidate, RouteMatch};
 pub use shadows::shadowed;
@@ -71,12 +72,12 @@ use crate::diag::Diagnostic;
 use crate::document::NodePath;
 use crate::uri::Scheme;
 
-/// What the router looks at.
+/// The parts of a request that the router reads.
 #[derive(Clone, Copy, Debug)]
 pub struct RouterRequest<'a> {
-    /// The method, as the client wrote it.
+    /// The method, as sent by the client.
     pub method: &'a str,
-    /// The Host header or the authority, with its port if it has one.
+    /// The Host header or the authority, with the port if there is one.
     pub host: Option<&'a [u8]>,
     /// The path without the query, [normalized](crate::uri::normalize_path).
     pub path: &'a [u8],
@@ -84,31 +85,31 @@ pub struct RouterRequest<'a> {
     pub query: Option<&'a str>,
     /// All headers.
     pub headers: &'a HeaderMap,
-    /// Whether the client uses TLS; of gRPC, too.
+    /// Whether the client uses TLS, also for gRPC.
     pub scheme: Scheme,
-    /// The server name that the client asked for in its TLS handshake.
+    /// The server name of the TLS handshake.
     pub sni: Option<&'a str>,
-    /// The client.
+    /// The address of the client.
     pub source: SocketAddr,
-    /// The listener.
+    /// The address of the listener.
     pub destination: SocketAddr,
 }
 
-/// A complaint about a regular expression of a route.
+/// The error about an invalid regular expression of a route.
 fn invalid_regex(route: &crate::entity::Route, at: NodePath, value: &str, error: &str) -> Diagnostic {
-    let mut complaint = Diagnostic::error(at, format!("invalid regex '{value}': {error}"));
-    if let Some(told) = told(route, value) {
-        // Kong compiles a route to one expression, and complains of that.
-        complaint = complaint.with_kong_message(route.at.key("@entity").index(0), told);
+    let mut diagnostic = Diagnostic::error(at, format!("invalid regex '{value}': {error}"));
+    if let Some(message) = kong_message(route, value) {
+        // Kong compiles a route to one expression and reports the error about that.
+        diagnostic = diagnostic.with_kong_message(route.at.key("@entity").index(0), message);
     }
     if error.contains("look-around") || error.contains("backreferences") {
-        return complaint.help("write it without look-around and back-references, or as several paths");
+        return diagnostic.help("write it without look-around and back-references, or as several paths");
     }
-    complaint
+    diagnostic
 }
 
-/// What Kong's router says of a route whose path or header is an expression that cannot be compiled.
-fn told(route: &crate::entity::Route, value: &str) -> Option<String> {
+/// Kong's message for a route with a regular expression that cannot be compiled.
+fn kong_message(route: &crate::entity::Route, value: &str) -> Option<String> {
     if let Some(expression) = value.strip_prefix("~*") {
         let error = regex::Regex::new(expression).err()?;
         return Some(format!("Router Expression failed validation: {error}"));
@@ -127,6 +128,6 @@ fn told(route: &crate::entity::Route, value: &str) -> Option<String> {
     let at = line.find(&literal)?;
     let (column, width) = (line[..at].chars().count(), literal.chars().count());
     let mark = format!("{}^{}^", " ".repeat(column), "-".repeat(width.saturating_sub(2)));
-    let place = format!(" --> 1:{}\n  |\n1 | {line}\n  | {mark}\n  |\n", column + 1);
-    Some(format!("Router Expression failed validation: {place}  = {error}"))
+    let position = format!(" --> 1:{}\n  |\n1 | {line}\n  | {mark}\n  |\n", column + 1);
+    Some(format!("Router Expression failed validation: {position}  = {error}"))
 }

@@ -1,13 +1,13 @@
-//! The path for the upstream: a Service's and a request's, joined.
+//! Path of the upstream request: the Service's path joined with the request's.
 
 use std::borrow::Cow;
 
 use crate::entity::PathHandling;
 
-/// The path for the upstream: the Service's path and the request's.
+/// Joins the Service's path with the request's.
 ///
-/// `prefix` is how many bytes of `path` a route matched; they are cut off if `strip_path` says so. Of the rest,
-/// one leading `./`, `../`, `.` or `..` is dropped, so that a request cannot climb out of the Service's path.
+/// `prefix` is the number of bytes of `path` that the route matched; they are removed if `strip_path` is set. From the
+/// rest, one leading `./`, `../`, `.` or `..` is removed, so that a request cannot leave the Service's path.
 /// (Kong: Route object, `strip_path` and `path_handling`.)
 #[must_use]
 pub fn join<'a>(
@@ -39,7 +39,7 @@ fn join_whole<'a>(base: &[u8], path: &'a [u8]) -> Cow<'a, [u8]> {
     }
 }
 
-/// Joins what is left of `path`; its last slash survives where nothing else is left.
+/// Joins the rest of `path`; if nothing else is left of it, its last slash is kept.
 fn join_rest(base: &[u8], path: &[u8], rest: &[u8]) -> Vec<u8> {
     let open = without_slash(base);
     let slash_asked = path.ends_with(b"/") && (path.len() > 1 || base.ends_with(b"/"));
@@ -71,7 +71,7 @@ mod tests {
     use crate::uri::normalize_path;
 
     #[test]
-    fn a_path_that_stays_is_borrowed() {
+    fn an_unchanged_path_is_borrowed() {
         let joined = join(None, b"/a/b", Some(1), false, PathHandling::V0);
         assert!(matches!(joined, Cow::Borrowed(_)));
     }
@@ -80,7 +80,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
 
         #[test]
-        fn a_join_never_climbs(rest in "(/|\\.|a){0,8}", strip: bool) {
+        fn a_joined_path_never_leaves_the_base(rest in "(/|\\.|a){0,8}", strip: bool) {
             let path = normalize_path(format!("/p{rest}").as_bytes()).into_owned();
             let joined = join(Some("/base"), &path, Some(2).filter(|_| path.starts_with(b"/p")), strip, PathHandling::V0);
             prop_assert!(normalize_path(&joined).starts_with(b"/base"));

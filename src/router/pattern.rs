@@ -1,4 +1,4 @@
-//! Regular expressions of routes: checked at load, compiled when first needed.
+//! Regular expressions of routes: checked at load, compiled at load or on first use.
 
 use std::sync::OnceLock;
 
@@ -7,31 +7,31 @@ use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::options::RegexCompilation;
 
-/// One regular expression over bytes.
+/// A regular expression over bytes.
 #[derive(Debug)]
 pub(super) struct BytesRegex {
     source: String,
     ignores_case: bool,
-    /// Nothing inside if it cannot be compiled, which loading rules out.
+    /// `None` inside if it cannot be compiled, which the check at load excludes.
     compiled: OnceLock<Option<Regex>>,
 }
 
-/// A regular expression that a path begins with, and the text that every match begins with.
+/// A regular expression that is anchored at the start of a path, and its literal prefix.
 #[derive(Debug)]
 pub(super) struct PathPattern {
     pattern: BytesRegex,
     literal: Box<[u8]>,
-    /// Texts that every match holds, behind the one that it begins with.
+    /// Literals that every match contains after its prefix.
     required: Box<[Box<[u8]>]>,
-    /// The number of one of them in the [`LiteralFilter`](super::literals::LiteralFilter).
+    /// The number of one of these in the [`LiteralFilter`](super::literals::LiteralFilter).
     number: OnceLock<usize>,
 }
 
 impl PathPattern {
-    /// Reads what stands behind `~`. It holds from the start of the path, and up to anywhere.
+    /// Parses the expression after `~`. It is anchored at the start of the path, and not at its end.
     ///
     /// # Errors
-    /// What is wrong with the expression.
+    /// The expression is invalid.
     pub(super) fn new(expression: &str, compilation: RegexCompilation) -> Result<Self, String> {
         let (pattern, syntax) = BytesRegex::new(format!("^{expression}"), false, compilation)?;
         let literal = literal_prefix(&syntax).into_boxed_slice();
@@ -41,37 +41,37 @@ impl PathPattern {
         Ok(Self { pattern, literal, required, number: OnceLock::new() })
     }
 
-    /// Texts that every match holds.
+    /// Literals that every match contains.
     pub(super) fn required(&self) -> impl Iterator<Item = &[u8]> {
         self.required.iter().map(|literal| &**literal)
     }
 
-    /// Notes which text of a filter is this one's; the first number stays.
+    /// Sets the number of its literal in the filter; later calls have no effect.
     pub(super) fn set_literal_number(&self, number: usize) {
         self.number.get_or_init(|| number);
     }
 
-    /// The number of the text that a path must hold, if there is one.
+    /// The number of the literal that a path must contain, if there is one.
     pub(super) fn literal_number(&self) -> Option<usize> {
         self.number.get().copied()
     }
 
-    /// The text that every match begins with.
+    /// The literal prefix of every match.
     pub(super) fn literal(&self) -> &[u8] {
         &self.literal
     }
 
-    /// Whether both are written alike.
+    /// Whether both have the same source.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         self.pattern.is_same(&other.pattern)
     }
 
-    /// Whether everything that begins with the literal surely matches.
-    pub(super) fn matches_all_beginnings(&self) -> bool {
-        parse(&self.pattern.source, false).is_ok_and(|syntax| is_open(&syntax))
+    /// Whether every path with the literal prefix certainly matches.
+    pub(super) fn matches_every_extension(&self) -> bool {
+        parse(&self.pattern.source, false).is_ok_and(|syntax| is_prefix_only(&syntax))
     }
 
-    /// The expression and the length of its match.
+    /// Matches a path; returns the compiled expression and the length of the match.
     pub(super) fn find(&self, path: &[u8]) -> Option<(&Regex, usize)> {
         if !path.starts_with(&self.literal) {
             return None;
@@ -82,15 +82,15 @@ impl PathPattern {
 }
 
 impl BytesRegex {
-    /// Reads an expression that holds anywhere in a text, whatever the case of its letters.
+    /// Parses an expression that matches anywhere in a text and ignores case.
     ///
     /// # Errors
-    /// What is wrong with the expression.
+    /// The expression is invalid.
     pub(super) fn anywhere(expression: &str, compilation: RegexCompilation) -> Result<Self, String> {
         Self::new(expression.to_owned(), true, compilation).map(|(pattern, _)| pattern)
     }
 
-    /// Whether both are written alike.
+    /// Whether both have the same source.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         (&self.source, self.ignores_case) == (&other.source, other.ignores_case)
     }
@@ -118,7 +118,7 @@ impl BytesRegex {
     }
 }
 
-/// Checks the syntax of an expression, as the regex crate will read it.
+/// Parses an expression with the options that the regex crate will use.
 fn parse(source: &str, ignores_case: bool) -> Result<Hir, String> {
     let mut parser = regex_syntax::ParserBuilder::new().utf8(false).case_insensitive(ignores_case).build();
     parser.parse(source).map_err(|error| match error {
@@ -128,12 +128,12 @@ fn parse(source: &str, ignores_case: bool) -> Result<Hir, String> {
     })
 }
 
-/// An expression of this size is far from the limit of the regex crate; whether a bigger one is within, only
-/// compiling it tells.
+/// Expressions up to this size are far below the limit of the regex crate. A larger one is compiled at load, which is the
+/// only way to find out.
 const SURELY_COMPILES: usize = 20_000;
 
-/// How many ranges and bytes an expression has, repetitions written out. The depth is bounded by the parser's own
-/// limit on nesting.
+/// The number of ranges and bytes of an expression, with repetitions expanded. The recursion is bounded by the nesting
+/// limit of the parser.
 fn size(syntax: &Hir) -> usize {
     match syntax.kind() {
         HirKind::Empty | HirKind::Look(_) => 1,
@@ -151,8 +151,8 @@ fn size(syntax: &Hir) -> usize {
     }
 }
 
-/// Whether an expression is a text from the start on, and whatever follows it may be missing.
-fn is_open(syntax: &Hir) -> bool {
+/// Whether an expression is a literal, followed only by optional parts.
+fn is_prefix_only(syntax: &Hir) -> bool {
     let HirKind::Concat(parts) = syntax.kind() else { return false };
     let Some((start, rest)) = parts.split_first() else { return false };
     let is_text = |part: &&Hir| matches!(part.kind(), HirKind::Literal(_));
@@ -163,19 +163,19 @@ fn is_open(syntax: &Hir) -> bool {
     matches!(start.kind(), HirKind::Look(Look::Start)) && rest.iter().skip_while(is_text).all(may_be_missing)
 }
 
-/// What every path that a Route's path is for begins with: all of a prefix, the first text of an expression.
+/// The literal prefix of all paths that a Route's path matches: the whole of a prefix, the literal prefix of an expression.
 #[must_use]
-pub fn beginning(path: &str) -> Box<[u8]> {
+pub fn path_prefix(path: &str) -> Box<[u8]> {
     match path.strip_prefix('~') {
         None => path.as_bytes().into(),
-        // One that cannot be read is refused elsewhere.
+        // Invalid expressions are rejected by the router.
         Some(expression) => PathPattern::new(expression, RegexCompilation::OnFirstUse)
             .map(|pattern| pattern.literal)
             .unwrap_or_default(),
     }
 }
 
-/// The longest text that every match begins with; empty if a match may begin anywhere.
+/// The longest literal prefix of all matches; may be empty.
 fn literal_prefix(syntax: &Hir) -> Vec<u8> {
     let mut literal = Vec::new();
     if syntax.properties().look_set_prefix().contains(Look::Start) {
@@ -184,8 +184,8 @@ fn literal_prefix(syntax: &Hir) -> Vec<u8> {
     literal
 }
 
-/// Appends literals up to the first thing that is none; whether there was no such thing. The depth is bounded by
-/// the parser's own limit on nesting.
+/// Appends literals up to the first part that is not one; returns whether all parts are literals. The recursion is
+/// bounded by the nesting limit of the parser.
 fn collect_literal(syntax: &Hir, literal: &mut Vec<u8>) -> bool {
     match syntax.kind() {
         HirKind::Empty | HirKind::Look(Look::Start) => true,
@@ -199,7 +199,7 @@ fn collect_literal(syntax: &Hir, literal: &mut Vec<u8>) -> bool {
     }
 }
 
-/// Collects texts that every match of an expression holds, each as long as can be.
+/// Collector of the longest literals that every match of an expression contains.
 #[derive(Default)]
 struct LiteralRuns {
     done: Vec<Box<[u8]>>,
@@ -207,10 +207,10 @@ struct LiteralRuns {
 }
 
 impl LiteralRuns {
-    /// Shorter texts tell too little.
+    /// Minimum length of a literal; shorter ones are not selective.
     const SHORTEST: usize = 2;
 
-    /// Walks the parts that no match is without. The depth is bounded by the parser's own limit on nesting.
+    /// Visits the parts that every match contains. The recursion is bounded by the nesting limit of the parser.
     fn collect(&mut self, syntax: &Hir) {
         match syntax.kind() {
             HirKind::Empty | HirKind::Look(_) => {}
@@ -233,7 +233,7 @@ impl LiteralRuns {
         }
     }
 
-    /// The texts but for the one that the index looks up anyway.
+    /// The literals without the prefix, which the index looks up.
     fn finish(mut self, prefix: &[u8]) -> Box<[Box<[u8]>]> {
         self.end_run();
         self.done.retain(|run| **run != *prefix);

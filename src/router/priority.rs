@@ -1,4 +1,4 @@
-//! How routes are ranked: the key that decides between all routes that match a request.
+//! Ranks of routes: the key that decides between all routes that match a request.
 
 use std::cmp::Reverse;
 
@@ -8,7 +8,7 @@ use super::hosts::HostPattern;
 use super::options::PriorityCalculation;
 use crate::entity::Route;
 
-/// What the paths of one route entry are; entries with different kinds rank differently.
+/// The kind of the paths of a route entry; entries of different kinds have different ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PathKind {
     /// The route has no paths.
@@ -29,40 +29,40 @@ impl PathKind {
     }
 }
 
-/// The rank of a route entry; the greatest one that matches wins. Keys of one Router are of one flavor, but for
-/// expressions.
+/// The rank of a route entry; the greatest one that matches takes precedence. All keys of a Router have the same flavor,
+/// except for expressions.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PriorityKey {
     /// Flavor `traditional_compatible`.
     Compatible {
-        /// The number that the router engine of Kong sorts by.
+        /// The number by which Kong's router engine sorts.
         priority: u64,
-        /// The id of the Route, or one made from it for a Route whose paths are of several lengths.
+        /// The id of the Route, or one derived from it for a Route with paths of several lengths.
         id: Uuid,
     },
     /// Flavor `traditional`.
     Traditional {
-        /// How many kinds of criteria there are.
+        /// The number of kinds of criteria.
         weight: u32,
-        /// Which ones: 64 hosts, 32 headers, 16 paths, 8 methods, 4 SNIs, 2 sources, 1 destinations.
+        /// The kinds: 64 hosts, 32 headers, 16 paths, 8 methods, 4 SNIs, 2 sources, 1 destinations.
         category: u8,
-        /// 4 a host has wildcard and port, 2 no host has a wildcard, 1 the path is a regular expression.
+        /// 4: a host has a wildcard and a port; 2: no host has a wildcard; 1: the path is a regular expression.
         details: u8,
-        /// How many header names there are.
+        /// The number of header names.
         headers: usize,
-        /// The route's own number; 0 unless the path is a regular expression.
+        /// The route's `regex_priority`; 0 unless the path is a regular expression.
         regex_priority: i64,
-        /// Bytes of the prefix.
+        /// The length of the prefix in bytes.
         prefix_length: u64,
-        /// Whether a host without wildcard has a port.
+        /// Whether a host without a wildcard has a port.
         names_port: bool,
-        /// When the Route was made, in Unix seconds: the older one wins. A Route that does not say is the
-        /// youngest, since Kong takes the time of loading for it.
+        /// The Route's `created_at` in Unix seconds; the older one takes precedence. A Route without it is the youngest,
+        /// since Kong sets it to the time of the load.
         created_at: Reverse<i64>,
     },
-    /// Flavor `expressions`, and the Route is one: above all others.
+    /// A Route that is an expression, in the flavor `expressions`: above all others.
     Expression {
-        /// The number that the router engine of Kong sorts by: eight bits set, then the Route's own number.
+        /// The number by which Kong's router engine sorts: eight bits set, then the Route's `priority`.
         priority: u64,
         /// The id of the Route.
         id: Uuid,
@@ -85,7 +85,7 @@ impl PriorityKey {
         Self::Expression { priority: 0xFF << 56 | route.priority, id: route.id }
     }
 
-    /// The key in the flavor `traditional`. Over plain http an SNI counts for nothing.
+    /// The key in the flavor `traditional`. SNIs do not count over plain http.
     pub(super) fn traditional(route: &Route, kind: PathKind, sni_counts: bool) -> Self {
         let category = if sni_counts { criteria(route) } else { criteria(route) & !SNIS };
         let names_port = |wildcard: bool| {
@@ -111,7 +111,7 @@ impl PriorityKey {
 ///
 /// The documented layout, from the highest bit: 3 bits number of criteria, 1 bit plain hosts only, 8 bits number
 /// of header names, 1 bit regular expression, 32 bits `regex_priority`, 19 bits length of the prefix. Kong 3.0 and
-/// later shift the first, the third and the fifth of these by 32 places too little, and then extend the sign.
+/// later shift the first, the third and the fifth of these by 32 bits too little, and then extend the sign.
 /// A negative `regex_priority` counts as 0 in the documented layout, which has no place for a sign.
 pub(super) fn priority(route: &Route, kind: PathKind, calculation: PriorityCalculation) -> u64 {
     let weight = u64::from(criteria(route).count_ones());
@@ -131,7 +131,7 @@ pub(super) fn priority(route: &Route, kind: PathKind, calculation: PriorityCalcu
     }
 }
 
-/// The lower 32 bits, read as a number with a sign.
+/// The lower 32 bits as a signed number.
 const fn sign_extended(number: u64) -> u64 {
     const UPPER: u64 = 0xFFFF_FFFF_0000_0000;
     if number & (1 << 31) == 0 { number & !UPPER } else { number | UPPER }
@@ -139,7 +139,7 @@ const fn sign_extended(number: u64) -> u64 {
 
 const SNIS: u8 = 4;
 
-/// The kinds of criteria that a route has, one bit each; the more it has, the higher it ranks.
+/// The kinds of criteria of a route, one bit each; routes with more kinds rank higher.
 fn criteria(route: &Route) -> u8 {
     [
         (!route.hosts.is_empty(), 64),
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_has_fields_and_kong_overlaps_them() {
+    fn the_number_has_fields_that_overlap_in_kong() {
         use PathKind::{Absent, Prefix, Regex};
         let (hosts, wildcard) = (["a.test"], ["*.test"]);
         let (methods, paths, regex) = (["GET"], ["/orders"], ["~/o.*"]);
@@ -220,10 +220,10 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_are_kongs() {
+    fn the_numbers_equal_those_of_kong() {
         let mut compared = 0;
         for case in recorded("cases").iter().filter(|case| case["subsystem"] == "http") {
-            // An empty list of hosts counts as "plain hosts only" at Kong; an entity cannot tell it from none.
+            // In Kong an empty list of hosts counts as "plain hosts only"; an entity does not distinguish it from no list.
             if case["id"] == "combo-087" {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! Laws of the router over random routes and requests: the index changes nothing but the time.
+//! Properties of the router for random routes and requests: the index does not change the result.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -102,23 +102,26 @@ impl RandomRequest {
         }
     }
 
-    /// Whether a route matches but for its path, in the flavor `traditional_compatible`.
+    /// Whether all criteria of a route but its paths match, in the flavor `traditional_compatible`.
     fn meets(&self, route: &Route, calculation: PriorityCalculation) -> bool {
         let host = self.host.to_ascii_lowercase();
         let (name, port) = host.split_once(':').unwrap_or((&host, ""));
         let port = port.parse().unwrap_or(self.port);
         let host_matches = |pattern: &String| {
             let pattern = pattern.to_ascii_lowercase();
-            let (wanted, wanted_port) = pattern.split_once(':').unwrap_or((&pattern, ""));
-            (wanted_port.is_empty() || wanted_port == port.to_string()) && wildcard_matches(wanted, name)
+            let (pattern_text, pattern_port) = pattern.split_once(':').unwrap_or((&pattern, ""));
+            (pattern_port.is_empty() || pattern_port == port.to_string())
+                && wildcard_matches(pattern_text, name)
         };
         let value = self.header.to_ascii_lowercase();
-        let header_matches =
-            |wanted: &String| *wanted == value || (wanted.starts_with("~*") && value.starts_with('u'));
+        let header_matches = |pattern_text: &String| {
+            *pattern_text == value || (pattern_text.starts_with("~*") && value.starts_with('u'))
+        };
         let http = route.protocols.iter().any(|protocol| protocol == "http");
         let sni_is_free = !self.https && (calculation == PriorityCalculation::Original || http);
-        let sni_matches =
-            |wanted: &String| self.https && !self.sni.is_empty() && wildcard_matches(wanted, self.sni);
+        let sni_matches = |pattern_text: &String| {
+            self.https && !self.sni.is_empty() && wildcard_matches(pattern_text, self.sni)
+        };
         (route.hosts.is_empty() || (!name.is_empty() && route.hosts.iter().any(host_matches)))
             && (route.methods.is_empty() || route.methods.iter().any(|method| method == self.method))
             && route.headers.iter().all(|(_, values)| !value.is_empty() && values.iter().any(header_matches))
@@ -126,29 +129,29 @@ impl RandomRequest {
     }
 }
 
-fn wildcard_matches(wanted: &str, name: &str) -> bool {
-    match (wanted.strip_prefix('*'), wanted.strip_suffix('*')) {
+fn wildcard_matches(pattern_text: &str, name: &str) -> bool {
+    match (pattern_text.strip_prefix('*'), pattern_text.strip_suffix('*')) {
         (Some(suffix), _) => name.ends_with(suffix),
         (_, Some(prefix)) => name.starts_with(prefix),
-        _ => name == wanted,
+        _ => name == pattern_text,
     }
 }
 
-/// All routes that match by their definition: the rank of each and the length of its match.
+/// All routes that match by definition, with rank and length of the match of each.
 fn evaluate(
     routes: &[Route],
-    asked: &RandomRequest,
+    random_request: &RandomRequest,
     calculation: PriorityCalculation,
 ) -> BTreeMap<usize, (u64, Option<usize>)> {
-    let routes = routes.iter().enumerate().filter(|(_, route)| asked.meets(route, calculation));
+    let routes = routes.iter().enumerate().filter(|(_, route)| random_request.meets(route, calculation));
     let ranked = routes.filter_map(|(number, route)| {
-        let paths = route.paths.iter().filter_map(|path| evaluate_path(path, &asked.path));
+        let paths = route.paths.iter().filter_map(|path| evaluate_path(path, &random_request.path));
         let mut matches: Vec<_> = paths.map(|(kind, length)| (kind, Some(length))).collect();
         if route.paths.is_empty() {
             matches.push((PathKind::Absent, None));
         }
         let ranks = matches.into_iter().map(|(kind, length)| (priority(route, kind, calculation), length));
-        // Of several expressions the first counts.
+        // Of several regular expressions the first that matches counts.
         let best = ranks.reduce(|best, next| if next.0 > best.0 { next } else { best })?;
         Some((number, best))
     });
@@ -168,19 +171,19 @@ fn evaluate_path(configured: &str, path: &str) -> Option<(PathKind, usize)> {
     }
 }
 
-/// Checks that the index finds what a plain evaluation finds.
+/// Asserts that the index finds the same routes as the plain evaluation.
 fn agree(routes: &[Route], requests: &[RandomRequest]) -> Result<(), TestCaseError> {
     for calculation in [PriorityCalculation::Original, PriorityCalculation::Strict] {
         let (compiled, _) =
             Router::new(routes, &|_| true, RouterOptions { calculation, ..RouterOptions::default() });
-        for asked in requests {
-            let headers = asked.headers();
-            let found = compiled.candidates(&asked.request(&headers)).into_iter().map(|candidate| {
+        for random_request in requests {
+            let headers = random_request.headers();
+            let found = compiled.candidates(&random_request.request(&headers)).into_iter().map(|candidate| {
                 let PriorityKey::Compatible { priority, .. } = candidate.key else { panic!("{candidate:?}") };
                 (candidate.route.0, (*priority, candidate.prefix))
             });
-            let expected = evaluate(routes, asked, calculation);
-            prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), expected, "{:?}", asked);
+            let expected = evaluate(routes, random_request, calculation);
+            prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), expected, "{:?}", random_request);
         }
     }
     Ok(())
@@ -199,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn many_routes_of_one_path_are_found_too(
+    fn the_index_finds_many_routes_of_one_path(
         mut routes in prop::collection::vec(some_route(), 10..30),
         requests in prop::collection::vec(some_request(), 1..10),
     ) {
@@ -218,44 +221,44 @@ proptest! {
         let routes: Vec<_> = routes.iter().map(route).collect();
         for flavor in [MatchFlavor::TraditionalCompatible, MatchFlavor::Traditional] {
             let (compiled, _) = Router::new(&routes, &|_| true, RouterOptions { flavor, ..RouterOptions::default() });
-            for asked in &requests {
-                let headers = asked.headers();
-                let request = asked.request(&headers);
+            for random_request in &requests {
+                let headers = random_request.headers();
+                let request = random_request.request(&headers);
                 let candidates = compiled.candidates(&request);
                 prop_assert!(candidates.is_sorted_by(|a, b| a.key >= b.key), "{:?}", candidates);
                 let found = compiled.find(&request).map(|found| (found.route, found.prefix));
-                prop_assert_eq!(found, candidates.first().map(|candidate| (candidate.route, candidate.prefix)), "{:?}", asked);
+                prop_assert_eq!(found, candidates.first().map(|candidate| (candidate.route, candidate.prefix)), "{:?}", random_request);
             }
         }
     }
 
     #[test]
-    fn a_request_that_changes_its_route_is_foretold(
+    fn a_request_that_changes_its_route_is_reported(
         mut routes in prop::collection::vec(some_route(), 1..10),
         requests in prop::collection::vec(some_request(), 1..10),
     ) {
         for (number, fields) in routes.iter_mut().enumerate() {
             fields["name"] = number.to_string().into();
-            // That an SNI may keep a route away from http is another matter than its rank.
+            // SNIs may exclude a route over http, which is not a difference of ranks.
             fields["snis"] = json!([]);
         }
         let routes: Vec<_> = routes.iter().map(route).collect();
         let warnings = conflicts(&routes, &|_| true);
         let [original, strict] = [PriorityCalculation::Original, PriorityCalculation::Strict]
             .map(|calculation| Router::new(&routes, &|_| true, RouterOptions { calculation, ..RouterOptions::default() }).0);
-        for asked in &requests {
-            let headers = asked.headers();
-            let request = asked.request(&headers);
+        for random_request in &requests {
+            let headers = random_request.headers();
+            let request = random_request.request(&headers);
             let winner = |compiled: &Router| compiled.find(&request).map(|found| found.route.0);
             let (Some(before), Some(after)) = (winner(&original), winner(&strict)) else { continue };
             let message = format!("route '{before}' goes before route '{after}', against Kong's documentation");
-            let foretold = warnings.iter().any(|warning| warning.message == message);
-            prop_assert_eq!(foretold || before == after, true, "{}: {:?}", message, asked);
+            let is_reported = warnings.iter().any(|warning| warning.message == message);
+            prop_assert_eq!(is_reported || before == after, true, "{}: {:?}", message, random_request);
         }
     }
 
     #[test]
-    fn a_route_that_is_told_to_never_match_never_does(
+    fn a_route_that_is_reported_as_shadowed_never_matches(
         mut routes in prop::collection::vec(some_route(), 2..8),
         requests in prop::collection::vec(some_request(), 1..20),
     ) {
@@ -267,12 +270,12 @@ proptest! {
             for calculation in [PriorityCalculation::Original, PriorityCalculation::Strict] {
                 let options = RouterOptions { flavor, calculation, ..RouterOptions::default() };
                 let (compiled, _) = Router::new(&routes, &|_| true, options);
-                let told: Vec<_> = shadowed(&routes, &|_| true, options).into_iter().map(|warning| warning.path).collect();
-                for asked in &requests {
-                    let headers = asked.headers();
-                    let Some(found) = compiled.find(&asked.request(&headers)) else { continue };
+                let shadowed_paths: Vec<_> = shadowed(&routes, &|_| true, options).into_iter().map(|warning| warning.path).collect();
+                for random_request in &requests {
+                    let headers = random_request.headers();
+                    let Some(found) = compiled.find(&random_request.request(&headers)) else { continue };
                     let winner = &routes[found.route.0];
-                    prop_assert!(!told.contains(&winner.at), "{:?} {:?}", winner, asked);
+                    prop_assert!(!shadowed_paths.contains(&winner.at), "{:?} {:?}", winner, random_request);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What an expression may ask of a request: the fields of Kong's language, and their values.
+//! Fields of requests in Kong's expression language, and their values.
 
 use std::sync::LazyLock;
 
@@ -10,10 +10,10 @@ use super::RouterRequest;
 use super::hosts::HostName;
 use crate::uri::Scheme;
 
-/// The name of the field whose match is cut off the path.
+/// The name of the field whose match is removed from the path.
 pub(super) const PATH: &str = "http.path";
 
-/// The names of all fields and their types; `*` stands for a name of the author's own.
+/// The names of all fields and their types; `*` is a name that the author chooses.
 /// (Kong: "Expressions router", matching fields.)
 const FIELDS: &[(&str, Type)] = &[
     ("net.protocol", Type::String),
@@ -31,7 +31,7 @@ const FIELDS: &[(&str, Type)] = &[
     ("net.dst.port", Type::Int),
 ];
 
-/// The table of all fields, as the engine wants it.
+/// The schema of all fields, for the engine.
 pub(super) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     let mut schema = Schema::default();
     for (name, kind) in FIELDS {
@@ -45,20 +45,20 @@ pub(super) static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     schema
 });
 
-/// The names of all fields, for a message.
-pub(super) fn known() -> String {
+/// The names of all fields, for error messages.
+pub(super) fn field_names() -> String {
     FIELDS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// A field that some expression asks for.
+/// A field that an expression uses.
 #[derive(Debug)]
 pub(super) struct RequestField {
-    /// Its name, as the expression writes it.
+    /// The name in the expression.
     name: String,
     source: FieldSource,
 }
 
-/// Where the value of a field is found.
+/// The source of the value of a field.
 #[derive(Debug)]
 enum FieldSource {
     Protocol,
@@ -66,17 +66,17 @@ enum FieldSource {
     Method,
     Host,
     Path,
-    /// The segments of the path from one to another, both counted from 0.
+    /// The segments of the path from the first to the last index, both from 0 and included.
     Segments(usize, usize),
     SegmentCount,
-    /// A header, its dashes written as underscores.
+    /// A header; the name has underscores in place of dashes.
     Header(String),
     Query(String),
     ClientIp,
     ClientPort,
     DestinationIp,
     DestinationPort,
-    /// Nowhere: a segment without a number.
+    /// A field without a value: a segment whose number is invalid.
     Nothing,
 }
 
@@ -85,8 +85,8 @@ impl RequestField {
         Self { name: name.to_owned(), source: FieldSource::of(name) }
     }
 
-    /// Tells the engine the values that a request has; a header or an argument may have several.
-    pub(super) fn tell(
+    /// Adds the values of a request to the context of the engine; a header or a query argument may have several.
+    pub(super) fn add_to(
         &self,
         request: &RouterRequest<'_>,
         host: Option<&HostName>,
@@ -107,23 +107,24 @@ impl RequestField {
                 all.get(*first..=*last).into_iter().for_each(|segments| text(&segments.join(&b'/')));
             }
             FieldSource::Header(name) => {
-                let these = request.headers.iter().filter(|(it, _)| is_header(name, it.as_str()));
-                these.for_each(|(_, value)| text(value.as_bytes()));
+                let lines =
+                    request.headers.iter().filter(|(field_name, _)| is_header(name, field_name.as_str()));
+                lines.for_each(|(_, value)| text(value.as_bytes()));
             }
             FieldSource::Query(name) => {
-                let all = form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
-                all.filter(|(it, _)| it == name).for_each(|(_, value)| text(value.as_bytes()));
+                let arguments = form_urlencoded::parse(request.query.unwrap_or_default().as_bytes());
+                arguments.filter(|(key, _)| key == name).for_each(|(_, value)| text(value.as_bytes()));
             }
             _ => {
-                if let Some(value) = self.address(request, host) {
+                if let Some(value) = self.typed_value(request, host) {
                     context.add_value(&self.name, value);
                 }
             }
         }
     }
 
-    /// The value of a field that is no text.
-    fn address(&self, request: &RouterRequest<'_>, host: Option<&HostName>) -> Option<Value> {
+    /// The value of a field that is a number or an address.
+    fn typed_value(&self, request: &RouterRequest<'_>, host: Option<&HostName>) -> Option<Value> {
         let RouterRequest { source, destination, .. } = request;
         Some(match self.source {
             FieldSource::SegmentCount => {
@@ -172,7 +173,7 @@ impl FieldSource {
     }
 }
 
-/// The parts between the slashes of a path; empty ones at its end do not count.
+/// The segments of a path; empty ones at the end are omitted.
 fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let start = path.strip_prefix(b"/").unwrap_or(path);
     let end = start.iter().rposition(|byte| *byte != b'/').map_or(0, |last| last + 1);

@@ -1,4 +1,4 @@
-//! What a lookup finds: a route, and what of the request it matched.
+//! Result of a lookup: a route, and the parts of the request that it matched.
 
 use regex::bytes::Regex;
 
@@ -9,71 +9,71 @@ use crate::entity::RouteIndex;
 /// The route of a request.
 #[derive(Clone, Debug)]
 pub struct RouteMatch<'a> {
-    /// Which one.
+    /// The index of the route.
     pub route: RouteIndex,
-    /// How many bytes of the path its `paths` or its expression matched; nothing if it asks for none.
+    /// The number of bytes of the path that its `paths` or its expression matched; `None` without a criterion for the path.
     pub prefix: Option<usize>,
     pub(super) by: MatchKind<'a>,
 }
 
-/// What matched the path.
+/// The criterion that matched the path.
 #[derive(Clone, Debug)]
 pub(super) enum MatchKind<'a> {
-    /// Its beginning, or nothing.
+    /// A prefix, or no criterion.
     Literal,
-    /// One of the route's paths.
+    /// A regular expression among the route's paths.
     Regex(&'a Regex),
     /// The route's expression.
     Expression(Captures<'a>),
 }
 
-/// A group of the regular expression that matched.
+/// A capture group of the regular expression that matched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capture<'a> {
     /// Its number, from 1.
     pub number: usize,
     /// Its name, if it has one.
     pub name: Option<&'a str>,
-    /// What it matched; nothing if it took no part.
+    /// The text that it matched; `None` if it did not participate in the match.
     pub value: Option<&'a [u8]>,
 }
 
-/// A route that matches a request, and why it stands where it stands.
+/// A route that matches a request, and its rank.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MatchCandidate<'a> {
-    /// Which one.
+    /// The index of the route.
     pub route: RouteIndex,
-    /// How many bytes of the path its `paths` or its expression matched; nothing if it asks for none.
+    /// The number of bytes of the path that its `paths` or its expression matched; `None` without a criterion for the path.
     pub prefix: Option<usize>,
     /// Its rank.
     pub key: &'a PriorityKey,
 }
 
 impl<'a> RouteMatch<'a> {
-    pub(super) fn by_expression(route: RouteIndex, caught: Captures<'a>) -> Self {
-        let prefix = caught.path.as_ref().map(String::len);
-        Self { route, prefix, by: MatchKind::Expression(caught) }
+    pub(super) fn by_expression(route: RouteIndex, captures: Captures<'a>) -> Self {
+        let prefix = captures.path.as_ref().map(String::len);
+        Self { route, prefix, by: MatchKind::Expression(captures) }
     }
 
-    /// What `prefix` counts the bytes of: the beginning of `path`, the path of the request. Of an expression it
-    /// is the text that was compared or found, wherever in the path it stands, as Kong tells upstreams.
+    /// The text of `prefix`: the start of `path`, the path of the request. For an expression it is the text that was compared
+    /// or found anywhere in the path, as Kong sends it to upstreams.
     #[must_use]
     pub fn prefix_text<'m>(&'m self, path: &'m [u8]) -> Option<&'m [u8]> {
         match &self.by {
-            MatchKind::Expression(caught) => caught.path.as_ref().map(String::as_bytes),
+            MatchKind::Expression(captures) => captures.path.as_ref().map(String::as_bytes),
             MatchKind::Literal | MatchKind::Regex(_) => path.get(..self.prefix?),
         }
     }
 
-    /// The groups of the regular expression that matched `path`, the path of the request, or, for a route that is
-    /// an expression, any part of the request; empty if there was none.
+    /// The capture groups of the regular expression that matched `path`, the path of the request, or, for a route that is
+    /// an expression, any part of the request; empty without a regular expression.
     #[must_use]
     pub fn captures<'m>(&'m self, path: &'m [u8]) -> Vec<Capture<'m>> {
         let regex = match &self.by {
             MatchKind::Literal => return Vec::new(),
             MatchKind::Regex(regex) => regex,
-            MatchKind::Expression(caught) => {
-                let groups = caught.groups.iter().enumerate();
+            MatchKind::Expression(captures) => {
+                let groups = captures.groups.iter().enumerate();
                 let capture = |(position, (name, value)): (usize, &'m (Option<&'a str>, Option<String>))| {
                     Capture { number: position + 1, name: *name, value: value.as_ref().map(String::as_bytes) }
                 };

@@ -1,8 +1,8 @@
-//! In words: which rule puts one route before another.
+//! Text of the rule by which one route takes precedence over another.
 
 use super::{PriorityCalculation, priority::PriorityKey};
 
-/// Bytes of a prefix.
+// The rules, in the words of `mynah explain`.
 const LENGTH: &str = "its prefix is longer";
 const REGEX: &str = "its path is a regular expression";
 const PLAIN: &str = "none of its hosts has a wildcard";
@@ -12,7 +12,7 @@ const KINDS: &str = "it has more kinds of criteria";
 const SAME: &str = "they rank the same, and its id is greater";
 
 impl PriorityKey {
-    /// Why this key stands before `other`, which is of the same Router and not greater.
+    /// The rule by which this key precedes `other`, a key of the same Router that is not greater.
     #[must_use]
     pub fn rule_over(&self, other: &Self, calculation: PriorityCalculation) -> &'static str {
         match (self, other) {
@@ -72,7 +72,7 @@ impl PriorityKey {
     }
 }
 
-/// By the highest bit that differs, in the layout that Kong's documentation describes.
+/// The rule of the highest differing bit, in the layout of Kong's documentation.
 const fn strict(bit: u32) -> &'static str {
     match bit {
         61.. => KINDS,
@@ -84,7 +84,8 @@ const fn strict(bit: u32) -> &'static str {
     }
 }
 
-/// The same where parts of the number overlap: four kinds set the sign of its lower half, which fills the upper one.
+/// The rule of the highest differing bit in the layout of released versions, where fields overlap: four kinds of criteria
+/// set the sign bit of the lower half, and the sign extension fills the upper half.
 const fn original(bit: u32) -> &'static str {
     match bit {
         61.. => "it has four kinds of criteria or more",

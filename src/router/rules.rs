@@ -1,4 +1,4 @@
-//! The recorded rules of Kong's routers, request by request.
+//! Tests with recorded cases of Kong's routers.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ const FLAVORS: [(&str, RouterOptions); 4] = [
     ("expressions", options(MatchFlavor::Expressions, PriorityCalculation::Original)),
 ];
 
-/// Where we differ on purpose: case, number of the request, flavor (empty: both compatible ones), the route that
-/// we choose, and why.
+/// Intended differences: case, number of the request, flavor (empty: both compatible ones), the route that mynah chooses,
+/// and the reason.
 const DIFFERENCES: &[(&str, usize, &str, Option<&str>, &str)] = &[
     ("host-015", 0, "", Some("h"), "hosts have no case"),
     ("host-015", 0, "traditional", Some("h"), "hosts have no case"),
@@ -40,7 +40,7 @@ const fn options(flavor: MatchFlavor, calculation: PriorityCalculation) -> Route
 
 #[test]
 fn requests_find_the_routes_that_kong_chooses() {
-    let (mut asked, mut differing) = (0, Vec::new());
+    let (mut request_count, mut differing) = (0, Vec::new());
     let cases = recorded("cases");
     for case in cases.iter().filter(|case| case["subsystem"] == "http") {
         for (flavor, options) in FLAVORS {
@@ -48,7 +48,7 @@ fn requests_find_the_routes_that_kong_chooses() {
                 continue;
             }
             for (number, request) in case["requests"].as_array().unwrap().iter().enumerate() {
-                asked += 1;
+                request_count += 1;
                 let expected = request["expect_by_flavor"].get(flavor).unwrap_or(&request["expect"]);
                 let actual = answer(case, request, expected, options);
                 if actual != *expected {
@@ -65,10 +65,10 @@ fn requests_find_the_routes_that_kong_chooses() {
         })
     });
     assert!(differing.is_empty(), "{differing:#?}");
-    assert!(asked > 800, "only {asked} requests were recorded");
+    assert!(request_count > 800, "only {request_count} requests were recorded");
 }
 
-/// What we do with a request, in the words of the expectation.
+/// The result for a request, in the format of the expected one.
 fn answer(case: &Value, request: &Value, expected: &Value, options: RouterOptions) -> Value {
     let fields = case["routes"].as_array().unwrap();
     let routes: Vec<Route> = fields.iter().map(route).collect();
@@ -173,7 +173,7 @@ fn paths_are_normalized_as_kong_does() {
 }
 
 #[test]
-fn letters_of_hosts_and_server_names_have_no_case() {
+fn hosts_and_server_names_are_compared_without_case() {
     let routes = [json!({"hosts": ["A.Test"], "snis": ["*.TLS.test"]})].map(|fields| route(&fields));
     let headers = HeaderMap::new();
     for (_, options) in FLAVORS {
@@ -189,7 +189,7 @@ fn letters_of_hosts_and_server_names_have_no_case() {
 }
 
 #[test]
-fn what_is_wrong_is_left_out_and_said() {
+fn invalid_criteria_are_left_out_and_reported() {
     let routes = [
         json!({"name": "half", "paths": ["/a", "~/b(", "~/c"]}),
         json!({"name": "none", "paths": ["~/(?=d)"]}),
@@ -199,10 +199,10 @@ fn what_is_wrong_is_left_out_and_said() {
     ]
     .map(|fields| route(&fields));
     let (compiled, diagnostics) = Router::new(&routes, &|_| true, RouterOptions::default());
-    let said: Vec<_> =
+    let messages: Vec<_> =
         diagnostics.iter().map(|diagnostic| format!("{}: {}", diagnostic.path, diagnostic.message)).collect();
     assert_eq!(
-        said,
+        messages,
         [
             "routes.half.paths[1]: invalid regex '~/b(': unclosed group",
             "routes.none.paths[0]: invalid regex '~/(?=d)': look-around, including look-ahead and look-behind, \
@@ -217,7 +217,7 @@ fn what_is_wrong_is_left_out_and_said() {
 }
 
 #[test]
-fn a_route_may_be_kept_out() {
+fn a_disabled_route_is_left_out() {
     let routes = ["one", "other"].map(|name| route(&json!({"name": name, "paths": ["/"]})));
     let (compiled, _) =
         Router::new(&routes, &|route| route.name.as_deref() == Some("other"), RouterOptions::default());

@@ -1,7 +1,7 @@
-//! A linter: routes that no request ever gets, since others match all that they do and go before them.
+//! Lint: routes that never match, since other routes match all their requests and take precedence.
 //!
-//! Only what is certain is told. A part of a route, one of its hosts and one of its paths, is covered by a single entry
-//! of another route that asks for no more and ranks higher; a route whose parts are all covered never wins.
+//! Only certain cases are reported. A part of a route, one of its hosts and one of its paths, is covered if a single entry
+//! of another route has no further conditions and ranks higher; a route whose parts are all covered never matches.
 
 use std::borrow::Borrow;
 use std::cell::OnceCell;
@@ -17,11 +17,11 @@ use crate::diag::Diagnostic;
 use crate::document::NodePath;
 use crate::entity::Route;
 
-/// More comparisons than this would take too long at each load.
-const MOST_COMPARISONS: usize = 1_000_000;
+/// Comparisons at most, to bound the time of a load.
+const MAX_COMPARISONS: usize = 1_000_000;
 
-/// Warns of every route that never wins, whatever the request, with the one that goes before it and why. Routes that
-/// are expressions are not looked at, and nothing is said of them.
+/// Warns about routes that never match, with the route that takes precedence and the rule. Routes that are expressions are
+/// neither checked nor considered.
 #[must_use]
 pub fn shadowed(
     routes: &[impl Borrow<Route>],
@@ -30,12 +30,12 @@ pub fn shadowed(
 ) -> Vec<Diagnostic> {
     let routes = &*routes.iter().map(Borrow::borrow).collect::<Vec<&Route>>();
     let mut drafts = entry::compile(routes, enabled, options, &mut Vec::new());
-    // The order of the router: of equal keys, the first in the file wins.
+    // The order of the router: of equal keys, the first in the file takes precedence.
     drafts.sort_by(|a, b| b.key.cmp(&a.key));
-    let mut search = ShadowSearch { covers: CoverTable::new(&drafts), left: MOST_COMPARISONS };
+    let mut search = ShadowSearch { covers: CoverTable::new(&drafts), left: MAX_COMPARISONS };
     let mut by_route: FxHashMap<usize, Vec<usize>> = FxHashMap::default();
-    for (place, draft) in drafts.iter().enumerate() {
-        by_route.entry(draft.entry.route.0).or_default().push(place);
+    for (position, draft) in drafts.iter().enumerate() {
+        by_route.entry(draft.entry.route.0).or_default().push(position);
     }
     let mut warnings = Vec::new();
     for (number, route) in routes.iter().enumerate() {
@@ -60,16 +60,15 @@ fn warning(route: &Route, winner: &Route, rule: &str) -> Diagnostic {
     let name = winner.name.as_ref().map_or_else(|| winner.at.to_string(), |name| format!("`{name}`"));
     let message =
         format!("this route never matches: {name} matches all that it does, and goes before it: {rule}");
-    Diagnostic::warning(route.at.clone(), message)
-        .help("remove one of them, or let this one ask for something else")
+    Diagnostic::warning(route.at.clone(), message).help("remove one of them, or give this one other criteria")
 }
 
-/// What a path has to be for a part of a draft.
+/// The condition of a part of an entry on the path.
 #[derive(Clone, Copy)]
 enum PathRequirement<'a> {
-    /// It begins with this; with nothing for a route without paths.
+    /// The path has this prefix; empty for a route without paths.
     Prefix(&'a [u8]),
-    /// It matches this expression.
+    /// The path matches this regular expression.
     Pattern(&'a PathPattern),
 }
 
@@ -81,7 +80,7 @@ impl<'a> PathRequirement<'a> {
         }
     }
 
-    /// What every such path begins with.
+    /// The literal prefix of every such path.
     fn literal(self) -> &'a [u8] {
         match self {
             Self::Prefix(literal) => literal,
@@ -90,7 +89,7 @@ impl<'a> PathRequirement<'a> {
     }
 }
 
-/// The hosts under which a draft is found.
+/// The hosts under which an entry is grouped.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum ShadowHosts<'a> {
     Any,
@@ -107,51 +106,51 @@ impl<'a> ShadowHosts<'a> {
     }
 }
 
-/// One thing that a draft offers to cover others with.
-struct CoverOffer<'a> {
-    /// The place of the draft in the order of the router.
-    place: usize,
-    wanted: PathRequirement<'a>,
-    /// Whether an expression matches all that begins with its literal.
-    is_open: OnceCell<bool>,
+/// A path of an entry that may cover parts of other routes.
+struct CoveringPath<'a> {
+    /// The position of the entry in the order of the router.
+    position: usize,
+    requirement: PathRequirement<'a>,
+    /// Whether a regular expression matches every path with its literal prefix.
+    covers_prefix: OnceCell<bool>,
 }
 
-impl CoverOffer<'_> {
-    /// Whether every path that is wanted is one of these, too, if it begins with their literal.
-    fn covers(&self, wanted: PathRequirement<'_>) -> bool {
-        match (self.wanted, wanted) {
+impl CoveringPath<'_> {
+    /// Whether every path of the other requirement matches, given that it has the literal prefix of this one.
+    fn covers(&self, requirement: PathRequirement<'_>) -> bool {
+        match (self.requirement, requirement) {
             (PathRequirement::Prefix(_), _) => true,
             (PathRequirement::Pattern(mine), PathRequirement::Pattern(other)) if mine.is_same(other) => true,
             (PathRequirement::Pattern(mine), _) => {
-                *self.is_open.get_or_init(|| mine.matches_all_beginnings())
+                *self.covers_prefix.get_or_init(|| mine.matches_every_extension())
             }
         }
     }
 }
 
-/// All drafts by literal and host, the best first.
+/// All entries by literal and host, in falling rank.
 struct CoverTable<'a> {
     drafts: &'a [EntryDraft],
-    offers: FxHashMap<&'a [u8], FxHashMap<ShadowHosts<'a>, Vec<CoverOffer<'a>>>>,
+    paths: FxHashMap<&'a [u8], FxHashMap<ShadowHosts<'a>, Vec<CoveringPath<'a>>>>,
     lengths: BTreeSet<usize>,
 }
 
 impl<'a> CoverTable<'a> {
     fn new(drafts: &'a [EntryDraft]) -> Self {
-        let mut covers = Self { drafts, offers: FxHashMap::default(), lengths: BTreeSet::new() };
-        for (place, draft) in drafts.iter().enumerate() {
+        let mut covers = Self { drafts, paths: FxHashMap::default(), lengths: BTreeSet::new() };
+        for (position, draft) in drafts.iter().enumerate() {
             let mut seen = FxHashSet::default();
             let mut groups: Vec<ShadowHosts<'a>> = draft.hosts.iter().map(ShadowHosts::of).collect();
             groups.retain(|group| seen.insert(group.clone()));
             if draft.hosts.is_empty() {
                 groups.push(ShadowHosts::Any);
             }
-            for wanted in PathRequirement::all(draft) {
-                covers.lengths.insert(wanted.literal().len());
-                let by_host = covers.offers.entry(wanted.literal()).or_default();
+            for requirement in PathRequirement::all(draft) {
+                covers.lengths.insert(requirement.literal().len());
+                let by_host = covers.paths.entry(requirement.literal()).or_default();
                 for group in &groups {
-                    let offer = CoverOffer { place, wanted, is_open: OnceCell::new() };
-                    by_host.entry(group.clone()).or_default().push(offer);
+                    let path = CoveringPath { position, requirement, covers_prefix: OnceCell::new() };
+                    by_host.entry(group.clone()).or_default().push(path);
                 }
             }
         }
@@ -161,21 +160,21 @@ impl<'a> CoverTable<'a> {
 
 struct ShadowSearch<'a> {
     covers: CoverTable<'a>,
-    /// How many comparisons may still be made.
+    /// The number of remaining comparisons.
     left: usize,
 }
 
 impl ShadowSearch<'_> {
-    /// The best draft of another route that covers the first part of this one, if all its parts are covered.
-    fn winner(&mut self, place: usize) -> Option<usize> {
+    /// The entry of the highest rank that covers the first part of this one, if all its parts are covered by other routes.
+    fn winner(&mut self, position: usize) -> Option<usize> {
         let drafts = self.covers.drafts;
-        let draft = drafts.get(place)?;
+        let draft = drafts.get(position)?;
         let hosts: Vec<Option<&HostPattern>> =
             if draft.hosts.is_empty() { vec![None] } else { draft.hosts.iter().map(Some).collect() };
         let mut first = None;
-        for wanted in PathRequirement::all(draft) {
+        for requirement in PathRequirement::all(draft) {
             for host in &hosts {
-                let winner = self.cover(place, draft, wanted, *host)?;
+                let winner = self.cover(position, draft, requirement, *host)?;
                 first = first.or(Some(winner));
             }
         }
@@ -184,9 +183,9 @@ impl ShadowSearch<'_> {
 
     fn cover(
         &mut self,
-        place: usize,
+        position: usize,
         draft: &EntryDraft,
-        wanted: PathRequirement<'_>,
+        requirement: PathRequirement<'_>,
         host: Option<&HostPattern>,
     ) -> Option<usize> {
         let groups = match host.map(ShadowHosts::of) {
@@ -196,28 +195,28 @@ impl ShadowSearch<'_> {
             }
             Some(_) => vec![ShadowHosts::Any, ShadowHosts::Wildcards],
         };
-        let literal = wanted.literal();
+        let literal = requirement.literal();
         for length in self.covers.lengths.range(..=literal.len()) {
-            let Some(by_host) = literal.get(..*length).and_then(|prefix| self.covers.offers.get(prefix))
+            let Some(by_host) = literal.get(..*length).and_then(|prefix| self.covers.paths.get(prefix))
             else {
                 continue;
             };
-            for offer in groups
+            for path in groups
                 .iter()
                 .filter_map(|group| by_host.get(group))
-                .flat_map(|offers| offers.iter().take_while(|offer| offer.place < place))
+                .flat_map(|paths| paths.iter().take_while(|path| path.position < position))
             {
                 self.left = self.left.saturating_sub(1);
                 if self.left == 0 {
                     return None;
                 }
-                let Some(other) = self.covers.drafts.get(offer.place) else { continue };
+                let Some(other) = self.covers.drafts.get(path.position) else { continue };
                 if other.entry.route != draft.entry.route
-                    && other.entry.asks_no_more_than(&draft.entry)
+                    && other.entry.is_implied_by(&draft.entry)
                     && host_covered(&other.hosts, host)
-                    && offer.covers(wanted)
+                    && path.covers(requirement)
                 {
-                    return Some(offer.place);
+                    return Some(path.position);
                 }
             }
         }
@@ -236,13 +235,13 @@ mod tests {
     use super::*;
     use crate::router::{MatchFlavor, PriorityCalculation, fixture::route};
 
-    fn told(routes: &[Value], options: RouterOptions) -> Vec<String> {
+    fn warnings_of(routes: &[Value], options: RouterOptions) -> Vec<String> {
         let routes: Vec<_> = routes.iter().map(route).collect();
         let warnings = shadowed(&routes, &|_| true, options);
         warnings.into_iter().map(|warning| format!("{}: {}", warning.path, warning.message)).collect()
     }
 
-    /// Checks whether `loser` is told to never match beside `winner`, in both orders of the file.
+    /// Asserts whether `loser` is reported as never matching because of `winner`, in both orders of the file.
     #[track_caller]
     fn check(mut winner: Value, mut loser: Value, expected: Option<&str>) {
         (winner["name"], loser["name"]) = ("winner".into(), "loser".into());
@@ -252,15 +251,15 @@ mod tests {
             )
         };
         let expected: Vec<String> = expected.map(message).into_iter().collect();
-        assert_eq!(told(&[winner.clone(), loser.clone()], RouterOptions::default()), expected);
-        assert_eq!(told(&[loser, winner], RouterOptions::default()), expected);
+        assert_eq!(warnings_of(&[winner.clone(), loser.clone()], RouterOptions::default()), expected);
+        assert_eq!(warnings_of(&[loser, winner], RouterOptions::default()), expected);
     }
 
     const SAME: &str = "they rank the same, and its id is greater";
 
     #[test]
-    fn what_another_one_always_takes_never_matches() {
-        // The ids of these names are such that the winner's is greater.
+    fn a_route_that_another_one_covers_never_matches() {
+        // The id derived from the winner's name is the greater one.
         check(json!({"paths": ["/a"]}), json!({"paths": ["/a"]}), Some(SAME));
         check(json!({"hosts": ["a.test"]}), json!({"hosts": ["a.test"]}), Some(SAME));
         check(json!({"paths": ["/a", "/b"]}), json!({"paths": ["/b"]}), Some(SAME));
@@ -293,16 +292,16 @@ mod tests {
     }
 
     #[test]
-    fn the_calculation_decides_who_goes_first() {
+    fn the_calculation_decides_which_route_takes_precedence() {
         let (winner, loser) =
             (json!({"paths": ["~/x"]}), json!({"paths": ["/x/y"], "methods": ["GET"], "hosts": ["*.test"]}));
         check(winner.clone(), loser.clone(), Some("its path is a regular expression"));
         let strict = RouterOptions { calculation: PriorityCalculation::Strict, ..RouterOptions::default() };
-        assert_eq!(told(&[winner, loser], strict), [""; 0]);
+        assert_eq!(warnings_of(&[winner, loser], strict), [""; 0]);
     }
 
     #[test]
-    fn what_may_match_is_not_told() {
+    fn a_route_that_may_match_is_not_reported() {
         for (one, other) in [
             (json!({"paths": ["/a"]}), json!({"paths": ["/a/b"]})),
             (json!({"paths": ["/a"]}), json!({"paths": ["/a"], "methods": ["GET"]})),
@@ -320,20 +319,20 @@ mod tests {
             for pair in [[one.clone(), other.clone()], [other.clone(), one.clone()]] {
                 let [mut first, mut second] = pair;
                 (first["name"], second["name"]) = ("first".into(), "second".into());
-                assert_eq!(told(&[first, second], RouterOptions::default()), [""; 0], "{one} {other}");
+                assert_eq!(warnings_of(&[first, second], RouterOptions::default()), [""; 0], "{one} {other}");
             }
         }
     }
 
     #[test]
-    fn several_may_share_what_one_asks_for() {
+    fn several_routes_may_cover_one() {
         let mut routes =
             [json!({"paths": ["~/a"]}), json!({"paths": ["~/b"]}), json!({"paths": ["/a", "/b/c"]})];
         for (name, fields) in ["winner", "other", "loser"].iter().zip(&mut routes) {
             fields["name"] = (*name).into();
         }
-        assert_eq!(told(&routes, RouterOptions::default()).len(), 1);
-        assert_eq!(told(&routes[1..], RouterOptions::default()), [""; 0]);
+        assert_eq!(warnings_of(&routes, RouterOptions::default()).len(), 1);
+        assert_eq!(warnings_of(&routes[1..], RouterOptions::default()), [""; 0]);
     }
 
     #[test]
@@ -341,7 +340,7 @@ mod tests {
         let options = RouterOptions { flavor: MatchFlavor::Traditional, ..RouterOptions::default() };
         let one = json!({"name": "one", "paths": ["/a"]});
         let two = json!({"name": "two", "paths": ["/a"]});
-        let all = told(&[one, two], options);
+        let all = warnings_of(&[one, two], options);
         assert_eq!(
             all,
             ["routes.two: this route never matches: `one` matches all that it does, and goes before it: \

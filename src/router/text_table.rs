@@ -1,9 +1,9 @@
-//! A table from texts to values, laid out so that a lookup touches little memory: what a large configuration costs
-//! is not hashing but waiting for memory. A row, with its text and its value, is one line of the cache.
+//! Hash table from texts to values with few cache misses, which dominate lookups in a large configuration. A row, with
+//! its text and its value, fits into one cache line.
 
 use hashbrown::HashTable;
 
-/// Values by text; tables with a number of their own share one.
+/// Values by text; one table holds several key spaces, each with a number.
 #[derive(Debug)]
 pub(super) struct TextTable<T> {
     rows: HashTable<TableRow<T>>,
@@ -14,15 +14,15 @@ pub(super) struct TextTable<T> {
 #[repr(align(64))]
 pub(super) struct TableRow<T> {
     text: InlineText,
-    /// Of a row in a table, its space; elsewhere whatever number it is looked up by.
+    /// The space of a row in a [`TextTable`]; in other tables the number by which it is looked up.
     label: u32,
     value: T,
 }
 
-/// The space of texts that belong to none.
+/// The space of texts outside a [`TextTable`].
 pub(super) const ANY: u32 = 0;
 
-/// A text that stands in its row if it is short: most paths and hosts are.
+/// A text that is stored in its row if it is short, as most paths and hosts are.
 #[derive(Debug)]
 enum InlineText {
     Short(u8, [u8; Self::SHORT]),
@@ -36,17 +36,17 @@ impl<T> Default for TextTable<T> {
 }
 
 impl<T: Default> TextTable<T> {
-    /// The value of a text in the table with the number `space`.
+    /// The value of a text in a space.
     pub(super) fn get(&self, space: u32, text: &[u8]) -> Option<&T> {
         self.find(hash(space, text), space, text)
     }
 
-    /// The value of the first `length` bytes of a text.
-    pub(super) fn get_beginning(&self, space: u32, text: &PrefixHasher<'_>, length: usize) -> Option<&T> {
+    /// The value of the first `length` bytes of a text in a space.
+    pub(super) fn get_prefix(&self, space: u32, text: &PrefixHasher<'_>, length: usize) -> Option<&T> {
         self.find(text.hash(space, length), space, text.text.get(..length)?)
     }
 
-    /// The same to be changed; a new one if there is none.
+    /// The value of a text in a space, for modification; a default one is inserted if missing.
     pub(super) fn get_or_insert(&mut self, space: u32, text: &[u8]) -> &mut T {
         let entry = self.rows.entry(hash(space, text), |row| row.is(space, text), TableRow::hash);
         let row = entry.or_insert_with(|| TableRow::new(space, text, T::default()));
@@ -58,22 +58,22 @@ impl<T: Default> TextTable<T> {
         self.rows.iter().map(|row| row.label)
     }
 
-    /// Takes out the rows of which `wanted` says so by their space.
-    pub(super) fn extract(&mut self, wanted: impl Fn(u32) -> bool) -> Vec<TableRow<T>> {
-        self.rows.extract_if(|row| wanted(row.label)).collect()
+    /// Removes and returns the rows whose space satisfies the predicate.
+    pub(super) fn extract(&mut self, predicate: impl Fn(u32) -> bool) -> Vec<TableRow<T>> {
+        self.rows.extract_if(|row| predicate(row.label)).collect()
     }
 
-    /// Puts back a row that was taken out.
-    pub(super) fn put_back(&mut self, row: TableRow<T>) {
+    /// Inserts a row that was extracted.
+    pub(super) fn insert_row(&mut self, row: TableRow<T>) {
         self.rows.insert_unique(row.hash(), row, TableRow::hash);
     }
 
-    /// All values, to be changed.
+    /// All values, for modification.
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.rows.iter_mut().map(|row| &mut row.value)
     }
 
-    /// Gives back what was kept for growing.
+    /// Frees unused capacity.
     pub(super) fn shrink(&mut self) {
         self.rows.shrink_to_fit(TableRow::hash);
     }
@@ -92,12 +92,12 @@ impl<T> TableRow<T> {
         self.label
     }
 
-    /// The same with a label that is made of the hash of its text in the space [`ANY`].
+    /// The row with a label derived from the hash of its text in the space [`ANY`].
     pub(super) fn relabelled(self, label: impl Fn(u64) -> u32) -> Self {
         Self { label: label(hash(ANY, self.text.as_bytes())), ..self }
     }
 
-    /// The value, if this row has that label and that text.
+    /// The value, if the row has this label and this text.
     pub(super) fn value_of(&self, label: u32, text: &[u8]) -> Option<&T> {
         self.is(label, text).then_some(&self.value)
     }
@@ -111,20 +111,20 @@ impl<T> TableRow<T> {
     }
 }
 
-/// A text, prepared so that the hash of each of its beginnings is one step.
+/// A text with precomputed states, so that the hash of each prefix takes one step.
 #[derive(Debug)]
 pub(super) struct PrefixHasher<'a> {
     text: &'a [u8],
-    /// The words of the text, and the state before each of them.
+    /// The words of the text, and the hash state before each of them.
     words: [(u64, u64); WORDS],
 }
 
 impl<'a> PrefixHasher<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
         let (mut words, mut state) = ([(0, 0); WORDS], 0);
-        for (place, bytes) in words.iter_mut().zip(text.chunks(WORD)) {
+        for (slot, bytes) in words.iter_mut().zip(text.chunks(WORD)) {
             let word = word(bytes);
-            *place = (word, state);
+            *slot = (word, state);
             state = mix(state, word);
         }
         if let Some(behind) = words.get_mut(text.len().div_ceil(WORD)) {
@@ -147,33 +147,35 @@ impl<'a> PrefixHasher<'a> {
     }
 }
 
-/// Bytes that are hashed at once.
+/// Bytes per step of the hash.
 const WORD: usize = 8;
 
-/// Beginnings of more words than these are hashed from their start.
+/// Prefixes of more words are hashed from the start.
 const WORDS: usize = 9;
 
-/// Keys come from the file and never from a client, who so cannot make them collide.
+/// The hash of a text in a space. It is not seeded: keys come from the configuration only, so clients cannot cause
+/// collisions.
 fn hash(space: u32, text: &[u8]) -> u64 {
     let words = text.chunks_exact(WORD);
     let rest = word(words.remainder());
     finish(space, words.map(word).fold(0, mix), rest, text.len())
 }
 
-/// What comes behind the last whole word, the length and the space come last: so beginnings share their states.
+/// Finishes a hash with the rest after the last whole word, the length and the space. These come last so that prefixes
+/// share their states.
 fn finish(space: u32, state: u64, rest: u64, length: usize) -> u64 {
     let last = (u64::from(space) << u32::BITS) ^ length as u64;
     let hashed = mix(mix(state, rest), last);
-    // The upper bits are the good ones; the table takes the lower ones too.
+    // The upper bits are well distributed; the table also uses the lower ones.
     hashed ^ (hashed >> u32::BITS)
 }
 
-/// The step of the Fx hash.
+/// One step of the Fx hash.
 const fn mix(state: u64, word: u64) -> u64 {
     (state.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95)
 }
 
-/// At most eight bytes.
+/// Up to eight bytes as a number.
 fn word(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte))
 }
@@ -184,8 +186,8 @@ impl InlineText {
     fn new(text: &[u8]) -> Self {
         let mut bytes = [0; Self::SHORT];
         match (bytes.get_mut(..text.len()), u8::try_from(text.len())) {
-            (Some(place), Ok(length)) => {
-                place.copy_from_slice(text);
+            (Some(slot), Ok(length)) => {
+                slot.copy_from_slice(text);
                 Self::Short(length, bytes)
             }
             _ => Self::Long(text.into()),
@@ -203,9 +205,9 @@ impl InlineText {
 /// A set of lengths of texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct LengthSet {
-    /// Those below 64, one bit each.
+    /// Lengths below 64, one bit each.
     short: u64,
-    /// The others, long ones first; few sets have any, and rows are to be small.
+    /// The other lengths in falling order; boxed, as few sets have any and rows must be small.
     #[expect(clippy::box_collection, reason = "a pointer is what there is room for")]
     long: Option<Box<Vec<usize>>>,
 }
@@ -217,12 +219,12 @@ impl LengthSet {
             return;
         }
         let long = self.long.get_or_insert_default();
-        if let Err(place) = long.binary_search_by(|known| length.cmp(known)) {
-            long.insert(place, length);
+        if let Err(slot) = long.binary_search_by(|known| length.cmp(known)) {
+            long.insert(slot, length);
         }
     }
 
-    /// Those up to `most`, long ones first: these are likelier to belong to the best entry.
+    /// The lengths up to `most` in falling order: longer ones more likely belong to the entry of the highest rank.
     pub(super) fn up_to(&self, most: usize) -> impl Iterator<Item = usize> {
         let mut short = if most < 63 { self.short & ((1 << (most + 1)) - 1) } else { self.short };
         let bits = std::iter::from_fn(move || {
@@ -259,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn beginnings_are_found_like_texts_of_their_own() {
+    fn prefixes_are_found_like_separate_texts() {
         let text: Vec<u8> = (0..200).collect();
         let mut table = TextTable::<usize>::default();
         for length in 0..=text.len() {
@@ -268,21 +270,21 @@ mod tests {
         for end in [0, 1, 7, 8, 9, 63, 64, 65, 71, 72, 73, 80, 200] {
             let beginnings = PrefixHasher::new(&text[..end]);
             for length in 0..=end {
-                assert_eq!(table.get_beginning(1, &beginnings, length), Some(&length), "{length} of {end}");
-                assert_eq!(table.get_beginning(2, &beginnings, length), None, "{length} of {end}");
+                assert_eq!(table.get_prefix(1, &beginnings, length), Some(&length), "{length} of {end}");
+                assert_eq!(table.get_prefix(2, &beginnings, length), None, "{length} of {end}");
             }
-            assert_eq!(table.get_beginning(1, &beginnings, end + 1), None);
+            assert_eq!(table.get_prefix(1, &beginnings, end + 1), None);
         }
     }
 
     #[test]
-    fn a_row_is_one_line_of_the_cache() {
+    fn a_row_fits_into_a_cache_line() {
         assert_eq!(size_of::<TableRow<[usize; 3]>>(), 64);
         assert_eq!(size_of::<TableRow<Candidates>>(), 64);
     }
 
     #[test]
-    fn lengths_come_long_ones_first() {
+    fn lengths_are_in_falling_order() {
         let mut lengths = LengthSet::default();
         for length in [0, 62, 5, 63, 64, 300, 65, 5] {
             lengths.insert(length);

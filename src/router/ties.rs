@@ -1,4 +1,4 @@
-//! Recorded ties: routes that all match one request, and the one that Kong's default router chose.
+//! Tests with recorded ties: several routes match a request with the same rank, and Kong's default router chooses one.
 
 use http::HeaderMap;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::Router;
 use super::fixture::{get, route};
 use crate::router::{RouterOptions, RouterRequest};
 
-/// A case: the routes in the order of the file, the request, the winner.
+/// A case: the routes in the order of the file, the request, and the route that Kong chose.
 struct TieCase {
     routes: Vec<Value>,
     host: String,

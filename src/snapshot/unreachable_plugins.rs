@@ -6,7 +6,7 @@ use crate::{
     diag::Diagnostic,
     entity::{PluginEntity, Route, RouteIndex},
     plugin::Plugin,
-    router::beginning,
+    router::path_prefix,
 };
 
 /// A warning, if no path of the plugin's Routes can match one that the plugin handles. Global instances are not checked:
@@ -31,7 +31,7 @@ pub(super) fn unreachable_plugin(
             if route.expression.is_some() || route.paths.is_empty() {
                 prefixes.push(Vec::new());
             }
-            prefixes.extend(route.paths.iter().map(|path| beginning(path).into_vec()));
+            prefixes.extend(route.paths.iter().map(|path| path_prefix(path).into_vec()));
             route_paths.extend(route.paths.iter().cloned());
         }
         std::mem::take(&mut prefixes)
