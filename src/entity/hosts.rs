@@ -1,6 +1,9 @@
 //! Rules of hosts: names and addresses, with or without a port. Messages are Kong's.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use crate::{document::Value, uri::Authority};
 
@@ -39,7 +42,25 @@ pub(super) fn split_host(text: &str) -> Option<(HostAddress<'_>, Option<u16>)> {
         return Some((HostAddress::Ip(address), port));
     }
     let name = authority.host();
+    if is_of_digits_and_dots(name) {
+        return decimal_ipv4(name).map(|address| (HostAddress::Ip(address.into()), port));
+    }
     is_host_name(name).then_some((HostAddress::Name(name), port))
+}
+
+/// Whether Kong reads a host as an IPv4 address, which it then must be. (Kong: `1.2.3` and `256.1.1.1` are no names.)
+fn is_of_digits_and_dots(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+}
+
+/// Four decimal numbers up to 255; zeros may stand before them.
+fn decimal_ipv4(text: &str) -> Option<Ipv4Addr> {
+    let mut parts = text.split('.').map(|part| part.parse::<u8>().ok());
+    let mut octets = [0; 4];
+    for octet in &mut octets {
+        *octet = parts.next()??;
+    }
+    parts.next().is_none().then(|| octets.into())
 }
 
 /// A host name or address, without a port.
@@ -70,6 +91,7 @@ pub(super) fn wildcard_host(value: &Value) -> Result<(), String> {
     }
     let name = authority.host();
     let plain = match name.matches('*').count() {
+        0 if is_of_digits_and_dots(name) => return Err(format!("invalid hostname: {host}")),
         0 => name,
         1 => name
             .strip_prefix("*.")
@@ -107,6 +129,15 @@ mod tests {
         check(host, "example.com:80", Err("must not have a port"));
         check(host, "bad_host!", Err("invalid value: bad_host!"));
         check(host, "a..b", Err("invalid value: a..b"));
+        for address in ["123", "1.2.3", "256.1.1.1", "1.2.3.4.5", "1..2.3"] {
+            check(host, address, Err(&format!("invalid value: {address}")));
+            check(wildcard_host, address, Err(&format!("invalid hostname: {address}")));
+        }
+        for address in ["1.2.3.4", "010.0.0.1", "123.a", "1.2.3.4a"] {
+            check(host, address, Ok(()));
+            check(wildcard_host, address, Ok(()));
+        }
+        check(wildcard_host, "*.1.2", Ok(()));
         check(host_with_optional_port, "a:80", Ok(()));
         check(host_with_optional_port, "a:b", Err("invalid value: a:b"));
         check(wildcard_host, "*.a.com:80", Ok(()));

@@ -97,6 +97,11 @@ impl Record<'_> {
         if let Some(fields) = facts.get("fields") {
             self.check_fields(fields, at);
         }
+        for field in facts.get("shorthand_fields").and_then(Value::as_array).into_iter().flatten() {
+            let (name, facts) = field.as_object().unwrap().iter().next().unwrap();
+            let at: Vec<&str> = at.iter().copied().chain([name.as_str()]).collect();
+            self.check_field(&at, facts.as_object().unwrap());
+        }
     }
 }
 
@@ -182,4 +187,97 @@ fn groups_of_required_fields_are_listed() {
             schema["entity_checks"]
         );
     }
+}
+
+/// A record with the defaults of its schema, as decK's library fills it: a field that is missing gets its default, a
+/// record is filled inside, any other field is null, and an older spelling gets the value of the newer one.
+fn filled(given: &Value, schema: &Value) -> Value {
+    let mut record = Map::new();
+    for field in schema["fields"].as_array().unwrap() {
+        let (name, facts) = field.as_object().unwrap().iter().next().unwrap();
+        let value = match (given.get(name), facts["type"].as_str().unwrap()) {
+            (Some(value), "record") if value.is_object() => filled(value, facts),
+            (Some(value), _) => value.clone(),
+            (None, "record")
+                if facts.get("default").is_none() && facts.get("required") == Some(&json!(true)) =>
+            {
+                filled(&json!({}), facts)
+            }
+            (None, _) => facts.get("default").cloned().unwrap_or_default(),
+        };
+        record.insert(name.clone(), value);
+    }
+    for field in schema.get("shorthand_fields").and_then(Value::as_array).into_iter().flatten() {
+        let (name, facts) = field.as_object().unwrap().iter().next().unwrap();
+        let path = facts["deprecation"]["replaced_with"][0]["path"].as_array().unwrap();
+        let record_value = Value::Object(record.clone());
+        let value = path.iter().fold(&record_value, |value, key| &value[key.as_str().unwrap()]).clone();
+        record.insert(name.clone(), value);
+    }
+    Value::Object(record)
+}
+
+/// Removes what the gateway generates, and sorts sets.
+fn comparable(mut record: Value) -> Value {
+    for generated in ["id", "created_at", "updated_at"] {
+        record.as_object_mut().unwrap().remove(generated);
+    }
+    if let Some(protocols) = record.get_mut("protocols").and_then(Value::as_array_mut) {
+        protocols.sort_by_key(ToString::to_string);
+    }
+    record
+}
+
+#[test]
+fn a_plugin_filled_with_the_defaults_of_its_schema_is_what_the_gateway_shows() {
+    let gateway = Setup::with("_format_version: \"3.0\"\n").run();
+    let enabled = gateway.admin("GET", "/plugins/enabled").json();
+    let mut different = Vec::new();
+    for name in enabled["enabled_plugins"].as_array().unwrap() {
+        let name = name.as_str().unwrap();
+        let config = match name {
+            "acl" | "ip-restriction" => json!({"allow": ["10.0.0.1"]}),
+            "file-log" => json!({"path": "/dev/null"}),
+            "http-log" => json!({"http_endpoint": "http://127.0.0.1:9/"}),
+            "mocking" => {
+                json!({"api_specification": "{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"})
+            }
+            "pre-function" | "post-function" => json!({"access": ["local a = 1"]}),
+            "rate-limiting" => json!({"minute": 5, "redis": {"host": "r"}}),
+            _ => json!({}),
+        };
+        let given = json!({"name": name, "config": config});
+        let answer = gateway.admin_json("POST", "/plugins", given);
+        assert_eq!(answer.status, 201, "{name}: {}", answer.text());
+        let schema = gateway.admin("GET", &format!("/schemas/plugins/{name}")).json();
+        let fields = schema["fields"].as_array().unwrap();
+        let facts = &fields.iter().find(|field| field.get("config").is_some()).unwrap()["config"];
+        let (expected, shown) = (filled(&config, facts), answer.json()["config"].clone());
+        if expected != shown {
+            different.push(format!("{name}\n  by the schema {expected}\n  shown         {shown}"));
+        }
+    }
+    assert!(different.is_empty(), "\n{}", different.join("\n"));
+}
+
+#[test]
+fn an_entity_filled_with_the_defaults_of_its_schema_is_what_the_gateway_shows() {
+    let gateway = Setup::with("_format_version: \"3.0\"\n").run();
+    let mut different = Vec::new();
+    for (collection, given) in [
+        ("services", json!({"host": "a"})),
+        ("routes", json!({"paths": ["/a"]})),
+        ("consumers", json!({"username": "a"})),
+        ("upstreams", json!({"name": "a"})),
+        ("key_sets", json!({"name": "a"})), // its path has a hyphen
+    ] {
+        let schema = gateway.admin("GET", &format!("/schemas/{collection}")).json();
+        let answer = gateway.admin_json("POST", &format!("/{}", collection.replace('_', "-")), given.clone());
+        assert_eq!(answer.status, 201, "{collection}: {}", answer.text());
+        let (expected, shown) = (comparable(filled(&given, &schema)), comparable(answer.json()));
+        if expected != shown {
+            different.push(format!("{collection}\n  by the schema {expected}\n  shown         {shown}"));
+        }
+    }
+    assert!(different.is_empty(), "\n{}", different.join("\n"));
 }

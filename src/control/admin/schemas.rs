@@ -37,7 +37,9 @@ impl AdminApi {
             ["vaults", "env"] if is_read => vault_schema(),
             ["vaults", name] if is_read => no_such("vault", name),
             [name] if is_read => match collections::entity(name) {
-                Some(entity) => reply::json(StatusCode::OK, entity_schema(entity).to_string()),
+                Some(entity) => {
+                    reply::json(StatusCode::OK, entity_schema(entity, plugins.expressions).to_string())
+                }
                 None => no_such("entity", name),
             },
             _ => not_found(),
@@ -95,7 +97,7 @@ fn no_such(kind: &str, name: &str) -> Response<Body> {
 
 /// The schema of a vault of environment variables.
 fn vault_schema() -> Response<Body> {
-    let mut schema = entity_schema(&vault::ENTITY);
+    let mut schema = entity_schema(&vault::ENTITY, false);
     schema["name"] = "env".into();
     reply::json(StatusCode::OK, schema.to_string())
 }
@@ -112,6 +114,10 @@ fn plugin_schema(name: &str, plugins: &dyn PluginSchemas) -> Response<Body> {
         } else if field.name == plugin_entity::CONFIG.name {
             attributes.insert("required".into(), true.into());
             attributes.insert("fields".into(), field_list(settings.fields, false));
+            let shorthands = shorthand_list(name, settings.fields);
+            if !shorthands.is_empty() {
+                attributes.insert("shorthand_fields".into(), shorthands.into());
+            }
         } else if field.name != plugin_entity::PROTOCOLS.name {
             continue;
         }
@@ -121,11 +127,13 @@ fn plugin_schema(name: &str, plugins: &dyn PluginSchemas) -> Response<Body> {
     reply::json(StatusCode::OK, json!({ "fields": fields, "entity_checks": checks }).to_string())
 }
 
-fn entity_schema(entity: &EntitySchema) -> Json {
+/// The schema of an entity. `expressions` says whether Routes may be expressions.
+fn entity_schema(entity: &EntitySchema, expressions: bool) -> Json {
     let visible = entity
         .fields
         .iter()
-        .filter(|field| !matches!(field.kind, FieldKind::Entities(..) | FieldKind::Unused));
+        .filter(|field| !matches!(field.kind, FieldKind::Entities(..) | FieldKind::Unused))
+        .filter(|field| expressions || !field.of_expressions);
     let mut fields: Vec<Json> = visible
         .map(|field| {
             let mut attributes = field_attributes(field, true);
@@ -188,7 +196,31 @@ fn named_entry(name: &str, attributes: Map<String, Json>) -> Json {
 }
 
 fn field_list(fields: &'static [Field], of_entity: bool) -> Json {
-    fields.iter().map(|field| named_entry(field.name, field_attributes(field, of_entity))).collect()
+    let current = fields.iter().filter(|field| field.alias_of.is_empty());
+    current.map(|field| named_entry(field.name, field_attributes(field, of_entity))).collect()
+}
+
+/// Older spellings of settings, each with the path of the newer one: decK fills one from the other.
+fn shorthand_list(plugin: &str, fields: &'static [Field]) -> Vec<Json> {
+    let older = fields.iter().filter(|field| !field.alias_of.is_empty());
+    older
+        .map(|field| {
+            let mut attributes = field_attributes(field, false);
+            let newer = field.alias_of.join(".");
+            let message =
+                format!("{plugin}: config.{} is deprecated, please use config.{newer} instead", field.name);
+            attributes.insert(
+                "deprecation".into(),
+                json!({
+                    "message": message,
+                    "removal_in_version": "4.0",
+                    "replaced_with": [{ "path": field.alias_of }],
+                }),
+            );
+            attributes.insert("translate_backwards".into(), json!(field.alias_of));
+            named_entry(field.name, attributes)
+        })
+        .collect()
 }
 
 /// The attributes of a field, in Kong's terms. The minimum length of texts is included for entities, not for plugin
