@@ -8,7 +8,6 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 
 use super::headers::{DeniedTrailers, strip_trailers};
 use crate::body::{Body, BodyError, StallTimer};
@@ -24,7 +23,7 @@ pub(super) struct BodyLimits {
 
 /// Body of a client, with its limits.
 struct LimitedBody {
-    incoming: Incoming,
+    body: Body,
     /// Bytes that may still come.
     remaining: Option<u64>,
     pause_timer: StallTimer,
@@ -39,10 +38,12 @@ struct TrailerFilter {
 impl BodyLimits {
     /// Applies the limits to a body that comes from the connection.
     pub(super) fn apply(self, body: Body) -> Body {
-        let Body::Incoming(incoming) = body else { return body };
+        if matches!(body, Body::Empty | Body::Full(_)) {
+            return body;
+        }
         let Self { max_bytes, max_pause } = self;
         let pause_timer = StallTimer::new(max_pause);
-        Body::boxed(LimitedBody { incoming, remaining: max_bytes, pause_timer })
+        Body::boxed(LimitedBody { body, remaining: max_bytes, pause_timer })
     }
 }
 
@@ -84,23 +85,23 @@ impl hyper::body::Body for LimitedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Poll::Ready(polled) = Pin::new(&mut self.incoming).poll_frame(context) else {
+        let Poll::Ready(polled) = Pin::new(&mut self.body).poll_frame(context) else {
             return self.pause_timer.poll_expired(context).map(|()| Some(Err(BodyError::ClientTimeout)));
         };
         self.pause_timer.stop();
         Poll::Ready(match polled {
             Some(Ok(frame)) => self.check_frame(frame),
-            Some(Err(error)) => Some(Err(BodyError::connection(error))),
+            Some(Err(error)) => Some(Err(error)),
             None => None,
         })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.body.size_hint()
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     io,
     net::SocketAddr,
     num::NonZeroUsize,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
@@ -12,7 +12,7 @@ use std::{
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
-    server::conn::auto,
+    server::{conn::auto, graceful::GracefulConnection},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -244,7 +244,7 @@ fn spawn_connection(
                     .with_proxy_protocol_client(client)
                     .with_permit(permit);
                 let session = new_session(&config, connection, abort.clone(), activity);
-                serve(wrap(stream), &config.servers.either, session).await;
+                serve(wrap(stream), &config.servers, session, false).await;
             }
             Some(acceptor) => {
                 let Some((stream, tls)) = acceptor.accept(stream, wrap).await else { return };
@@ -252,8 +252,8 @@ fn spawn_connection(
                     .with_proxy_protocol_client(client)
                     .with_permit(permit);
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                let server = if is_http2 { &config.servers.http2 } else { &config.servers.either };
-                serve(stream, server, new_session(&config, connection, abort.clone(), activity)).await;
+                let session = new_session(&config, connection, abort.clone(), activity);
+                serve(stream, &config.servers, session, is_http2).await;
             }
         }
     });
@@ -297,23 +297,37 @@ fn new_session(
     })
 }
 
-/// Serves a connection until it ends.
-async fn serve<S>(stream: S, server: &auto::Builder<TokioExecutor>, session: Arc<ConnectionSession>)
+/// Serves a connection until it ends. `is_http2` says that the handshake of TLS has negotiated HTTP/2.
+async fn serve<S>(stream: S, servers: &HttpServers, session: Arc<ConnectionSession>, is_http2: bool)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let io = TokioIo::new(InspectingIo::new(stream, Arc::clone(&session)));
-    let (peer, activity) = (session.connection.peer, Arc::clone(&session.activity));
+    let io = TokioIo::new(InspectingIo::new(stream, Arc::clone(&session), is_http2));
     let responder = Arc::clone(&session);
     let service = service_fn(move |request| Arc::clone(&responder).answer(request));
-    let mut serving = pin!(server.serve_connection_with_upgrades(io, service));
+    if is_http2 {
+        // Sends SETTINGS at once; `serve_connection_with_upgrades` would first read the preface of the client. Extended
+        // CONNECT needs no such upgrade.
+        run_until_ended(pin!(servers.http2.serve_connection(io, service)), &session).await;
+    } else {
+        run_until_ended(pin!(servers.either.serve_connection_with_upgrades(io, service)), &session).await;
+    }
+}
+
+/// Runs a connection until it ends, or has to end.
+async fn run_until_ended<C>(mut serving: Pin<&mut C>, session: &ConnectionSession)
+where
+    C: GracefulConnection,
+    C::Error: std::fmt::Display + AsRef<dyn std::error::Error + Send + Sync>,
+{
+    let (peer, activity) = (session.connection.peer, &session.activity);
     loop {
         tokio::select! {
             biased;
             ended = serving.as_mut() => {
                 if let Err(error) = ended {
                     tracing::debug!("connection from {peer} ended: {error}");
-                    session.output.record_error(&*error);
+                    session.output.record_error(error.as_ref());
                 }
                 return;
             }

@@ -58,11 +58,16 @@ struct H2Reader {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> InspectingIo<S> {
-    pub(super) fn new(stream: S, session: Arc<ConnectionSession>) -> Self {
+    /// Inspects a stream. `is_http2` says that the protocol is already known to be HTTP/2.
+    pub(super) fn new(stream: S, session: Arc<ConnectionSession>, is_http2: bool) -> Self {
         Self {
             stream: Some(stream),
             session,
-            protocol: ClientProtocol::Unknown(0),
+            protocol: if is_http2 {
+                ClientProtocol::Http2(Box::new(H2Reader::after(0)))
+            } else {
+                ClientProtocol::Unknown(0)
+            },
             flushed_requests: 0,
             rejected: None,
             is_shut_down: false,

@@ -18,16 +18,16 @@ use super::session::ConnectionSession;
 use crate::proxy::ShutdownStage;
 
 /// Longest duration. (nginx: `lingering_time`)
-const MAX_TIME: Duration = Duration::from_secs(30);
+pub(super) const MAX_TIME: Duration = Duration::from_secs(30);
 
 /// Longest duration during a shutdown.
-const MAX_TIME_AT_SHUTDOWN: Duration = Duration::from_secs(1);
+pub(super) const MAX_TIME_AT_SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// Longest pause of the client. (nginx: `lingering_timeout`)
-const MAX_PAUSE: Duration = Duration::from_secs(5);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(5);
 
 /// Most bytes that are discarded; nginx has no such bound.
-const MAX_BYTES: usize = 64 << 20;
+pub(super) const MAX_BYTES: usize = 64 << 20;
 
 /// Bytes of one read.
 const READ_BUFFER: usize = 16 << 10;

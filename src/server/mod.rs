@@ -7,6 +7,7 @@ mod connection;
 mod connection_reaper;
 mod delayed_failure;
 mod descriptors;
+mod drained_body;
 mod h2_frames;
 mod handover;
 mod http2;

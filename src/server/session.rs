@@ -25,6 +25,7 @@ use super::{
     concurrency_limit::{ConcurrencyLimit, Permit},
     connection_reaper::{ConnectionActivity, ConnectionEnding},
     delayed_failure::{DelayedFailure, FlushSignal},
+    drained_body::drained,
     socket::{AbortHandle, AbortedError},
 };
 use crate::{
@@ -115,7 +116,10 @@ impl ConnectionSession {
     ) -> Result<Response<ResponseBody>, AbortedError> {
         let mut guard = RequestGuard::new(&self);
         let version = request.version();
-        let request = request.map(Body::from);
+        let request = request.map(|incoming| match version {
+            Version::HTTP_2 => drained(incoming, &self.connection.stage),
+            _ => Body::from(incoming),
+        });
         let has_upload = version == Version::HTTP_11 && !matches!(request.body(), Body::Empty);
         self.output.has_upload.store(has_upload, Relaxed);
         let is_permitted = match &self.concurrency_limit {
