@@ -26,6 +26,9 @@ pub(super) struct Framing {
     pub(super) keeps_length: bool,
     /// Whether bytes that belong to no response may follow: the head announces a body where none is allowed.
     pub(super) is_suspect: bool,
+    /// Whether the head of a response to HEAD says nothing about the length: many servers end such a response by closing
+    /// the connection, as that to a GET.
+    pub(super) may_close: bool,
 }
 
 /// End of a body.
@@ -97,14 +100,23 @@ impl FramingFields {
                 (false, true) => false,
                 (false, false) => chunked,
             };
-            return Framing { length: ResponseFraming::Known(0), keeps_length: !never_has_body, is_suspect };
+            return Framing {
+                length: ResponseFraming::Known(0),
+                keeps_length: !never_has_body,
+                is_suspect,
+                may_close: !never_has_body
+                    && *method == Method::HEAD
+                    && status != StatusCode::NOT_MODIFIED
+                    && length.is_none()
+                    && !chunked,
+            };
         }
         let length = match length {
             Some(length) => ResponseFraming::Known(length),
             None if chunked => ResponseFraming::Chunked,
             None => ResponseFraming::UntilClose,
         };
-        Framing { length, keeps_length: true, is_suspect: false }
+        Framing { length, keeps_length: true, is_suspect: false, may_close: false }
     }
 }
 
@@ -237,8 +249,27 @@ mod tests {
     ) {
         let found = FramingFields::from_headers(&fields(sent), Version::HTTP_11).unwrap();
         let status = StatusCode::from_u16(status).unwrap();
-        let Framing { length, keeps_length, is_suspect } = found.framing(status, &method.parse().unwrap());
+        let Framing { length, keeps_length, is_suspect, .. } = found.framing(status, &method.parse().unwrap());
         assert_eq!((length, keeps_length, is_suspect), expected, "{method} {status} {sent:?}");
+    }
+
+    #[test]
+    fn an_upstream_may_close_after_a_response_to_head_without_a_length() {
+        for (method, status, sent, expected) in [
+            ("HEAD", 200, None, true),
+            ("HEAD", 404, None, true),
+            ("HEAD", 200, Some(("content-length", "4")), false),
+            ("HEAD", 200, Some(("transfer-encoding", "chunked")), false),
+            ("HEAD", 204, None, false),
+            ("HEAD", 304, None, false),
+            ("GET", 304, None, false),
+            ("GET", 200, Some(("content-length", "4")), false),
+        ] {
+            let sent: Vec<_> = sent.into_iter().collect();
+            let found = FramingFields::from_headers(&fields(&sent), Version::HTTP_11).unwrap();
+            let framing = found.framing(StatusCode::from_u16(status).unwrap(), &method.parse().unwrap());
+            assert_eq!(framing.may_close, expected, "{method} {status} {sent:?}");
+        }
     }
 
     #[test]

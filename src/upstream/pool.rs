@@ -62,11 +62,17 @@ impl ConnectionPool {
     }
 
     /// Takes the most recently used idle connection to an origin, or a stream of a shared one.
-    pub(super) fn lease_idle(&self, origin: &UpstreamOrigin, now: Instant) -> Option<ConnectionLease> {
+    pub(super) fn lease_idle(
+        &self,
+        origin: &UpstreamOrigin,
+        repeatability: http1::Repeatability,
+        now: Instant,
+    ) -> Option<ConnectionLease> {
         if origin.is_http2() {
             self.shared.http2.take(origin).map(ConnectionLease::Shared)
         } else {
-            self.shared.http1.take(origin, now).map(|connection| self.exclusive_lease(connection, origin))
+            let connection = self.shared.http1.take(origin, repeatability, now);
+            connection.map(|connection| self.exclusive_lease(connection, origin))
         }
     }
 

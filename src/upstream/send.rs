@@ -10,6 +10,10 @@
 //! | a timeout of an exchange | never: the upstream may be processing the request |
 //! | an invalid response | never |
 //!
+//! A request that is not repeated after a byte of it was written does not use an idle connection that its upstream may
+//! close at this moment: one whose last response had no length (to HEAD), or whose `Keep-Alive: timeout` is nearly over.
+//! Right before, the system is asked whether the socket is readable.
+//!
 //! An attempt on a reused connection that turns out to be closed is repeated on a new one to the same peer; every other
 //! attempt goes to the next peer of [`Peers`], which receives its outcome.
 
@@ -29,7 +33,7 @@ use super::{
     UpstreamTimeouts,
     connect::connect,
     head::{HeadForPeer, RequestHead},
-    http1::{self, ExchangeResult},
+    http1::{self, ExchangeResult, Repeatability},
     http2,
     peers::{OriginAddresses, Peer, Peers},
     pool::ConnectionLease,
@@ -69,9 +73,12 @@ impl ConnectionPool {
         let mut attempts = ConnectionAttempts { pool: self, peers, limits, count: 0, retry: None };
         loop {
             let began = Instant::now();
-            let checkout = attempts.acquire(began).await.map_err(|cause| attempts.failure(cause))?;
-            let handed_over = if checkout.reused { began } else { Instant::now() };
             let spare = body.try_clone();
+            let is_repeatable = head.method().is_idempotent() && spare.is_some();
+            let repeatability =
+                if is_repeatable { Repeatability::Repeatable } else { Repeatability::Once };
+            let checkout = attempts.acquire(repeatability, began).await.map_err(|cause| attempts.failure(cause))?;
+            let handed_over = if checkout.reused { began } else { Instant::now() };
             let request = (&HeadForPeer { head, host: checkout.peer.host.as_ref() }, body);
             let sent = exchange(checkout.lease, &checkout.peer.origin, request, limits, handed_over).await;
             let SendError { cause, unsent } = match sent {
@@ -126,13 +133,17 @@ struct Checkout {
 
 impl<P: Peers> ConnectionAttempts<'_, P> {
     /// Takes an idle connection or opens one, to one peer after the other.
-    async fn acquire(&mut self, now: Instant) -> Result<Checkout, FailureCause> {
+    async fn acquire(
+        &mut self,
+        repeatability: Repeatability,
+        now: Instant,
+    ) -> Result<Checkout, FailureCause> {
         loop {
             let peer = match self.retry.take() {
                 Some(peer) => peer,
                 None => {
                     let peer = next_peer_within(self.peers.next(), self.limits.connect).await?;
-                    if let Some(lease) = self.pool.lease_idle(&peer.origin, now) {
+                    if let Some(lease) = self.pool.lease_idle(&peer.origin, repeatability, now) {
                         return Ok(Checkout { peer, lease, reused: true });
                     }
                     peer

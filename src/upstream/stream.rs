@@ -2,11 +2,13 @@
 
 use std::{
     io::{self, IoSlice},
+    mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, Waker},
 };
 
 use bytes::{Buf, Bytes};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -42,6 +44,20 @@ impl UpstreamStream {
                 Pin::new(stream).poll_read(&mut context, &mut ReadBuf::new(&mut byte)).is_pending()
             }
         }
+    }
+}
+
+impl UpstreamStream {
+    /// Whether the socket has neither an end nor bytes to read. It asks the system, as the runtime may not have been
+    /// notified yet.
+    pub(super) fn is_silent(&self) -> bool {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        let mut byte = [MaybeUninit::uninit(); 1];
+        let peeked = SockRef::from(stream).peek(&mut byte);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 use hashbrown::HashMap;
 use tokio::time::Instant;
 
-use super::connection::Http1Connection;
+use super::connection::{Http1Connection, Repeatability};
 use crate::upstream::{PoolSettings, UpstreamOrigin};
 
 /// Number of shards.
@@ -60,15 +60,22 @@ impl IdlePool {
         self.shards.iter().map(|shard| lock(shard).values().map(Vec::len).sum::<usize>()).sum()
     }
 
-    /// Takes the most recently used connection to an origin.
-    pub(in crate::upstream) fn take(&self, origin: &UpstreamOrigin, now: Instant) -> Option<Http1Connection> {
+    /// Takes the most recently used connection to an origin that suits the request.
+    pub(in crate::upstream) fn take(
+        &self,
+        origin: &UpstreamOrigin,
+        repeatability: Repeatability,
+        now: Instant,
+    ) -> Option<Http1Connection> {
         let own = SHARD.with(|shard| *shard);
         let (before, after) = self.shards.split_at(own);
         after.iter().chain(before).find_map(|shard| {
             loop {
                 // A stale connection is closed after the lock is released.
-                let mut candidate = lock(shard).get_mut(origin)?.pop()?;
-                if self.is_fresh(&mut candidate, now) {
+                let mut candidate = take_suitable(lock(shard).get_mut(origin)?, repeatability, now)?;
+                if self.is_fresh(&mut candidate, now)
+                    && (repeatability == Repeatability::Repeatable || candidate.connection.is_silent())
+                {
                     return Some(candidate.connection);
                 }
             }
@@ -131,6 +138,23 @@ impl PoolSlot {
         };
         drop(surplus);
     }
+}
+
+/// Takes the most recently used connection. For a request that cannot be repeated, those that the upstream may close by
+/// now are left to other requests.
+fn take_suitable(
+    idle: &mut Vec<IdleConnection>,
+    repeatability: Repeatability,
+    now: Instant,
+) -> Option<IdleConnection> {
+    if repeatability == Repeatability::Repeatable {
+        return idle.pop();
+    }
+    let is_safe = |candidate: &IdleConnection| {
+        let time = now.saturating_duration_since(candidate.since);
+        candidate.connection.safe_idle_time.is_none_or(|safe| time < safe)
+    };
+    idle.iter().rposition(is_safe).map(|index| idle.remove(index))
 }
 
 fn lock(shard: &Mutex<IdlePoolShard>) -> MutexGuard<'_, IdlePoolShard> {

@@ -41,7 +41,7 @@ use self::{
     response::{HeadReader, ReceivedHead},
 };
 pub(super) use self::{
-    connection::Http1Connection,
+    connection::{Http1Connection, Repeatability},
     idle_pool::{IdlePool, PoolSlot},
 };
 use super::{
@@ -229,7 +229,8 @@ impl Http1Exchange {
 
     /// Makes the response of its head.
     fn into_result(mut self, head: ReceivedHead) -> ExchangeResult {
-        let ReceivedHead { response, length, keep_alive } = head;
+        let ReceivedHead { response, length, keep_alive, safe_idle_time } = head;
+        self.connection.safe_idle_time = safe_idle_time;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let stream = UpgradedStream::new(self.read, self.connection.stream);
             return ExchangeResult::Upgraded(response.map(|()| Body::Empty), stream);

@@ -1,5 +1,7 @@
 //! Reader of the head of a response: its fields, the framing of its body, and whether the connection is kept alive.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Method, Response, StatusCode, Version,
@@ -10,7 +12,7 @@ use hyper::ext::ReasonPhrase;
 
 use super::InvalidResponse;
 use crate::upstream::{
-    framing::{FramingFields, ResponseFraming},
+    framing::{FramingFields, ResponseFraming, parse_decimal},
     head::MAX_HEAD,
 };
 
@@ -33,6 +35,8 @@ pub(super) struct ReceivedHead {
     pub(super) length: ResponseFraming,
     /// Whether the upstream accepts another request afterwards.
     pub(super) keep_alive: bool,
+    /// Time of idleness after which the upstream may close the connection; `None` if it does not tell.
+    pub(super) safe_idle_time: Option<Duration>,
 }
 
 /// Reader of the heads of the responses to one request: interim ones, and the final one.
@@ -145,6 +149,7 @@ fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Recei
             }
             CONTENT_LENGTH => framing.add_content_length(&value)?,
             CONNECTION => keep_alive.read(&value),
+            _ if name.as_str() == "keep-alive" => keep_alive.read_parameters(&value),
             _ => {}
         }
         headers.append(name, value);
@@ -154,9 +159,10 @@ fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Recei
         headers.remove(CONTENT_LENGTH);
     }
     *read = read.slice(end..);
+    let safe_idle_time = if framing.may_close { Some(Duration::ZERO) } else { keep_alive.safe_idle_time() };
     let keep_alive =
         !keep_alive.closes && !framing.is_suspect && framing.length != ResponseFraming::UntilClose;
-    Ok(Some(ReceivedHead { response, length: framing.length, keep_alive }))
+    Ok(Some(ReceivedHead { response, length: framing.length, keep_alive, safe_idle_time }))
 }
 
 /// Whether the complete lines are invalid, whatever bytes follow.
@@ -175,11 +181,34 @@ struct KeepAlive {
     closes: bool,
     /// Whether a field has the option `close`, which no other option revokes.
     has_close: bool,
+    /// `timeout` of the Keep-Alive field. (RFC 2068, section 19.7.1.1; Apache httpd, Node.js)
+    timeout: Option<Duration>,
 }
+
+/// Part of `timeout` that is not used for requests that cannot be repeated, at most.
+const TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 
 impl KeepAlive {
     fn new(version: Version) -> Self {
-        Self { closes: version != Version::HTTP_11, has_close: false }
+        Self { closes: version != Version::HTTP_11, has_close: false, timeout: None }
+    }
+
+    /// Reads the parameters of a Keep-Alive field, such as `timeout=5, max=100`.
+    fn read_parameters(&mut self, field: &HeaderValue) {
+        for parameter in field.as_bytes().split(|byte| *byte == b',') {
+            let Some(equals) = parameter.iter().position(|byte| *byte == b'=') else { continue };
+            let (name, value) = (parameter[..equals].trim_ascii(), parameter[equals + 1..].trim_ascii());
+            if name.eq_ignore_ascii_case(b"timeout")
+                && let Some(seconds) = parse_decimal(value)
+            {
+                self.timeout = Some(Duration::from_secs(seconds));
+            }
+        }
+    }
+
+    /// Time of idleness during which the upstream surely keeps the connection.
+    fn safe_idle_time(&self) -> Option<Duration> {
+        self.timeout.map(|timeout| timeout - TIMEOUT_MARGIN.min(timeout / 2))
     }
 
     fn read(&mut self, connection: &HeaderValue) {
@@ -284,6 +313,27 @@ mod tests {
             &format!("{old}connection: keep-alive\r\n\r\n"),
             Some((200, ResponseFraming::Known(0), true, "")),
         );
+    }
+
+    #[test]
+    fn an_upstream_tells_how_long_it_keeps_an_idle_connection() {
+        for (method, fields, expected) in [
+            (Method::GET, "", None),
+            (Method::GET, "keep-alive: timeout=5\r\n", Some(4000)),
+            (Method::GET, "Keep-Alive: max=100 , Timeout = 60\r\n", Some(59_000)),
+            (Method::GET, "keep-alive: timeout=1\r\n", Some(500)),
+            (Method::GET, "keep-alive: timeout=0\r\n", Some(0)),
+            (Method::GET, "keep-alive: timeout=x\r\n", None),
+            (Method::GET, "keep-alive: max=5\r\n", None),
+            (Method::HEAD, "", None),
+        ] {
+            let mut read = Bytes::from(with(&format!("{fields}content-length: 4\r\n")));
+            let head = parse(&mut read, &method, false).unwrap().unwrap();
+            assert_eq!(head.safe_idle_time, expected.map(Duration::from_millis), "{method} {fields:?}");
+        }
+        let mut read = Bytes::from(with("keep-alive: timeout=5\r\n"));
+        let head = parse(&mut read, &Method::HEAD, false).unwrap().unwrap();
+        assert_eq!((head.keep_alive, head.safe_idle_time), (true, Some(Duration::ZERO)), "no length");
     }
 
     #[test]
