@@ -83,7 +83,7 @@ use crate::{
     settings::{PortMaps, RouterFlavor, Settings},
     snapshot::{Destination, LiveSnapshot, RouteStep},
     supervise::catch_future_panic,
-    upstream::{ConnectionPool, PoolSettings},
+    upstream::{ConnectionPool, PoolSettings, ResponseHeadBounds},
     uri::normalize_path,
 };
 
@@ -141,6 +141,10 @@ impl Proxy {
             max_requests: settings
                 .upstream_keepalive_max_requests
                 .map_or(u32::MAX, |most| u32::try_from(most.get()).unwrap_or(u32::MAX)),
+            head_bounds: ResponseHeadBounds {
+                bytes: settings.response_head_size.max(settings.response_buffers.size),
+                fields: settings.max_response_headers,
+            },
         };
         Self {
             pool: ConnectionPool::new(pool),

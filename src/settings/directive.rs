@@ -43,6 +43,18 @@ pub(super) fn bytes(name: &str, text: &str) -> Result<usize, SettingFault> {
     Ok(usize::try_from(bytes).unwrap_or(usize::MAX))
 }
 
+/// Reads the size of a buffer in bytes, at least 1 KiB.
+pub(super) fn buffer_size(name: &str, text: &str) -> Result<usize, SettingFault> {
+    let size = bytes(name, text)?;
+    if size < 1 << 10 {
+        return Err(SettingFault::new(
+            format!("{name} is not the size of a buffer: '{text}'"),
+            "write a size of at least 1k, such as `16k` or `1m`",
+        ));
+    }
+    Ok(size)
+}
+
 /// Reads the length of an IPv6 prefix in bits.
 pub(super) fn prefix(name: &str, text: &str) -> Result<u8, SettingFault> {
     text.parse().ok().filter(|bits| (1..=128).contains(bits)).ok_or_else(|| {
@@ -125,6 +137,10 @@ mod tests {
         assert_eq!(buffers("2 1m"), Some((2, 1 << 20)));
         for wrong in ["", "4", "0 8k", "4 0", "4 8k 1", "x 8k", "4 8x"] {
             assert_eq!(buffers(wrong), None, "{wrong}");
+        }
+        assert_eq!(buffer_size("name", "160k").ok(), Some(160 << 10));
+        for wrong in ["0", "1", "x", "8 16k"] {
+            assert_eq!(buffer_size("name", wrong).ok(), None, "{wrong}");
         }
         assert_eq!(auto_or_count("name", "auto").ok(), Some(None));
         assert_eq!(auto_or_count("name", "7").ok(), Some(NonZeroUsize::new(7)));

@@ -179,10 +179,10 @@ mod tests {
         );
         check_warnings(
             "ssl_dhparam = a.pem",
-            "KONG_NGINX_HTTP_LUA_SHARED_DICT=x 1m\nKONG_NGINX_PROXY_PROXY_BUFFERS=8 16k\nKONG_SSL_SESSION_TIMEOUT=1d",
+            "KONG_NGINX_HTTP_LUA_SHARED_DICT=x 1m\nKONG_NGINX_PROXY_PROXY_REQUEST_BUFFERING=8 16k\nKONG_SSL_SESSION_TIMEOUT=1d",
             &[
                 "known to Kong but not supported, and ignored: ssl_dhparam (kong.conf:1), KONG_NGINX_HTTP_LUA_SHARED_DICT, \
-               KONG_NGINX_PROXY_PROXY_BUFFERS, KONG_SSL_SESSION_TIMEOUT",
+               KONG_NGINX_PROXY_PROXY_REQUEST_BUFFERING, KONG_SSL_SESSION_TIMEOUT",
             ],
         );
     }

@@ -154,6 +154,12 @@ pub struct Settings {
     pub prefix: Option<PathBuf>,
     /// `graceful_timeout`.
     pub graceful_timeout: Duration,
+    /// `nginx_proxy_proxy_buffer_size`, in bytes. (nginx's default is a page of memory.)
+    pub response_head_size: usize,
+    /// `nginx_proxy_proxy_buffers`.
+    pub response_buffers: HeaderBuffers,
+    /// `max_response_headers`.
+    pub max_response_headers: usize,
     /// `upstream_keepalive_pool_size`; 0 if no connection is kept.
     pub upstream_keepalive_pool_size: usize,
     /// `upstream_keepalive_max_requests`; none for no limit.

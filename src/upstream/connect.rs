@@ -11,7 +11,8 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::TlsConnector;
 
 use super::{
-    OriginTls, UpstreamOrigin, UpstreamProtocol, error::FailureCause, http1, http2, stream::UpstreamStream,
+    OriginTls, ResponseHeadBounds, UpstreamOrigin, UpstreamProtocol, error::FailureCause, http1, http2,
+    stream::UpstreamStream,
 };
 
 /// A new connection.
@@ -47,6 +48,7 @@ pub(super) async fn connect(
     address: SocketAddr,
     origin: &UpstreamOrigin,
     limit: Duration,
+    head_bounds: ResponseHeadBounds,
 ) -> Result<NewConnection, FailureCause> {
     let connecting = async {
         let stream = TcpStream::connect(address).await.map_err(FailureCause::Connect)?;
@@ -55,13 +57,13 @@ pub(super) async fn connect(
             UpstreamProtocol::Http => {
                 Ok(NewConnection::Http1(http1::Http1Connection::new(UpstreamStream::Plain(stream))))
             }
-            UpstreamProtocol::Http2 => http2::handshake(stream).await.map(NewConnection::Http2),
+            UpstreamProtocol::Http2 => http2::handshake(stream, head_bounds).await.map(NewConnection::Http2),
             UpstreamProtocol::Https(OriginTls { server_name, settings, http2 }) => {
                 let name = server_name.clone().unwrap_or_else(|| ServerName::from(address.ip()));
                 let client = TlsConnector::from(settings.client(*http2).clone());
                 let stream = client.connect(name, stream).await.map_err(FailureCause::Tls)?;
                 if *http2 {
-                    http2::handshake(stream).await.map(NewConnection::Http2)
+                    http2::handshake(stream, head_bounds).await.map(NewConnection::Http2)
                 } else {
                     Ok(NewConnection::Http1(http1::Http1Connection::new(UpstreamStream::Tls(Box::new(
                         stream,

@@ -249,7 +249,8 @@ mod tests {
     ) {
         let found = FramingFields::from_headers(&fields(sent), Version::HTTP_11).unwrap();
         let status = StatusCode::from_u16(status).unwrap();
-        let Framing { length, keeps_length, is_suspect, .. } = found.framing(status, &method.parse().unwrap());
+        let Framing { length, keeps_length, is_suspect, .. } =
+            found.framing(status, &method.parse().unwrap());
         assert_eq!((length, keeps_length, is_suspect), expected, "{method} {status} {sent:?}");
     }
 

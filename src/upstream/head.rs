@@ -1,12 +1,24 @@
-//! Head of a request to an upstream, and the limit of the head of a response.
+//! Head of a request to an upstream, and the bounds of the head of a response.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, header::HOST, header::UPGRADE, request::Parts,
     uri::PathAndQuery,
 };
 
-/// The largest head of a response, in bytes.
-pub(super) const MAX_HEAD: usize = 64 * 1024;
+/// Bounds of the head of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResponseHeadBounds {
+    /// Most bytes.
+    pub bytes: usize,
+    /// Most fields.
+    pub fields: usize,
+}
+
+impl Default for ResponseHeadBounds {
+    fn default() -> Self {
+        Self { bytes: 64 << 10, fields: 1000 }
+    }
+}
 
 /// Head of a request. Each attempt reads it again, as each peer may need another Host.
 pub trait RequestHead: Sync {

@@ -34,7 +34,7 @@ mod tests;
 mod tls;
 
 pub use error::{FailureCause, SendFailure};
-pub use head::RequestHead;
+pub use head::{RequestHead, ResponseHeadBounds};
 pub use peers::{AttemptOutcome, Endpoint, Peer, Peers};
 pub use pool::ConnectionPool;
 pub use stream::UpgradedStream;
@@ -122,7 +122,7 @@ impl UpstreamOrigin {
     }
 }
 
-/// Limits of idle connections. The defaults are Kong's (`upstream_keepalive_*`).
+/// Limits of idle connections, and of the heads of responses. The defaults are Kong's (`upstream_keepalive_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolSettings {
     /// The largest number of idle connections to one origin, per worker; 0 keeps none.
@@ -131,11 +131,18 @@ pub struct PoolSettings {
     pub idle_timeout: Duration,
     /// The number of requests after which a connection is closed.
     pub max_requests: u32,
+    /// Bounds of the heads of responses.
+    pub head_bounds: ResponseHeadBounds,
 }
 
 impl Default for PoolSettings {
     fn default() -> Self {
-        Self { idle_per_origin: 512, idle_timeout: Duration::from_mins(1), max_requests: 10_000 }
+        Self {
+            idle_per_origin: 512,
+            idle_timeout: Duration::from_mins(1),
+            max_requests: 10_000,
+            head_bounds: ResponseHeadBounds::default(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{PoolSettings, UpstreamOrigin, connect::NewConnection, http1, http2};
+use super::{PoolSettings, ResponseHeadBounds, UpstreamOrigin, connect::NewConnection, http1, http2};
 use crate::supervise::supervise;
 
 /// The longest interval at which connections that are closed, or idle for too long, are removed.
@@ -48,6 +48,11 @@ impl ConnectionPool {
                 sweeping: Once::new(),
             }),
         }
+    }
+
+    /// Bounds of the heads of responses.
+    pub(super) fn head_bounds(&self) -> ResponseHeadBounds {
+        self.shared.settings.head_bounds
     }
 
     /// Number of idle connections.

@@ -75,9 +75,9 @@ impl ConnectionPool {
             let began = Instant::now();
             let spare = body.try_clone();
             let is_repeatable = head.method().is_idempotent() && spare.is_some();
-            let repeatability =
-                if is_repeatable { Repeatability::Repeatable } else { Repeatability::Once };
-            let checkout = attempts.acquire(repeatability, began).await.map_err(|cause| attempts.failure(cause))?;
+            let repeatability = if is_repeatable { Repeatability::Repeatable } else { Repeatability::Once };
+            let checkout =
+                attempts.acquire(repeatability, began).await.map_err(|cause| attempts.failure(cause))?;
             let handed_over = if checkout.reused { began } else { Instant::now() };
             let request = (&HeadForPeer { head, host: checkout.peer.host.as_ref() }, body);
             let sent = exchange(checkout.lease, &checkout.peer.origin, request, limits, handed_over).await;
@@ -151,7 +151,8 @@ impl<P: Peers> ConnectionAttempts<'_, P> {
             };
             self.count += 1;
             // Boxed, as most requests open no connection and should not carry the size of this future.
-            match Box::pin(connect(peer.address, &peer.origin, self.limits.connect)).await {
+            let bounds = self.pool.head_bounds();
+            match Box::pin(connect(peer.address, &peer.origin, self.limits.connect, bounds)).await {
                 Ok(connection) => {
                     let lease = self.pool.lease_new(&peer.origin, connection);
                     return Ok(Checkout { peer, lease, reused: false });

@@ -137,6 +137,27 @@ pub(super) const ROWS: &[SettingRow] = &[
         read!(concurrent_requests, directive::auto_or_count),
     ),
     SettingRow::new(
+        "nginx_proxy_proxy_buffer_size",
+        "64k",
+        "Largest head of a response of an upstream, in bytes or with a unit (k, m)",
+        read!(response_head_size, directive::buffer_size),
+    )
+    .aliases(&["nginx_http_proxy_buffer_size", "nginx_location_proxy_buffer_size"]),
+    SettingRow::new(
+        "nginx_proxy_proxy_buffers",
+        "8 8k",
+        "Number and size of buffers; a response head may have the size of one of them, if that is more than \
+         `nginx_proxy_proxy_buffer_size`. Bodies are passed on as they come",
+        read!(response_buffers, directive::buffers),
+    )
+    .aliases(&["nginx_http_proxy_buffers", "nginx_location_proxy_buffers"]),
+    SettingRow::new(
+        "max_response_headers",
+        "1000",
+        "Header fields that a response of an upstream may have, at most about 24000 (not in Kong)",
+        read!(max_response_headers, value::count),
+    ),
+    SettingRow::new(
         "upstream_keepalive_pool_size",
         "512",
         "Idle connections that are kept for each upstream host; 0 keeps none",

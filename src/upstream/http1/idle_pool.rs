@@ -15,7 +15,7 @@ use hashbrown::HashMap;
 use tokio::time::Instant;
 
 use super::connection::{Http1Connection, Repeatability};
-use crate::upstream::{PoolSettings, UpstreamOrigin};
+use crate::upstream::{PoolSettings, ResponseHeadBounds, UpstreamOrigin};
 
 /// Number of shards.
 const SHARDS: usize = 16;
@@ -114,6 +114,11 @@ impl IdlePool {
 impl PoolSlot {
     pub(in crate::upstream) fn new(origin: &UpstreamOrigin, pool: &Arc<IdlePool>) -> Self {
         Self { origin: origin.clone(), pool: Arc::clone(pool) }
+    }
+
+    /// Bounds of the heads of responses.
+    pub(super) fn head_bounds(&self) -> ResponseHeadBounds {
+        self.pool.settings.head_bounds
     }
 
     /// Host and port of the origin, for log lines.

@@ -61,7 +61,10 @@ const MAX_READ: usize = 64 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InvalidResponse {
     Head(httparse::Error),
-    TooLarge,
+    /// The head is larger than this number of bytes.
+    TooLarge(usize),
+    /// The head has more fields than this number.
+    TooManyFields(usize),
     Status,
     Field,
     Framing(InvalidFraming),
@@ -137,6 +140,7 @@ pub(super) async fn send<H: RequestHead>(
     limits: &UpstreamTimeouts,
     now: Instant,
 ) -> Result<ExchangeResult, Http1SendError> {
+    let heads = HeadReader::new(slot.head_bounds());
     let mut exchange = Http1Exchange {
         connection,
         slot,
@@ -145,7 +149,7 @@ pub(super) async fn send<H: RequestHead>(
         buffer: BytesMut::new(),
         read_size: MIN_READ,
         timeouts: ExchangeTimeouts { write: limits.write, read: limits.read },
-        heads: HeadReader::default(),
+        heads,
     };
     match poll_fn(|context| exchange.poll_head(head.head.method(), context)).await {
         Ok(received) => Ok(exchange.into_result(received)),
@@ -368,7 +372,20 @@ impl fmt::Display for InvalidResponse {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Head(error) => return error.fmt(out),
-            Self::TooLarge => "the head is too large",
+            Self::TooLarge(bytes) => {
+                return write!(
+                    out,
+                    "its head is larger than {bytes} bytes, the bound of nginx_proxy_proxy_buffer_size \
+                     (KONG_NGINX_PROXY_PROXY_BUFFER_SIZE)"
+                );
+            }
+            Self::TooManyFields(fields) => {
+                return write!(
+                    out,
+                    "it has more than {fields} header fields, the bound of max_response_headers \
+                     (KONG_MAX_RESPONSE_HEADERS)"
+                );
+            }
             Self::Status => "the status is invalid",
             Self::Field => "a field is invalid",
             Self::Framing(error) => return error.fmt(out),

@@ -1,6 +1,6 @@
 //! Reader of the head of a response: its fields, the framing of its body, and whether the connection is kept alive.
 
-use std::time::Duration;
+use std::{mem::MaybeUninit, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -13,11 +13,11 @@ use hyper::ext::ReasonPhrase;
 use super::InvalidResponse;
 use crate::upstream::{
     framing::{FramingFields, ResponseFraming, parse_decimal},
-    head::MAX_HEAD,
+    head::ResponseHeadBounds,
 };
 
-/// The largest number of fields of a response.
-const MAX_FIELDS: usize = 100;
+/// Number of fields of a response that are parsed without an allocation.
+const FEW_FIELDS: usize = 100;
 
 /// The largest number of interim responses before the final one; together they are limited to the size of a head.
 /// (RFC 9110, section 15.2)
@@ -26,7 +26,7 @@ const MAX_INTERIM: u32 = 100;
 /// First bytes of every head, after blank lines.
 const PREFIX: &[u8] = b"HTTP/1.";
 
-type HeaderSlots<'a> = [std::mem::MaybeUninit<httparse::Header<'a>>; MAX_FIELDS];
+type HeaderSlot<'a> = MaybeUninit<httparse::Header<'a>>;
 
 /// A parsed head.
 #[derive(Debug)]
@@ -40,13 +40,18 @@ pub(super) struct ReceivedHead {
 }
 
 /// Reader of the heads of the responses to one request: interim ones, and the final one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct HeadReader {
+    bounds: ResponseHeadBounds,
     interim: u32,
     interim_bytes: usize,
 }
 
 impl HeadReader {
+    pub(super) const fn new(bounds: ResponseHeadBounds) -> Self {
+        Self { bounds, interim: 0, interim_bytes: 0 }
+    }
+
     /// Takes the final head from the front of the bytes that were read, of which the last `received` are new; `None` if it
     /// is incomplete. `is_all` says that nothing more will be read.
     pub(super) fn take(
@@ -56,19 +61,19 @@ impl HeadReader {
         method: &Method,
         is_all: bool,
     ) -> Result<Option<ReceivedHead>, InvalidResponse> {
-        if !is_all && !should_parse(read, received) {
+        if !is_all && !should_parse(read, received, self.bounds.bytes) {
             return Ok(None);
         }
         loop {
             let length = read.len();
-            let Some(head) = parse(read, method, is_all)? else { return Ok(None) };
+            let Some(head) = parse(read, method, is_all, self.bounds)? else { return Ok(None) };
             let status = head.response.status();
             if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
                 return Ok(Some(head));
             }
             self.interim += 1;
             self.interim_bytes += length - read.len();
-            if self.interim > MAX_INTERIM || self.interim_bytes > MAX_HEAD {
+            if self.interim > MAX_INTERIM || self.interim_bytes > self.bounds.bytes {
                 return Err(InvalidResponse::Interim);
             }
         }
@@ -77,13 +82,13 @@ impl HeadReader {
 
 /// Whether to parse a head of which the last `received` bytes are new: these are its first bytes, complete a line, show
 /// that it is invalid, or exceed the limit. So a head that arrives byte by byte is parsed once for each line.
-fn should_parse(read: &[u8], received: usize) -> bool {
+fn should_parse(read: &[u8], received: usize, most: usize) -> bool {
     let known = read.len().saturating_sub(received);
     let new = &read[known..];
     // Blank lines before a head do not belong to it.
     let has_begun = || read.iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
     new.len() == read.len()
-        || read.len() >= MAX_HEAD
+        || read.len() >= most
         || (new.contains(&b'\n') && has_begun())
         || first_invalid_byte(read).is_some_and(|at| at >= known)
 }
@@ -109,20 +114,35 @@ fn first_invalid_byte(read: &[u8]) -> Option<usize> {
 ///
 /// The result depends on the bytes alone, and not on how they were split: while more may be read, only complete lines are
 /// judged, and only within the largest head that is allowed.
-fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<ReceivedHead>, InvalidResponse> {
-    let window = &read[..read.len().min(MAX_HEAD)];
-    let mut slots: HeaderSlots<'_> = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
+fn parse(
+    read: &mut Bytes,
+    method: &Method,
+    is_all: bool,
+    bounds: ResponseHeadBounds,
+) -> Result<Option<ReceivedHead>, InvalidResponse> {
+    let most = bounds.bytes;
+    let window = &read[..read.len().min(most)];
+    let mut few: [HeaderSlot<'_>; FEW_FIELDS] = [const { MaybeUninit::uninit() }; FEW_FIELDS];
+    let mut many: Vec<HeaderSlot<'_>> = Vec::new();
     let mut parsed = httparse::Response::new(&mut []);
-    let end =
-        match ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, window, &mut slots) {
-            Ok(Status::Complete(end)) => end,
-            Ok(Status::Partial) if read.len() < MAX_HEAD => return Ok(None),
-            Ok(Status::Partial) => return Err(InvalidResponse::TooLarge),
-            Err(error) if is_all || read.len() >= MAX_HEAD || has_invalid_line(window) => {
-                return Err(InvalidResponse::Head(error));
-            }
-            Err(_) => return Ok(None),
-        };
+    let config = ParserConfig::default();
+    let slots = &mut few[..bounds.fields.min(FEW_FIELDS)];
+    let mut result = config.parse_response_with_uninit_headers(&mut parsed, window, slots);
+    if matches!(result, Err(httparse::Error::TooManyHeaders)) && bounds.fields > FEW_FIELDS {
+        many.resize_with(field_capacity(window, bounds.fields), MaybeUninit::uninit);
+        parsed = httparse::Response::new(&mut []);
+        result = config.parse_response_with_uninit_headers(&mut parsed, window, &mut many);
+    }
+    let end = match result {
+        Ok(Status::Complete(end)) => end,
+        Ok(Status::Partial) if read.len() < most => return Ok(None),
+        Ok(Status::Partial) => return Err(InvalidResponse::TooLarge(most)),
+        Err(httparse::Error::TooManyHeaders) => return Err(InvalidResponse::TooManyFields(bounds.fields)),
+        Err(error) if is_all || read.len() >= most || has_invalid_line(window, bounds.fields) => {
+            return Err(InvalidResponse::Head(error));
+        }
+        Err(_) => return Ok(None),
+    };
     let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let status =
         StatusCode::from_u16(parsed.code.unwrap_or_default()).map_err(|_| InvalidResponse::Status)?;
@@ -137,7 +157,8 @@ fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Recei
     let (mut keep_alive, mut framing) = (KeepAlive::new(version), FramingFields::default());
     let headers = response.headers_mut();
     // The gateway adds fields of its own.
-    headers.reserve(parsed.headers.len() + 8);
+    let reserved = headers.try_reserve(parsed.headers.len() + 8);
+    reserved.map_err(|_| InvalidResponse::TooManyFields(bounds.fields))?;
     for field in &*parsed.headers {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| InvalidResponse::Field)?;
         let value = HeaderValue::from_maybe_shared(read.slice_ref(field.value))
@@ -152,7 +173,9 @@ fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Recei
             _ if name.as_str() == "keep-alive" => keep_alive.read_parameters(&value),
             _ => {}
         }
-        headers.append(name, value);
+        // The map is bounded, too.
+        let appended = headers.try_append(name, value);
+        appended.map_err(|_| InvalidResponse::TooManyFields(bounds.fields))?;
     }
     let framing = framing.framing(status, method);
     if !framing.keeps_length {
@@ -165,11 +188,18 @@ fn parse(read: &mut Bytes, method: &Method, is_all: bool) -> Result<Option<Recei
     Ok(Some(ReceivedHead { response, length: framing.length, keep_alive, safe_idle_time }))
 }
 
+/// Number of slots for the fields of a head: each field has a line.
+#[cold]
+fn field_capacity(window: &[u8], most: usize) -> usize {
+    most.min(window.iter().filter(|byte| **byte == b'\n').count())
+}
+
 /// Whether the complete lines are invalid, whatever bytes follow.
 #[cold]
-fn has_invalid_line(window: &[u8]) -> bool {
+fn has_invalid_line(window: &[u8], most_fields: usize) -> bool {
     let lines = window.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let mut slots: HeaderSlots<'_> = [const { std::mem::MaybeUninit::uninit() }; MAX_FIELDS];
+    let mut slots: Vec<HeaderSlot<'_>> = Vec::new();
+    slots.resize_with(field_capacity(window, most_fields), MaybeUninit::uninit);
     let mut parsed = httparse::Response::new(&mut []);
     let lines =
         ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, &window[..lines], &mut slots);
@@ -228,11 +258,13 @@ mod tests {
 
     use super::*;
 
+    const BOUNDS: ResponseHeadBounds = ResponseHeadBounds { bytes: 64 << 10, fields: 1000 };
+
     /// Checks a response to a GET: status, framing, whether the connection is kept alive, and the bytes that follow.
     #[track_caller]
     fn check(text: &str, expected: Option<(u16, ResponseFraming, bool, &str)>) {
         let mut read = Bytes::copy_from_slice(text.as_bytes());
-        let head = parse(&mut read, &Method::GET, false).unwrap();
+        let head = parse(&mut read, &Method::GET, false, BOUNDS).unwrap();
         let found = head.map(|head| (head.response.status().as_u16(), head.length, head.keep_alive));
         let rest = String::from_utf8(read.to_vec()).unwrap();
         assert_eq!(
@@ -275,7 +307,8 @@ mod tests {
     /// Checks which fields are kept of a head, and whether the connection is kept alive.
     #[track_caller]
     fn check_left(method: &Method, text: &str, expected: &[(&str, &str)], stays: bool) {
-        let head = parse(&mut Bytes::copy_from_slice(text.as_bytes()), method, false).unwrap().unwrap();
+        let head =
+            parse(&mut Bytes::copy_from_slice(text.as_bytes()), method, false, BOUNDS).unwrap().unwrap();
         let headers = head.response.headers().iter();
         let left: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
         assert_eq!((&*left, head.keep_alive), (expected, stays), "{text:?}");
@@ -328,30 +361,33 @@ mod tests {
             (Method::HEAD, "", None),
         ] {
             let mut read = Bytes::from(with(&format!("{fields}content-length: 4\r\n")));
-            let head = parse(&mut read, &method, false).unwrap().unwrap();
+            let head = parse(&mut read, &method, false, BOUNDS).unwrap().unwrap();
             assert_eq!(head.safe_idle_time, expected.map(Duration::from_millis), "{method} {fields:?}");
         }
         let mut read = Bytes::from(with("keep-alive: timeout=5\r\n"));
-        let head = parse(&mut read, &Method::HEAD, false).unwrap().unwrap();
+        let head = parse(&mut read, &Method::HEAD, false, BOUNDS).unwrap().unwrap();
         assert_eq!((head.keep_alive, head.safe_idle_time), (true, Some(Duration::ZERO)), "no length");
     }
 
     #[test]
     fn a_head_in_small_pieces_is_parsed_once_for_each_line() {
         let looks = |text: &str| {
-            (1..=text.len()).filter(|end| should_parse(&text.as_bytes()[..*end], 1)).collect::<Vec<_>>()
+            (1..=text.len())
+                .filter(|end| should_parse(&text.as_bytes()[..*end], 1, BOUNDS.bytes))
+                .collect::<Vec<_>>()
         };
         // At its first byte, and at the end of each line.
         assert_eq!(looks(&with("a: b\r\n")), [1, 17, 23, 25]);
         assert_eq!(looks(&format!("{}H", "\r\n".repeat(50))), [1]);
-        let long = "x".repeat(MAX_HEAD + 1);
-        assert_eq!(looks(&long), [1, MAX_HEAD, MAX_HEAD + 1]);
+        let long = "x".repeat(BOUNDS.bytes + 1);
+        assert_eq!(looks(&long), [1, BOUNDS.bytes, BOUNDS.bytes + 1]);
     }
 
     /// Checks why a response is refused.
     #[track_caller]
     fn check_invalid(text: &str, expected: &str) {
-        let refused = parse(&mut Bytes::copy_from_slice(text.as_bytes()), &Method::GET, false).unwrap_err();
+        let refused =
+            parse(&mut Bytes::copy_from_slice(text.as_bytes()), &Method::GET, false, BOUNDS).unwrap_err();
         assert_eq!(refused.to_string(), expected, "{text:?}");
     }
 
@@ -371,15 +407,49 @@ mod tests {
         check_invalid("SSH-2.0-OpenSSH_9.9\r\n", "invalid HTTP version");
         check_invalid(&with("a : b\r\n"), "invalid header name");
         check_invalid(&with("a: b\r\n c\r\n"), "invalid header name");
-        check_invalid(&with(&"x: 1\r\n".repeat(101)), "too many headers");
-        let long = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(MAX_HEAD));
-        check_invalid(&long, "the head is too large");
+        let fields = "it has more than 1000 header fields, the bound of max_response_headers (KONG_MAX_RESPONSE_HEADERS)";
+        check_invalid(&with(&"x: 1\r\n".repeat(1001)), fields);
+        let long = format!("HTTP/1.1 200 OK\r\nx: {}", "x".repeat(BOUNDS.bytes));
+        let bytes = "its head is larger than 65536 bytes, the bound of nginx_proxy_proxy_buffer_size \
+                     (KONG_NGINX_PROXY_PROXY_BUFFER_SIZE)";
+        check_invalid(&long, bytes);
+    }
+
+    #[test]
+    fn a_head_has_as_many_fields_and_bytes_as_its_bounds_allow() {
+        for (fields, most, is_accepted) in [
+            (1, 1, true),
+            (2, 1, false),
+            (100, 100, true),
+            (101, 100, false),
+            (101, 101, true),
+            (1000, 1000, true),
+            (1001, 1000, false),
+            (20_000, 50_000, true),
+            (40_000, 50_000, false),
+        ] {
+            let text = with(&(0..fields).map(|field| format!("x{field}: 1\r\n")).collect::<String>());
+            let (mut read, bytes) = (Bytes::from(text), 1 << 20);
+            let head = parse(&mut read, &Method::GET, false, ResponseHeadBounds { bytes, fields: most });
+            let found = head.map(|head| head.unwrap().response.headers().len());
+            let expected = if is_accepted { Ok(fields) } else { Err(InvalidResponse::TooManyFields(most)) };
+            assert_eq!(found, expected, "{fields} of {most}");
+        }
+        let text = "HTTP/1.1 200 OK\r\na: b\r\n\r\n";
+        for (bytes, is_accepted) in [(text.len(), true), (text.len() - 1, false)] {
+            let mut read = Bytes::from(text);
+            let head = parse(&mut read, &Method::GET, false, ResponseHeadBounds { bytes, ..BOUNDS });
+            assert_eq!(
+                head.map(|head| head.is_some()),
+                if is_accepted { Ok(true) } else { Err(InvalidResponse::TooLarge(bytes)) }
+            );
+        }
     }
 
     #[test]
     fn a_reason_of_its_own_is_kept() {
         let mut read = Bytes::from_static(b"HTTP/1.1 200 Fine\r\n\r\n");
-        let head = parse(&mut read, &Method::GET, false).unwrap().unwrap();
+        let head = parse(&mut read, &Method::GET, false, BOUNDS).unwrap().unwrap();
         assert_eq!(head.response.extensions().get::<ReasonPhrase>().unwrap().as_bytes(), b"Fine");
     }
 
@@ -389,7 +459,7 @@ mod tests {
         pieces: &[&[u8]],
         ends: bool,
     ) -> Result<Option<(u16, ResponseFraming, Vec<u8>)>, InvalidResponse> {
-        let (mut heads, mut read) = (HeadReader::default(), Bytes::new());
+        let (mut heads, mut read) = (HeadReader::new(BOUNDS), Bytes::new());
         let mut head = None;
         for piece in pieces {
             read = [&read[..], piece].concat().into();
@@ -457,7 +527,7 @@ mod tests {
             assert!(check(&text(most)).unwrap().is_some());
             assert_eq!(check(&text(most + 1)), Err(InvalidResponse::Interim));
         }
-        let large = format!("HTTP/1.1 103 Early Hints\r\na: {}\r\n\r\n", "b".repeat(MAX_HEAD / 2));
+        let large = format!("HTTP/1.1 103 Early Hints\r\na: {}\r\n\r\n", "b".repeat(BOUNDS.bytes / 2));
         for cut in [1000, 100_000, 200_000] {
             let check = |text: &str| outcome(&text.as_bytes().chunks(cut).collect::<Vec<_>>(), false);
             assert_eq!(check(&large), Ok(None));
@@ -494,7 +564,7 @@ mod tests {
         #[test]
         fn the_parser_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut read = Bytes::from([b"HTTP/1.1 200 OK\r\n".as_slice(), &bytes].concat());
-            let _ = parse(&mut read, &Method::GET, true);
+            let _ = parse(&mut read, &Method::GET, true, BOUNDS);
         }
 
         #[test]
@@ -503,10 +573,10 @@ mod tests {
             let whole = format!("HTTP/1.1 200 OK\r\n{fields}\r\n");
             for end in 0..whole.len() {
                 let mut read = Bytes::copy_from_slice(&whole.as_bytes()[..end]);
-                prop_assert!(parse(&mut read, &Method::GET, false).unwrap().is_none());
+                prop_assert!(parse(&mut read, &Method::GET, false, BOUNDS).unwrap().is_none());
             }
             let mut read = Bytes::from(whole);
-            let head = parse(&mut read, &Method::GET, false).unwrap().unwrap();
+            let head = parse(&mut read, &Method::GET, false, BOUNDS).unwrap().unwrap();
             prop_assert_eq!(head.response.headers().len(), values.len());
             prop_assert!(read.is_empty());
         }

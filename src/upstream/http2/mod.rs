@@ -32,7 +32,7 @@ use super::{
     PoolSettings, UpstreamOrigin, UpstreamProtocol, UpstreamTimeouts,
     error::FailureCause,
     framing::FramingFields,
-    head::{HeadForPeer, MAX_HEAD, RequestHead},
+    head::{HeadForPeer, RequestHead, ResponseHeadBounds},
 };
 use crate::body::Body;
 
@@ -130,7 +130,7 @@ impl Http2Pool {
     /// Removes connections that are closed, idle for too long at `now`, or idle after their last allowed request; of the
     /// idle ones that remain, keeps the first `idle_per_origin`.
     pub(super) fn sweep(&self, now: Instant) {
-        let PoolSettings { idle_per_origin, idle_timeout, max_requests } = self.settings;
+        let PoolSettings { idle_per_origin, idle_timeout, max_requests, .. } = self.settings;
         self.lock().retain(|_, connections| {
             connections.retain(|connection| connection.is_usable(now, idle_timeout, max_requests));
             let mut idle = 0;
@@ -190,13 +190,16 @@ impl Drop for StreamPermit {
 }
 
 /// Starts HTTP/2 on a byte stream.
-pub(super) async fn handshake<T>(stream: T) -> Result<Http2Connection, FailureCause>
+pub(super) async fn handshake<T>(
+    stream: T,
+    head_bounds: ResponseHeadBounds,
+) -> Result<Http2Connection, FailureCause>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+        .max_header_list_size(u32::try_from(head_bounds.bytes).unwrap_or(u32::MAX))
         .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
