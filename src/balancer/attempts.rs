@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -37,6 +38,18 @@ pub struct Attempts<'a> {
     /// Peers of failed attempts.
     failed: Vec<Arc<TargetPeer>>,
     in_flight: Option<InFlightGuard>,
+    /// DNS answer whose address could not be reached.
+    unreachable: Option<UnreachableAnswer>,
+}
+
+/// DNS answer of which an address refused a connection, or could not be reached.
+#[derive(Debug)]
+struct UnreachableAnswer {
+    target: usize,
+    name: String,
+    age: Duration,
+    /// Whether the name was looked up again for this request.
+    is_refreshed: bool,
 }
 
 /// Guard that counts an open request of a peer until it is dropped.
@@ -56,7 +69,8 @@ impl<'a> Attempts<'a> {
             Some(host) if origin.is_tls() => Cow::Owned(origin.with_server_name_of(host)),
             _ => Cow::Borrowed(origin),
         };
-        Self { balancer, resolver, origin, hash, keeps_host, current, failed, in_flight }
+        let unreachable = None;
+        Self { balancer, resolver, origin, hash, keeps_host, current, failed, in_flight, unreachable }
     }
 
     /// Address of the last attempt.
@@ -64,6 +78,21 @@ impl<'a> Attempts<'a> {
     pub fn address(&self) -> Option<std::net::SocketAddr> {
         let last = self.current.as_ref().map(|(peer, _)| peer).or(self.failed.last());
         last.map(|peer| peer.endpoint.address)
+    }
+
+    /// Note for the log about the DNS answer whose address could not be reached.
+    #[must_use]
+    pub fn answer_note(&self) -> Option<String> {
+        let UnreachableAnswer { name, age, is_refreshed, .. } = self.unreachable.as_ref()?;
+        let age = age.as_secs();
+        Some(if *is_refreshed {
+            format!(
+                "the address was a cached answer of DNS for {name}, {age} s old; the name was looked up again, without an \
+                 address that can be reached"
+            )
+        } else {
+            format!("the address was a cached answer of DNS for {name}, {age} s old")
+        })
     }
 
     /// Keeps the request counted as open until its response body ends, if the algorithm counts open requests.
@@ -123,6 +152,10 @@ impl<'a> Attempts<'a> {
 
 impl Peers for Attempts<'_> {
     async fn next(&mut self) -> Result<upstream::Peer, FailureCause> {
+        if let Some(answer) = self.unreachable.as_mut().filter(|answer| !answer.is_refreshed) {
+            answer.is_refreshed = true;
+            self.balancer.refresh_name(self.resolver, answer.target).await;
+        }
         let peer = self.next_peer().await?;
         if self.balancer.config.algorithm == Algorithm::LeastConnections {
             self.in_flight = Some(InFlightGuard::new(&peer.state));
@@ -145,6 +178,13 @@ impl Peers for Attempts<'_> {
         {
             self.balancer.record_event(&peer, event, &checks.passive.limits, HealthSource::Request);
         }
+        if let Err(FailureCause::Connect(_) | FailureCause::ConnectTimeout) = outcome
+            && self.unreachable.is_none()
+            && let Some((name, age)) = self.balancer.answer_age(peer.target)
+        {
+            let target = peer.target;
+            self.unreachable = Some(UnreachableAnswer { target, name, age, is_refreshed: false });
+        }
         if outcome.is_err() {
             self.failed.push(peer);
         } else {
@@ -153,8 +193,14 @@ impl Peers for Attempts<'_> {
     }
 
     fn min_attempts(&self) -> usize {
-        // For the targets of an Upstream, `retries` bounds the attempts; all addresses of one host count as one attempt.
-        if self.balancer.config.upstream.is_some() { 1 } else { self.balancer.ring.load().peers.len() }
+        // For the targets of an Upstream, `retries` bounds the attempts; all addresses of one host count as one attempt,
+        // those of a newer DNS answer included.
+        if self.balancer.config.upstream.is_some() {
+            return 1;
+        }
+        let is_stale = self.unreachable.as_ref().is_some_and(|answer| !answer.is_refreshed);
+        let known = self.balancer.ring.load().peers.len();
+        if is_stale { known.max(self.failed.len() + 1) } else { known }
     }
 }
 

@@ -219,6 +219,53 @@ impl Balancer {
         self.lookup_due.store(due, Ordering::Release);
     }
 
+    /// Looks the name of a target up again, of which an address cannot be reached, and rebuilds the ring if its addresses
+    /// have changed. The resolver bounds the rate.
+    pub(super) async fn refresh_name(&self, resolver: &DnsResolver, index: usize) {
+        let known = {
+            let target_set = self.target_set();
+            let name = target_set.name(index);
+            name.and_then(|name| Some((name.host.clone(), name.lookup.clone()?.ok()?)))
+        };
+        let Some((host, used)) = known else { return };
+        let lookup = resolver.refresh(&host, used.looked_up).await;
+        let lifetime = lookup
+            .as_ref()
+            .map_or(Duration::ZERO, |answer| answer.expires.saturating_duration_since(Instant::now()));
+        let due = clock() + u64::try_from(lifetime.as_millis()).unwrap_or(NEVER / 2) + LOOKUP_PAUSE;
+        let mut target_set = self.target_set();
+        let mut has_changed = false;
+        for name in target_set.names.iter_mut().flatten().filter(|name| name.host == host) {
+            has_changed |= has_other_addresses(name.lookup.as_ref(), &lookup);
+            name.lookup = Some(lookup.clone());
+        }
+        if has_changed {
+            self.rebuild_ring(&mut target_set);
+        }
+        drop(target_set);
+        self.lookup_due.fetch_min(due, Ordering::AcqRel);
+        if has_changed {
+            let age = used.looked_up.elapsed().as_secs();
+            let found = match &lookup {
+                Ok(answer) => answer.addresses(),
+                Err(error) => error.to_string(),
+            };
+            tracing::info!(
+                "{host} has an address that cannot be reached, and was looked up again: {found}; its DNS answer was {age} s \
+                 old: {}",
+                used.addresses()
+            );
+        }
+    }
+
+    /// Name of a target, and age of its addresses; `None` if it is an address.
+    pub(super) fn answer_age(&self, index: usize) -> Option<(String, Duration)> {
+        let target_set = self.target_set();
+        let name = target_set.name(index)?;
+        let answer = name.lookup.as_ref()?.as_ref().ok()?;
+        Some((name.host.clone(), answer.looked_up.elapsed()))
+    }
+
     /// Whether a name has not been looked up yet.
     pub(super) fn is_unresolved(&self) -> bool {
         self.target_set().names.iter().flatten().any(|name| name.lookup.is_none())

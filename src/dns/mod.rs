@@ -1,7 +1,8 @@
 //! DNS: resolves host names to addresses, and caches the answers for their lifetime.
 //!
 //! Concurrent lookups of a name share one query. An expired answer is still returned while a new lookup runs, and for
-//! `stale_ttl` if that fails. (Kong: `dns_*` settings.)
+//! `stale_ttl` if that fails. (Kong: `dns_*` settings.) An answer whose address cannot be reached is replaced by a new one
+//! before it expires ([`DnsResolver::refresh`]).
 //!
 //! | part | content |
 //! |---|---|
@@ -42,7 +43,8 @@ pub struct DnsOptions {
     pub valid_ttl: Option<Duration>,
     /// Time for which an expired answer may still be used. (Kong: `dns_stale_ttl`.)
     pub stale_ttl: Duration,
-    /// Lifetime of the answer that a name has no records. (Kong: `dns_not_found_ttl`.)
+    /// Longest lifetime of the answer that a name has no records, which begins with a second and grows. (Kong:
+    /// `dns_not_found_ttl`.)
     pub not_found_ttl: Duration,
     /// Lifetime of a failure. (Kong: `dns_error_ttl`.)
     pub error_ttl: Duration,
@@ -93,8 +95,21 @@ pub struct DnsAnswer {
     pub kind: RecordKind,
     /// Hosts, at least one; sorted, so that equal answers compare equal.
     pub hosts: Vec<ResolvedHost>,
+    /// Time of the lookup.
+    pub looked_up: Instant,
     /// Time at which the answer expires.
     pub expires: Instant,
+}
+
+impl DnsAnswer {
+    /// The addresses as a list for logs, of which only the first few are shown.
+    #[must_use]
+    pub fn addresses(&self) -> String {
+        const SHOWN: usize = 5;
+        let shown: Vec<String> = self.hosts.iter().take(SHOWN).map(|host| host.ip.to_string()).collect();
+        let more = if self.hosts.len() > SHOWN { ", ..." } else { "" };
+        format!("{}{more}", shown.join(", "))
+    }
 }
 
 /// Host of an answer.

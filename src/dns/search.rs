@@ -123,5 +123,6 @@ impl NameSearch {
 fn new_answer(kind: RecordKind, mut hosts: Vec<ResolvedHost>, lifetime: Duration) -> DnsAnswer {
     hosts.sort_unstable();
     hosts.dedup();
-    DnsAnswer { kind, hosts, expires: Instant::now() + lifetime }
+    let now = Instant::now();
+    DnsAnswer { kind, hosts, looked_up: now, expires: now + lifetime }
 }

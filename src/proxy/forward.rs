@@ -140,25 +140,28 @@ impl Proxy {
                 RequestOutcome::Proxied(response, timing)
             }
             Err(failure) => {
-                self.upstream_error(exchange, &failure, destination, attempts.address(), &proxied, timing)
+                let peer = (attempts.address(), attempts.answer_note());
+                self.upstream_error(exchange, &failure, destination, peer, &proxied, timing)
             }
         }
     }
 
-    /// The response to a request for which no upstream sent one.
+    /// The response to a request for which no upstream sent one. The log names the address of the last attempt, and a note
+    /// about it.
     fn upstream_error(
         &self,
         exchange: &Exchange,
         failure: &SendFailure,
         destination: &Destination,
-        address: Option<SocketAddr>,
+        (address, note): (Option<SocketAddr>, Option<String>),
         proxied: &ProxiedFields,
         timing: UpstreamTiming,
     ) -> RequestOutcome {
         let (host, port) = (destination.origin.host(), destination.origin.port());
         let peer = address.map_or_else(|| format!("{host}:{port}"), |address| format!("{host} ({address})"));
         let (method, path) = (exchange.head().method(), exchange.head().path());
-        tracing::warn!("{method} {path}: upstream {peer}: {failure}");
+        let note = note.map_or_else(String::new, |note| format!("; {note}"));
+        tracing::warn!("{method} {path}: upstream {peer}: {failure}{note}");
         let (status, message) = (failure.cause.status(), failure.cause.message());
         let is_reached = failure.cause.reached_upstream();
         let phase = if is_reached { ReplyPhase::Proxy(self.error_format) } else { ReplyPhase::Access };

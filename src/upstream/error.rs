@@ -12,7 +12,8 @@ use crate::body::BodyError;
 pub struct SendFailure {
     /// The error of the last attempt.
     pub cause: FailureCause,
-    /// Number of connections that were opened, or failed to open; 0 if there was no address.
+    /// Number of connections that were opened, or failed to open; 0 if there was no address, or only a connection that was
+    /// kept open was used.
     pub attempts: u32,
 }
 
@@ -98,7 +99,21 @@ impl FailureCause {
 
 impl fmt::Display for SendFailure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} (connections tried: {})", self.cause, self.attempts)
+        self.cause.fmt(out)?;
+        match self.attempts {
+            0 if !matches!(
+                self.cause,
+                FailureCause::Closed(_) | FailureCause::WriteTimeout | FailureCause::ReadTimeout
+            ) =>
+            {
+                Ok(())
+            }
+            0 => out.write_str(
+                " (on a connection that had been kept open; the request was not repeated, as the upstream may have \
+                 received it)",
+            ),
+            attempts => write!(out, " (connections tried: {attempts})"),
+        }
     }
 }
 
