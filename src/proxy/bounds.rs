@@ -10,8 +10,10 @@
 //! The parsers of the listeners get their bounds from [`HeadBounds`], too. They accept heads that are a little larger
 //! than allowed, so that these get the gateway's own answer.
 
+use std::fmt;
+
 use http::{
-    HeaderMap, Request, StatusCode, Version,
+    HeaderMap, HeaderName, Request, StatusCode, Version,
     header::{CONTENT_LENGTH, COOKIE},
 };
 
@@ -45,6 +47,58 @@ pub(super) struct RequestBounds {
     body: Option<u64>,
 }
 
+/// Bound that a request exceeds, with the size that it has and the size that is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ExceededBound {
+    /// Bytes of the target.
+    Target(usize, usize),
+    /// Bytes of one field.
+    Field(HeaderName, usize, usize),
+    /// Bytes of the target and all fields.
+    Head(usize, usize),
+    /// Fields in HTTP/2.
+    Fields(usize, usize),
+    /// Bytes of the body, by its Content-Length.
+    Body(u64, u64),
+}
+
+impl ExceededBound {
+    /// Status of the response.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Target(..) => StatusCode::URI_TOO_LONG,
+            Self::Field(..) | Self::Head(..) => {
+                StatusCode::from_u16(FIELDS_TOO_LARGE).unwrap_or(StatusCode::BAD_REQUEST)
+            }
+            Self::Fields(..) => StatusCode::BAD_REQUEST,
+            Self::Body(..) => StatusCode::PAYLOAD_TOO_LARGE,
+        }
+    }
+}
+
+impl fmt::Display for ExceededBound {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const BUFFERS: &str = "nginx_http_large_client_header_buffers";
+        match self {
+            Self::Target(size, most) => {
+                write!(out, "its target has {size} bytes; the size in {BUFFERS} allows {most}")
+            }
+            Self::Field(name, size, most) => {
+                write!(out, "its field {name} has {size} bytes; the size in {BUFFERS} allows {most}")
+            }
+            Self::Head(size, most) => write!(
+                out,
+                "its target and fields have {size} bytes; number and size in {BUFFERS} allow {most} together"
+            ),
+            Self::Fields(count, most) => write!(out, "it has {count} fields; max_headers allows {most}"),
+            Self::Body(size, most) => write!(
+                out,
+                "its Content-Length is {size}; nginx_http_client_max_body_size allows {most} bytes"
+            ),
+        }
+    }
+}
+
 impl From<&Settings> for HeadBounds {
     fn from(settings: &Settings) -> Self {
         Self { buffers: settings.large_client_header_buffers, max_fields: settings.max_headers }
@@ -76,26 +130,38 @@ impl HeadBounds {
         u32::try_from(self.parser_bytes()).unwrap_or(u32::MAX).max(MIN_H2_HEADER_LIST)
     }
 
-    /// Status for a head that is too large.
-    fn check(&self, request: &Request<Body>) -> Option<StatusCode> {
+    /// What a head that a parser of HTTP/1.1 rejected exceeds.
+    pub(super) fn parser_bounds(&self) -> String {
+        format!(
+            "it has more than {} bytes (nginx_http_large_client_header_buffers allows {}), or more than {} fields \
+             (max_headers)",
+            self.parser_bytes(),
+            self.max_bytes(),
+            self.max_fields
+        )
+    }
+
+    /// The bound that a head exceeds.
+    fn check(&self, request: &Request<Body>) -> Option<ExceededBound> {
         let headers = request.headers();
         if request.version() == Version::HTTP_2
             && headers.len() > self.max_fields
             && count_fields(headers) > self.max_fields
         {
-            return Some(StatusCode::BAD_REQUEST);
+            return Some(ExceededBound::Fields(count_fields(headers), self.max_fields));
         }
         let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
         if target > self.buffers.size {
-            return Some(StatusCode::URI_TOO_LONG);
+            return Some(ExceededBound::Target(target, self.buffers.size));
         }
         let lines = headers.iter().map(|(name, value)| name.as_str().len() + value.len());
         let (largest, total) =
             lines.fold((0, target), |(largest, total), line| (line.max(largest), line.saturating_add(total)));
-        if largest > self.buffers.size || total > self.max_bytes() {
-            return StatusCode::from_u16(FIELDS_TOO_LARGE).ok();
+        if largest > self.buffers.size {
+            let field = headers.iter().find(|(name, value)| name.as_str().len() + value.len() == largest);
+            return field.map(|(name, _)| ExceededBound::Field(name.clone(), largest, self.buffers.size));
         }
-        None
+        (total > self.max_bytes()).then(|| ExceededBound::Head(total, self.max_bytes()))
     }
 }
 
@@ -107,16 +173,19 @@ impl From<&Settings> for RequestBounds {
 }
 
 impl RequestBounds {
-    /// Status for a request that exceeds a bound. A body without a Content-Length is counted as it comes
-    /// (`request_body`).
-    pub(super) fn check(&self, request: &Request<Body>) -> Option<StatusCode> {
-        if let Some(status) = self.head.check(request) {
-            return Some(status);
+    /// Bounds of the head.
+    pub(super) const fn head(&self) -> &HeadBounds {
+        &self.head
+    }
+
+    /// The bound that a request exceeds. A body without a Content-Length is counted as it comes (`request_body`).
+    pub(super) fn check(&self, request: &Request<Body>) -> Option<ExceededBound> {
+        if let Some(exceeded) = self.head.check(request) {
+            return Some(exceeded);
         }
-        let length = request.headers().get(CONTENT_LENGTH);
-        let length = length.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        let exceeds = length.zip(self.body).is_some_and(|(length, most)| length > most);
-        exceeds.then_some(StatusCode::PAYLOAD_TOO_LARGE)
+        let most = self.body?;
+        let length = request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok()?;
+        (length > most).then_some(ExceededBound::Body(length, most))
     }
 }
 
@@ -143,7 +212,7 @@ mod tests {
                 if *name == "content-length" { size.to_string() } else { "v".repeat(size - name.len()) };
             request.headers_mut().append(*name, value.parse().unwrap());
         }
-        assert_eq!(bounds.check(&request).map(|status| status.as_u16()), expected);
+        assert_eq!(bounds.check(&request).map(|exceeded| exceeded.status().as_u16()), expected);
     }
 
     #[test]
@@ -165,7 +234,7 @@ mod tests {
         for (name, value) in fields {
             request.headers_mut().append(*name, HeaderValue::from_static(value));
         }
-        assert_eq!(bounds.check(&request).map(|status| status.as_u16()), expected, "{fields:?}");
+        assert_eq!(bounds.check(&request).map(|exceeded| exceeded.status().as_u16()), expected, "{fields:?}");
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::{
     supervise::CaughtPanic,
 };
 
+/// Most characters of a path in the log line about a request that exceeds a bound.
+const SHOWN_PATH: usize = 100;
+
 /// Message of the 404 for a request that matches no Route. (Kong's text.)
 pub(super) const NO_ROUTE: &str = "no Route matched with those values";
 
@@ -37,7 +40,15 @@ pub const fn error_format(error_type: ErrorType) -> ErrorFormat {
 impl Proxy {
     /// The response to a request that is malformed or exceeds a bound.
     pub(super) fn refuse(&self, request: &Request<Body>, id: &RequestId) -> Option<Response<Body>> {
-        let status = malformed::check(request).or_else(|| self.bounds.check(request))?;
+        let status = match malformed::check(request) {
+            Some(status) => status,
+            None => {
+                let exceeded = self.bounds.check(request)?;
+                let path: String = request.uri().path().chars().take(SHOWN_PATH).collect();
+                tracing::info!("{} {path}: the request was refused: {exceeded}", request.method());
+                exceeded.status()
+            }
+        };
         Some(self.closing_error(&self.error_request(request), status, id))
     }
 
@@ -58,7 +69,11 @@ impl Proxy {
             ErrorRequest { method: &method, version: Version::HTTP_11, headers: &headers, templates };
         let response = match status.as_u16() {
             505 => reply::page(&request, status),
-            431 => self.closing_error(&request, StatusCode::from_u16(FIELDS_TOO_LARGE).unwrap_or(status), id),
+            431 => {
+                let bounds = self.bounds.head().parser_bounds();
+                tracing::info!("a request was refused, as its head is too large: {bounds}");
+                self.closing_error(&request, StatusCode::from_u16(FIELDS_TOO_LARGE).unwrap_or(status), id)
+            }
             _ => self.closing_error(&request, status, id),
         };
         self.add_produced_headers(response, Instant::now(), id)

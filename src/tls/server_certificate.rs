@@ -124,7 +124,8 @@ fn unknown_issuer(certificate: &X509Certificate<'_>) -> Error {
     }
     verification_error(
         "no trusted authority vouches for the certificate of the upstream, which is signed by itself: to trust it, name \
-         it in ca_certificates of the Service, or in lua_ssl_trusted_certificate",
+         it in ca_certificates of the Service, or in lua_ssl_trusted_certificate (KONG_LUA_SSL_TRUSTED_CERTIFICATE); to accept \
+         any certificate, set tls_verify of the Service to false",
     )
 }
 

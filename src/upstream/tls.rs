@@ -155,7 +155,7 @@ fn reason_of_certificate(error: &CertificateError) -> String {
         }
         CertificateError::UnknownIssuer => {
             "no trusted authority vouches for the certificate of the upstream: name its authority in ca_certificates of \
-             the Service, or in lua_ssl_trusted_certificate"
+             the Service, or in lua_ssl_trusted_certificate (KONG_LUA_SSL_TRUSTED_CERTIFICATE)"
         }
         CertificateError::NotValidForName => "the certificate of the upstream is for another name",
         CertificateError::NotValidForNameContext { expected, presented } => {
