@@ -232,3 +232,73 @@ fn an_answer_is_good_for_as_long_as_it_says() {
         );
     }
 }
+
+/// A gateway without idle connections, so that each request connects; `/host` and `/up` as for `start`.
+fn start_unpooled(server: &Nameserver, port: u16, retries: u8) -> Gateway {
+    let config = format!(
+        "\
+_format_version: \"3.0\"
+services:
+- {{name: host, host: shop.test, port: {port}, retries: {retries}, routes: [{{name: host, paths: [/host]}}]}}
+- {{name: up, host: up.upstream, routes: [{{name: up, paths: [/up]}}]}}
+upstreams:
+- {{name: up.upstream, targets: [{{target: 'more.test:{port}'}}]}}
+"
+    );
+    setup(server, &config).env("KONG_UPSTREAM_KEEPALIVE_POOL_SIZE", "0").run()
+}
+
+#[test]
+fn a_refused_address_makes_its_name_be_looked_up_again() {
+    for retries in [0, 5] {
+        let (server, (targets, port)) = (Nameserver::start(), three());
+        server.a("shop.test", 600, &["127.0.0.1"]);
+        server.a("more.test", 600, &["127.0.0.1"]);
+        let gateway = start_unpooled(&server, port, retries);
+        settles(&gateway, "/host", &["a"]);
+        settles(&gateway, "/up", &["a"]);
+        let mut targets = targets.into_iter();
+        drop(targets.next());
+        server.a("shop.test", 600, &["127.0.0.2"]);
+        server.a("more.test", 600, &["127.0.0.3"]);
+        // A name is looked up at most once a second.
+        crate::pause(1100);
+        assert_eq!(ask(&gateway, "/host", 5), ["b"; 5], "with {retries} retries");
+        assert_eq!(ask(&gateway, "/up", 5), ["c"; 5]);
+        gateway.logs("shop.test has an address that cannot be reached, and was looked up again: 127.0.0.2");
+        gateway.logs("more.test has an address that cannot be reached, and was looked up again: 127.0.0.3");
+        assert!(!gateway.log().contains("connect failed"), "{}", gateway.log());
+    }
+}
+
+#[test]
+fn a_name_whose_addresses_all_refuse_is_looked_up_at_most_once_a_second() {
+    let server = Nameserver::start();
+    server.a("shop.test", 600, &["127.0.0.1"]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let gateway = start_unpooled(&server, free, 5);
+    let begin = std::time::Instant::now();
+    for _ in 0..40 {
+        assert_eq!(gateway.get("/host").status, 502);
+    }
+    // The first lookup asks for two kinds of records, each further one for one.
+    let most = 3 + begin.elapsed().as_secs() as usize;
+    assert!(server.queries("shop.test") <= most, "{} > {most}", server.queries("shop.test"));
+    gateway.logs("the address was a cached answer of DNS for shop.test");
+}
+
+#[test]
+fn a_name_that_did_not_exist_is_asked_for_again_soon() {
+    let (server, (_targets, port)) = (Nameserver::start(), three());
+    let config = format!(
+        "_format_version: \"3.0\"\nservices:\n- {{name: host, host: shop.test, port: {port}, routes: [{{name: host, \
+         paths: [/host]}}]}}\n"
+    );
+    let gateway = Setup::with(&config)
+        .env("KONG_DNS_RESOLVER", &server.address.to_string())
+        .env("KONG_DNS_NOT_FOUND_TTL", "3600")
+        .run();
+    assert_eq!(gateway.get("/host").status, 503);
+    server.a("shop.test", 300, &["127.0.0.1"]);
+    settles(&gateway, "/host", &["a"]);
+}

@@ -65,3 +65,50 @@ fn idle_connections_make_room() {
         raw.rest();
     }
 }
+
+/// Answers HEAD without a length, keeps the connection for a moment, and closes it whatever comes; answers everything else.
+fn start_closing_upstream() -> u16 {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                loop {
+                    let (mut head, mut byte) = (Vec::new(), [0]);
+                    while !head.ends_with(b"\r\n\r\n") {
+                        if !matches!(stream.read(&mut byte), Ok(1)) {
+                            return;
+                        }
+                        head.push(byte[0]);
+                    }
+                    if head.starts_with(b"HEAD ") {
+                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+                        crate::pause(3);
+                        return;
+                    }
+                    let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn what_cannot_be_repeated_is_not_sent_on_a_connection_that_may_be_closing() {
+    let config = format!(
+        "_format_version: \"3.0\"\nservices:\n- {{name: a, url: 'http://127.0.0.1:{}', routes: [{{name: a, paths: \
+         [/]}}]}}\n",
+        start_closing_upstream()
+    );
+    let gateway = Setup::with(&config).run();
+    for round in 0..200 {
+        assert_eq!(gateway.ask("HEAD", "/", &[]).status, 200);
+        // Some of them at the moment of the end.
+        crate::pause(round % 5);
+        let answer = gateway.post("/", &[], b"");
+        assert_eq!(answer.status, 200, "round {round}: {}", gateway.log());
+    }
+}

@@ -83,6 +83,14 @@ impl Secure {
         self.0.write_all(text.as_bytes()).unwrap();
     }
 
+    /// Reads this number of bytes.
+    #[track_caller]
+    pub(crate) fn read_exact(&mut self, count: usize) -> Vec<u8> {
+        let mut buffer = vec![0; count];
+        self.0.read_exact(&mut buffer).unwrap();
+        buffer
+    }
+
     /// Reads until this has come.
     #[track_caller]
     pub(crate) fn until(&mut self, text: &str) -> String {
