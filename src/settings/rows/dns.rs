@@ -39,7 +39,7 @@ pub(super) const ROWS: &[SettingRow] = &[
     SettingRow::new(
         "dns_not_found_ttl",
         "30",
-        "Time that a name without records is remembered, in seconds",
+        "Longest time that a name without records is remembered, in seconds; the first time it is 1",
         read!(dns.not_found_ttl, time),
     ),
     SettingRow::new(
