@@ -24,7 +24,7 @@ fn start(environment: &[(&str, &str)]) -> (Upstream, Gateway) {
 #[track_caller]
 fn line(gateway: &Gateway, text: &str) -> String {
     eventually(&format!("the log says {text:?}"), || {
-        gateway.said().lines().find(|line| line.contains(text)).map(str::to_owned)
+        gateway.stdout().lines().find(|line| line.contains(text)).map(str::to_owned)
     })
 }
 
@@ -41,19 +41,22 @@ fn a_line_is_nginx_s_with_the_id_and_without_the_query() {
 }
 
 #[test]
-fn json_tells_what_became_of_a_request() {
+fn json_has_the_outcome_of_a_request() {
     let (upstream, gateway) = start(&[("MYNAH_ACCESS_LOG_FORMAT", "json"), ("MYNAH_ACCESS_LOG_QUERY", "on")]);
     gateway.get("/a?b=c");
-    let told: Value = serde_json::from_str(&line(&gateway, "/a?b=c")).unwrap();
-    assert_eq!((&told["status"], &told["route"], &told["service"]), (&200.into(), &"r".into(), &"s".into()));
-    assert_eq!(told["upstream"], upstream.address.to_string());
+    let entry: Value = serde_json::from_str(&line(&gateway, "/a?b=c")).unwrap();
+    assert_eq!(
+        (&entry["status"], &entry["route"], &entry["service"]),
+        (&200.into(), &"r".into(), &"s".into())
+    );
+    assert_eq!(entry["upstream"], upstream.address.to_string());
     for number in ["bytes", "latency", "proxy_latency", "upstream_latency"] {
-        assert!(told[number].is_u64(), "{told}");
+        assert!(entry[number].is_u64(), "{entry}");
     }
 }
 
 #[test]
-fn what_has_no_answer_is_told_too() {
+fn requests_without_a_response_are_logged() {
     let (upstream, gateway) = start(&[]);
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -67,13 +70,13 @@ fn what_has_no_answer_is_told_too() {
 }
 
 #[test]
-fn it_goes_where_it_is_told_to() {
+fn the_log_goes_to_the_configured_destination() {
     let (_upstream, gateway) = start(&[("KONG_PROXY_ACCESS_LOG", "access.log")]);
     gateway.get("/a");
     let file = gateway.folder.at("access.log");
     let lines = || std::fs::read_to_string(&file).unwrap_or_default();
     eventually("the file has a line", || lines().contains("GET /a").then_some(()));
-    assert!(!gateway.said().contains("GET /a"));
+    assert!(!gateway.stdout().contains("GET /a"));
     std::fs::rename(&file, gateway.folder.at("access.log.1")).unwrap();
     gateway.get("/b");
     eventually("a new file has the next line", || lines().contains("GET /b").then_some(()));
@@ -87,5 +90,5 @@ fn it_can_be_off_and_the_admin_api_has_its_own() {
     gateway.get("/a");
     gateway.admin("GET", "/status");
     line(&gateway, "\"GET /status HTTP/1.1\" 200 ");
-    assert!(!gateway.said().contains("GET /a"));
+    assert!(!gateway.stdout().contains("GET /a"));
 }

@@ -1,4 +1,4 @@
-//! Input of the worst kind: each is refused with exit code 1 and one screen of words, and nothing panics.
+//! Hostile input: each is rejected with exit code 1 and at most one screen of text, and nothing panics.
 
 use std::net::TcpListener;
 
@@ -54,7 +54,7 @@ fn a_file_that_may_not_be_read() {
 }
 
 #[test]
-fn what_is_no_file_at_all() {
+fn a_path_that_is_not_a_regular_file() {
     let setup = Setup::new();
     std::os::unix::fs::symlink("/dev/zero", setup.folder.at("kong.yaml")).unwrap();
     run(&setup).is_refusal("it is no regular file");
@@ -153,7 +153,7 @@ fn run_with_words(config: &str) -> String {
 }
 
 #[test]
-fn a_port_that_is_taken() {
+fn a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let setup = Setup::with(EMPTY);
@@ -177,7 +177,7 @@ fn an_address_that_is_none() {
 }
 
 #[test]
-fn a_plugin_that_nobody_knows() {
+fn an_unknown_plugin() {
     check(format!("{EMPTY}plugins:\n- name: mokcing\n"), "mocking");
     check(format!("{EMPTY}plugins:\n- name: saml\n"), "saml");
 }

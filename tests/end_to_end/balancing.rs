@@ -80,7 +80,7 @@ fn a_failed_try_goes_to_another_target() {
 }
 
 #[test]
-fn what_may_have_been_done_is_not_sent_again() {
+fn a_request_that_may_have_been_processed_is_not_retried() {
     let (a, b) = (Target::start("a"), Target::start("b"));
     let gateway = start("slots: 10", &[(&a, 100), (&b, 100)]);
     a.answer(0);
@@ -146,7 +146,7 @@ fn connections_are_kept_for_each_target() {
 }
 
 #[test]
-fn targets_are_asked_over_tls_for_the_name_that_they_see() {
+fn health_checks_over_tls_use_the_name_of_requests() {
     // Its routes are told apart by the server name of the handshake.
     let inner = Setup::with(
         "\
@@ -172,8 +172,8 @@ routes:
 fn explain_names_the_upstream() {
     let target = Target::start("a");
     let gateway = start("host_header: shop.test", &[(&target, 100)]);
-    let said = gateway.admin("GET", "/debug/explain?url=/x").json();
-    assert_eq!(said["upstream"]["request"], "GET shop.upstream/base/x");
+    let explanation = gateway.admin("GET", "/debug/explain?url=/x").json();
+    assert_eq!(explanation["upstream"]["request"], "GET shop.upstream/base/x");
     let host = serde_json::json!(["host", format!("shop.test:{}", target.address.port())]);
-    assert!(said["upstream"]["headers"].as_array().unwrap().contains(&host), "{said}");
+    assert!(explanation["upstream"]["headers"].as_array().unwrap().contains(&host), "{explanation}");
 }

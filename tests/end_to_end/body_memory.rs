@@ -1,4 +1,4 @@
-//! Bodies of requests in memory: how much of them is held, and what becomes of those for which there is no room.
+//! Request bodies in memory: how much is buffered, and what happens beyond the limit.
 
 use crate::{
     eventually,

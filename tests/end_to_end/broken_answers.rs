@@ -1,5 +1,5 @@
-//! Answers that an upstream breaks off: what came of them is passed on, and then the break; never nothing, and never a
-//! message that looks complete.
+//! Responses that an upstream aborts: the received part is forwarded, then the connection is aborted; the response is
+//! never dropped and never looks complete.
 
 use crate::{
     frames::{DATA, END_HEADERS, END_STREAM, Frames, HEADERS, RST_STREAM, SETTINGS, WINDOW_UPDATE, fields},
@@ -54,7 +54,7 @@ fn check(gateway: &Gateway, number: usize, size: usize, version: &str, connectio
 }
 
 #[test]
-fn in_http_1_what_came_is_passed_on() {
+fn in_http_1_the_received_part_is_forwarded() {
     let (_upstream, gateway) = start();
     for (number, size) in cases() {
         for _ in 0..TIMES {
@@ -66,7 +66,7 @@ fn in_http_1_what_came_is_passed_on() {
 }
 
 #[test]
-fn in_http_2_what_came_is_passed_on() {
+fn in_http_2_the_received_part_is_forwarded() {
     let (_upstream, gateway) = start();
     // A window of a million bytes for each stream.
     let mut frames = Frames::connect(gateway.address("proxy"), &[(4, 1 << 24)]);

@@ -1,4 +1,4 @@
-//! What `mynah check` says about broken files: one snapshot, to be read as a person at a terminal would.
+//! Output of `mynah check` for invalid files: one snapshot, to be read as on a terminal.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ const BROKEN: &[(&str, &str)] = &[
     ("an alias of nothing", "_format_version: \"3.0\"\nservices: *none\n"),
     ("JSON that is not closed", "{\"_format_version\": \"3.0\", \"services\": ["),
     ("no version", "services: []\n"),
-    ("a version that nobody knows", "_format_version: \"4.0\"\n"),
+    ("an unknown version", "_format_version: \"4.0\"\n"),
     ("a list where a mapping should be", "- name: a\n"),
     ("a text where a mapping should be", "hello\n"),
     ("an unknown collection", "_format_version: \"3.0\"\nservcies: []\n"),
@@ -35,7 +35,7 @@ const BROKEN: &[(&str, &str)] = &[
         "a name that stands twice",
         "_format_version: \"3.0\"\nservices:\n- {name: a, host: a}\n- {name: b, host: b}\n- {name: a, host: c}\n",
     ),
-    ("a plugin that nobody knows", "_format_version: \"3.0\"\nplugins:\n- name: mokcing\n"),
+    ("an unknown plugin", "_format_version: \"3.0\"\nplugins:\n- name: mokcing\n"),
     ("a plugin of Kong's that is not here", "_format_version: \"3.0\"\nplugins:\n- name: saml\n"),
     (
         "settings of a plugin",

@@ -1,5 +1,5 @@
-//! Certificates and keys of every kind that OpenSSL takes: each is taken on every way into the gateway, and shown where
-//! TLS can be served with it.
+//! Certificates and keys of every kind that OpenSSL supports: each is accepted by every interface of the gateway, and
+//! presented to clients if TLS can use it.
 
 use std::{fmt::Write as _, process::Command};
 
@@ -68,18 +68,18 @@ fn shows(openssl: &OpenSsl, gateway: &Gateway, name: &str, signs: &str) {
     let address = gateway.tls_address("proxy");
     let host = format!("{name}.example");
     for version in ["-tls1_2", "-tls1_3"] {
-        let said = openssl.connect(address, &host, version);
+        let printed = openssl.connect(address, &host, version);
         let signature = format!("Peer signature type: {signs}");
-        assert!(said.contains(&format!("subject=CN={host}")), "{name} {version}: {said}");
-        assert!(said.contains(&signature), "{name} {version}: {said}");
+        assert!(printed.contains(&format!("subject=CN={host}")), "{name} {version}: {printed}");
+        assert!(printed.contains(&signature), "{name} {version}: {printed}");
     }
     // No client verifies a certificate that describes its curve.
     if name == "described" {
         return;
     }
     openssl.write("trusted.pem", &openssl.read(&format!("{name}.pem")));
-    let said = openssl.connect(address, &host, &format!("-CAfile trusted.pem -verify_hostname {host}"));
-    assert!(said.contains("Verification: OK"), "{name}: {said}");
+    let printed = openssl.connect(address, &host, &format!("-CAfile trusted.pem -verify_hostname {host}"));
+    assert!(printed.contains("Verification: OK"), "{name}: {printed}");
     let port = address.rsplit_once(':').unwrap().1;
     let mut curl = Command::new("curl");
     curl.args(["-sS", "--resolve", &format!("{host}:{port}:127.0.0.1"), "--cacert"]);
@@ -87,22 +87,22 @@ fn shows(openssl: &OpenSsl, gateway: &Gateway, name: &str, signs: &str) {
     else {
         return;
     };
-    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
-    assert!(said.contains("served"), "{name}: {said}");
+    let printed = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(printed.contains("served"), "{name}: {printed}");
 }
 
 /// Checks that a client that asks for a name is shown the generated certificate.
 #[track_caller]
 fn shows_another(openssl: &OpenSsl, gateway: &Gateway, name: &str) {
-    let said = openssl.connect(gateway.tls_address("proxy"), &format!("{name}.example"), "");
-    assert!(said.contains("subject=CN=localhost"), "{name}: {said}");
+    let printed = openssl.connect(gateway.tls_address("proxy"), &format!("{name}.example"), "");
+    assert!(printed.contains("subject=CN=localhost"), "{name}: {printed}");
 }
 
 #[test]
-fn every_kind_is_taken_on_every_way() {
+fn every_kind_is_accepted_by_every_interface() {
     let Some(openssl) = OpenSsl::find() else { return };
     let pairs: Vec<Pair> = KINDS.iter().map(|(name, kind, _)| openssl.make(name, kind)).collect();
-    let named = || KINDS.iter().map(|it| it.0).zip(&pairs);
+    let named = || KINDS.iter().map(|kind| kind.0).zip(&pairs);
     // The file.
     let gateway = run(Setup::with(&config(named())));
     for (name, _, expected) in KINDS {
@@ -172,7 +172,7 @@ fn settings_take_every_kind() {
 fn clients_choose_signatures() {
     let Some(openssl) = OpenSsl::find() else { return };
     let names = ["rsa8192", "pss", "p521", "p256"];
-    let kind = |name: &str| KINDS.iter().find(|it| it.0 == name).unwrap().1;
+    let kind = |name: &str| KINDS.iter().find(|kind| kind.0 == name).unwrap().1;
     let pairs = names.map(|name| openssl.make(name, kind(name)));
     let gateway = run(Setup::with(&config(names.into_iter().zip(&pairs))));
     for (name, asked, expected) in [
@@ -187,13 +187,13 @@ fn clients_choose_signatures() {
         ("p521", "-tls1_3 -sigalgs ecdsa_secp256r1_sha256", None),
         ("p256", "-tls1_3 -sigalgs ecdsa_secp256r1_sha256", Some(("SHA256", "ECDSA"))),
     ] {
-        let said = openssl.connect(gateway.tls_address("proxy"), &format!("{name}.example"), asked);
+        let printed = openssl.connect(gateway.tls_address("proxy"), &format!("{name}.example"), asked);
         match expected {
             Some((hash, signature)) => {
                 let expected = format!("Peer signing digest: {hash}\nPeer signature type: {signature}\n");
-                assert!(said.contains(&expected), "{name} {asked}: {said}");
+                assert!(printed.contains(&expected), "{name} {asked}: {printed}");
             }
-            None => assert!(said.contains("handshake failure"), "{name} {asked}: {said}"),
+            None => assert!(printed.contains("handshake failure"), "{name} {asked}: {printed}"),
         }
     }
 }
@@ -203,16 +203,16 @@ fn clients_choose_signatures() {
 fn check(what: &str, certificate: &str, key: &str, expected: Result<(), &str>) {
     let pair = Pair { certificate: certificate.to_owned(), key: key.to_owned() };
     let outcome = Setup::with(&config([("a", &pair)])).call(&["check", "kong.yaml"]);
-    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    let printed = format!("{}{}", outcome.stdout, outcome.stderr);
     match expected {
         Ok(()) => {
-            assert_eq!(outcome.code, Some(0), "{what}: {said}");
-            assert!(!said.contains("is not served"), "{what}: {said}");
+            assert_eq!(outcome.code, Some(0), "{what}: {printed}");
+            assert!(!printed.contains("is not served"), "{what}: {printed}");
         }
-        Err(expected) => assert!(said.contains(expected), "{what}: {expected:?} is not in {said}"),
+        Err(expected) => assert!(printed.contains(expected), "{what}: {expected:?} is not in {printed}"),
     }
     for leak in ["Error(", "InvalidCertificate", "Der", "General", "::", "Some("] {
-        assert!(!said.contains(leak), "{what}: {said}");
+        assert!(!printed.contains(leak), "{what}: {printed}");
     }
 }
 
@@ -260,7 +260,7 @@ fn keys_and_certificates_have_many_forms() {
 }
 
 #[test]
-fn what_cannot_be_used_says_why() {
+fn an_unusable_certificate_is_explained() {
     let Some(openssl) = OpenSsl::find() else { return };
     let [rsa, p256, p521] = make_three(&openssl);
     let ed448 = openssl.make("ed448", "ED448");

@@ -1,4 +1,4 @@
-//! Upstreams whose certificates are of unusual kinds: what is believed, what is not and why, and what they are shown.
+//! Upstreams with certificates of unusual kinds: which are trusted, which are not and why, and client certificates.
 
 use std::fmt::Write as _;
 
@@ -62,7 +62,7 @@ fn upstreams_may_have_keys_of_any_kind() {
             }
         }
     }
-    let names: Vec<String> = services.iter().map(|it| format!("{}.example", it.0)).collect();
+    let names: Vec<String> = services.iter().map(|service| format!("{}.example", service.0)).collect();
     let plain: Vec<_> =
         names.iter().zip(&services).map(|(name, it)| (&**name, it.1.port, "tags: []")).collect();
     let gateway = Setup::with(&config("", &plain)).run();
@@ -76,7 +76,7 @@ fn upstreams_may_have_keys_of_any_kind() {
     // Those that sign themselves are believed if they are named, and else it is said how.
     let verified: Vec<_> =
         names.iter().zip(&services).map(|(name, it)| (&**name, it.1.port, "tls_verify: true")).collect();
-    let trusted: String = services.iter().map(|it| openssl.pair(it.0).certificate).collect();
+    let trusted: String = services.iter().map(|service| openssl.pair(service.0).certificate).collect();
     let setup = || Setup::with(&config("", &verified));
     let gateway = setup().file("ca.pem", &trusted).env("KONG_LUA_SSL_TRUSTED_CERTIFICATE", "ca.pem").run();
     for (n, _) in services.iter().enumerate().filter(|(_, it)| it.2) {
@@ -157,7 +157,7 @@ fn make_authorities(openssl: &OpenSsl) -> String {
         openssl.sign(name, issuer, extensions);
     }
     let trusted = ["usual", "exponent-ca", "p521-ca", "pss-ca", "short-ca", "old-ca"];
-    trusted.map(|it| openssl.pair(it).certificate).concat()
+    trusted.map(|name| openssl.pair(name).certificate).concat()
 }
 
 #[test]
@@ -167,15 +167,15 @@ fn chains_are_verified_as_openssl_verifies_them() {
     let mut servers = Vec::new();
     for (name, issuer, extensions, between, _) in CHAINS {
         openssl.sign(name, issuer, &extensions.replace('@', name));
-        let chain: String = between.split_whitespace().map(|it| openssl.pair(it).certificate).collect();
+        let chain: String = between.split_whitespace().map(|name| openssl.pair(name).certificate).collect();
         openssl.write(&format!("{name}.chain"), &chain);
         let chain = if chain.is_empty() { String::new() } else { format!("-cert_chain {name}.chain") };
         servers.push(openssl.serve(name, &format!("{chain} -cipher ALL:@SECLEVEL=0")));
     }
-    let hosts: Vec<String> = CHAINS.iter().map(|it| format!("{}.example", it.0)).collect();
+    let hosts: Vec<String> = CHAINS.iter().map(|chain| format!("{}.example", chain.0)).collect();
     let mut services: Vec<_> =
         hosts.iter().zip(&servers).map(|(host, it)| (&**host, it.port, "tls_verify: true")).collect();
-    let deep = CHAINS.iter().position(|it| it.0 == "ca-below").unwrap();
+    let deep = CHAINS.iter().position(|chain| chain.0 == "ca-below").unwrap();
     services.push(("ca-below.example", servers[deep].port, "tls_verify: true, tls_verify_depth: 0"));
     let gateway = Setup::with(&config("", &services))
         .file("ca.pem", &trusted)
@@ -246,7 +246,8 @@ fn upstreams_are_shown_certificates_of_any_kind() {
         let fields: Vec<String> = (0..kinds.len())
             .map(|n| format!("client_certificate: 11111111-1111-4111-8111-11111111111{n}"))
             .collect();
-        let services: Vec<_> = fields.iter().map(|it| ("server.example", server.port, &**it)).collect();
+        let services: Vec<_> =
+            fields.iter().map(|service_fields| ("server.example", server.port, &**service_fields)).collect();
         let gateway = Setup::with(&config(&head, &services)).run();
         for (n, (name, _, shown)) in kinds.iter().enumerate() {
             if *shown {

@@ -1,4 +1,4 @@
-//! A server of logs: takes HTTP requests, answers each with a status, and keeps what was sent.
+//! Log collector: receives HTTP requests, answers each with a status, and records them.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -1,4 +1,4 @@
-//! The words of the command line: help, where the file is looked for, `check`, `mock`.
+//! Command line: help, search path of the configuration, `check`, `mock`.
 
 use serde_json::json;
 
@@ -34,7 +34,7 @@ paths:
 ";
 
 #[test]
-fn help_says_what_there_is() {
+fn help_lists_all_commands() {
     let setup = Setup::new();
     let help = setup.call(&["--help"]);
     assert_eq!(help.code, Some(0));
@@ -72,22 +72,23 @@ fn the_file_is_looked_for_in_kongs_order() {
     check_source(Setup::new().file("kong.yml", ONE_SERVICE), &[], &format!("{service} kong.yml"));
     let both = || Setup::with(ONE_SERVICE).file("kong.yml", ONE_ROUTE);
     check_source(both(), &[], &format!("{service} kong.yaml"));
-    let told = || both().file("told.yaml", ONE_ROUTE).env("KONG_DECLARATIVE_CONFIG", "told.yaml");
-    check_source(told(), &[], &format!("{route} told.yaml"));
-    check_source(told(), &["kong.yaml"], &format!("{service} kong.yaml"));
+    let configured =
+        || both().file("configured.yaml", ONE_ROUTE).env("KONG_DECLARATIVE_CONFIG", "configured.yaml");
+    check_source(configured(), &[], &format!("{route} configured.yaml"));
+    check_source(configured(), &["kong.yaml"], &format!("{service} kong.yaml"));
     let text = Setup::with(ONE_SERVICE).env("KONG_DECLARATIVE_CONFIG_STRING", ONE_ROUTE);
     check_source(text, &[], &format!("{route} KONG_DECLARATIVE_CONFIG_STRING"));
 }
 
 #[test]
-fn without_a_file_it_says_where_one_is_looked_for() {
+fn without_a_file_the_searched_paths_are_listed() {
     let refused = Setup::new().call(&["run"]);
     refused.is_refusal("there is no ./kong.yaml and no ./kong.yml");
     refused.is_refusal("help: ");
 }
 
 #[test]
-fn check_accepts_what_can_be_used() {
+fn check_accepts_valid_configurations() {
     let setup = Setup::with(ONE_SERVICE).file("b.json", r#"{"_format_version": "3.0"}"#);
     let checked = setup.call(&["check", "kong.yaml", "b.json"]);
     let expected =
@@ -98,7 +99,7 @@ fn check_accepts_what_can_be_used() {
 }
 
 #[test]
-fn check_tells_everything_that_is_wrong() {
+fn check_reports_all_errors() {
     let setup =
         Setup::with(WRONG).file("fine.yaml", ONE_SERVICE).file("more.yaml", "_format_version: \"9\"\n");
     let checked = setup.call(&["check", "kong.yaml", "fine.yaml", "more.yaml"]);
@@ -111,7 +112,7 @@ fn check_tells_everything_that_is_wrong() {
 }
 
 #[test]
-fn check_tells_it_to_machines() {
+fn check_reports_errors_as_json() {
     let checked = Setup::with(WRONG).call(&["check", "--format", "json", "kong.yaml"]);
     assert_eq!(checked.code, Some(1));
     let found: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
@@ -165,7 +166,7 @@ fn mock_reads_json_documents() {
 }
 
 #[test]
-fn mock_refuses_what_is_no_specification() {
+fn mock_rejects_documents_that_are_not_openapi() {
     let setup = Setup::with(ONE_SERVICE);
     setup.call(&["mock", "kong.yaml", "--port", "0"]).is_refusal("openapi");
     setup.call(&["mock", "nowhere.yaml", "--port", "0"]).is_refusal("No such file");

@@ -1,4 +1,4 @@
-//! `mynah schema`, `mynah export`, `mynah diff`: what a configuration may say, says, and says differently.
+//! `mynah schema`, `mynah export`, `mynah diff`.
 
 use mynah::document::{Dialect, read};
 use serde_json::{Value, json};
@@ -61,11 +61,11 @@ fn faults(setup: &Setup, text: &str) -> Vec<String> {
     let schema: Value = serde_json::from_str(&printed.stdout).unwrap();
     let validator = jsonschema::draft7::new(&schema).unwrap();
     let document = Value::from(&read(text, Dialect::Kong).unwrap().value);
-    validator.iter_errors(&document).map(|it| format!("{}: {it}", it.instance_path())).collect()
+    validator.iter_errors(&document).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
 #[test]
-fn the_schema_accepts_what_can_be_used() {
+fn the_schema_accepts_valid_configurations() {
     let setup = Setup::with(RICH);
     assert_eq!(setup.call(&["check", "kong.yaml"]).code, Some(0));
     let example = std::fs::read_to_string("kong.yaml.example").unwrap();
@@ -77,7 +77,7 @@ fn the_schema_accepts_what_can_be_used() {
 }
 
 #[test]
-fn the_schema_accepts_what_stands_for_a_value() {
+fn the_schema_accepts_environment_references() {
     let text = "\
 _format_version: \"3.0\"
 services:
@@ -117,13 +117,13 @@ fn a_snippet_of_lua_that_cannot_be_read_is_shown_at_its_line() {
         );
         let outcome = Setup::with(&text).call(&["check", "kong.yaml"]);
         outcome.is_refusal("invalid Lua in line 2: unexpected symbol near '='");
-        let said = format!("{}{}", outcome.stdout, outcome.stderr);
-        assert!(said.contains("kong.yaml:8:7"), "{said}");
+        let printed = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(printed.contains("kong.yaml:8:7"), "{printed}");
     }
 }
 
 #[test]
-fn the_schema_refuses_what_is_misspelt() {
+fn the_schema_rejects_misspelt_fields() {
     let setup = Setup::new();
     for (wrong, right) in [
         ("strip_path", "strippath"),
@@ -148,7 +148,7 @@ fn the_schema_refuses_what_is_misspelt() {
 }
 
 #[test]
-fn the_example_says_how_an_editor_finds_the_schema() {
+fn the_example_names_the_schema_for_editors() {
     let example = std::fs::read_to_string("kong.yaml.example").unwrap();
     let first = example.lines().next().unwrap();
     assert!(first.starts_with("# yaml-language-server: $schema=kong.schema.json"), "{first}");
@@ -175,8 +175,9 @@ fn an_export_is_complete_and_can_be_loaded_again() {
     );
     assert_eq!(value["routes"][0]["service"], "a");
     assert_eq!(value["routes"][0]["strip_path"], false);
-    let plugin =
-        |name: &str| value["plugins"].as_array().unwrap().iter().find(|it| it["name"] == name).unwrap();
+    let plugin = |name: &str| {
+        value["plugins"].as_array().unwrap().iter().find(|plugin| plugin["name"] == name).unwrap()
+    };
     assert_eq!(plugin("cors")["route"], "r");
     assert_eq!(plugin("cors")["config"]["preflight_continue"], false);
     assert_eq!(value["targets"][0]["upstream"], "pool");
@@ -201,7 +202,7 @@ fn diff(before: &str, after: &str, more: &[&str]) -> Outcome {
 }
 
 #[test]
-fn what_says_the_same_is_no_difference() {
+fn equivalent_configurations_do_not_differ() {
     let exported = exported(&Setup::with(RICH), "kong.yaml");
     let otherwise = RICH
         .replace("tags: [one, two]", "tags: [two, one, one]\n  port: 443\n  retries: 5.0\n  # nothing")
@@ -217,7 +218,7 @@ fn what_says_the_same_is_no_difference() {
 }
 
 #[test]
-fn what_is_different_is_told_field_by_field() {
+fn differences_are_listed_by_field() {
     let other = RICH
         .replace("name: top", "name: new")
         .replace("route: top", "route: new")
@@ -232,7 +233,7 @@ fn what_is_different_is_told_field_by_field() {
     let machine = diff(RICH, &other, &["--format", "json"]);
     assert_eq!(machine.code, Some(1));
     let all: Value = serde_json::from_str(&machine.stdout).unwrap();
-    let cors = all.as_array().unwrap().iter().find(|it| it["name"] == "cors (route r)").unwrap();
+    let cors = all.as_array().unwrap().iter().find(|plugin| plugin["name"] == "cors (route r)").unwrap();
     let fields = json!([{"field": "config.max_age", "before": 10, "after": 20}]);
     assert_eq!(
         *cors,
@@ -253,7 +254,7 @@ fn a_name_that_changes_under_an_id_is_a_change() {
 }
 
 #[test]
-fn what_cannot_be_used_cannot_be_compared() {
+fn an_invalid_configuration_cannot_be_compared() {
     let trouble = diff("services: [", RICH, &[]);
     assert_eq!((trouble.code, &*trouble.stdout), (Some(2), ""));
     assert!(trouble.stderr.contains("a.yaml:1:"), "{}", trouble.stderr);

@@ -19,7 +19,7 @@ fn every_format_is_read() {
     ] {
         let config = format!("_format_version: {version}\nroutes:\n- {{name: r, paths: ['{path}']}}\n");
         let gateway = Setup::with(&config).run();
-        assert_eq!([matches, "/re/x"].map(|it| gateway.get(it).status), [503, 404], "{version}");
+        assert_eq!([matches, "/re/x"].map(|path| gateway.get(path).status), [503, 404], "{version}");
         assert_eq!(field(&gateway, "/routes/r", "paths"), json!(["~/re/\\d+$"]), "{version}");
     }
 }
@@ -156,7 +156,7 @@ plugins: [{name: cors}]
         let gateway = Setup::with(config).run();
         ["/services", "/routes", "/plugins"].map(|path| {
             let list = gateway.admin("GET", path).json();
-            list["data"].as_array().unwrap().iter().map(|it| it["id"].clone()).collect::<Vec<_>>()
+            list["data"].as_array().unwrap().iter().map(|entity| entity["id"].clone()).collect::<Vec<_>>()
         })
     };
     let first = ids();
@@ -167,7 +167,7 @@ plugins: [{name: cors}]
 }
 
 #[test]
-fn what_is_disabled_does_nothing() {
+fn disabled_entities_have_no_effect() {
     let config = "\
 _format_version: \"3.0\"
 services:

@@ -1,4 +1,4 @@
-//! Consumers: who is let in, what the service is told of them, and what plugins they get for themselves.
+//! Consumers: access, headers for the service, and plugins of a consumer.
 
 use crate::{
     gateway::{Gateway, Setup},
@@ -58,7 +58,7 @@ fn gateway(upstream: &Upstream) -> Gateway {
 }
 
 #[test]
-fn the_service_is_told_who_comes() {
+fn the_service_receives_the_consumer_in_headers() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let seen = gateway.ask("GET", "/closed?apikey=alice-key&a=b", &[("x-consumer-id", "forged")]).json();
@@ -83,7 +83,7 @@ fn others_are_refused() {
     let answer = gateway.get("/closed");
     answer.says(401, "No API key found in request");
     assert_eq!(answer.header("www-authenticate"), "Key");
-    // What answers takes part in the header filters, though nobody is known.
+    // A plugin that responds takes part in the header filters, even without a consumer.
     assert_eq!(answer.header("x-for"), "everyone");
     gateway.ask("GET", "/closed", &[("apikey", "wrong")]).says(401, "Unauthorized");
     gateway.ask("GET", "/closed", &[("apikey", "bob-key")]).says(403, "You cannot consume this service");
@@ -104,7 +104,7 @@ fn consumers_get_plugins_of_their_own() {
     let carol = gateway.ask("GET", "/closed", &[("apikey", "carol-key")]);
     carol.is(418, "{\"message\":\"not today\"}");
     assert_eq!(carol.header("x-for"), "everyone");
-    // Nobody is known where no plugin asks.
+    // Without an authenticating plugin there is no consumer.
     let open = gateway.ask("GET", "/open", &[("apikey", "alice-key")]);
     assert_eq!((open.status, open.header("x-for")), (200, ""));
 }
@@ -119,7 +119,7 @@ fn a_reload_changes_keys_though_no_plugin_changed() {
     gateway.logs("1 consumer changed (alice)");
     assert_eq!(gateway.ask("GET", "/closed", &[("apikey", "alice-key")]).status, 401);
     assert_eq!(gateway.ask("GET", "/closed", &[("apikey", "new-key")]).status, 200);
-    // A mistake beside a secret is explained without it.
+    // An error next to a secret is explained without the secret.
     gateway.folder.write("kong.yaml", config(&address, "[{key: 31337}]"));
     gateway.logs("expected a string");
     let log = gateway.log();

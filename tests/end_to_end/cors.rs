@@ -1,4 +1,4 @@
-//! CORS: what a browser sees of a mock that a page of another origin calls.
+//! CORS: responses of a mock to a page of another origin.
 
 use crate::{
     client::Answer,
@@ -106,7 +106,7 @@ fn pages_can_be_listed() {
 }
 
 #[test]
-fn credentials_turn_everyone_into_the_one_who_asks() {
+fn with_credentials_the_origin_is_reflected() {
     let gateway = Setup::with(&config("{origins: [\"*\"], credentials: true}", "127.0.0.1:1")).run();
     let answer = gateway.ask("PUT", "/mock", &[("origin", PAGE)]);
     check(

@@ -1,4 +1,4 @@
-//! Names are looked up, remembered, and followed.
+//! DNS resolution: lookup, cache, and changes of addresses.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -20,7 +20,7 @@ pub(crate) fn three() -> (Vec<Target>, u16) {
     eventually("three targets have a port", || {
         let first = Target::start_at("a", address(1), 0);
         let port = first.address.port();
-        // Somebody else may have the port of the others.
+        // Another process may use the port on the other addresses.
         let free = |n| std::net::TcpListener::bind((address(n), port)).is_ok();
         if !free(2) || !free(3) {
             return None;
@@ -183,7 +183,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn one_query_does_for_all_who_ask() {
+fn concurrent_lookups_share_one_query() {
     let server = Nameserver::start();
     server.a("shop.test", 300, &["127.0.0.1"]);
     let resolver = resolver(&server);
@@ -215,15 +215,15 @@ fn that_there_is_nothing_is_remembered_too() {
 }
 
 #[test]
-fn an_answer_is_good_for_as_long_as_it_says() {
+fn an_answer_is_cached_for_its_ttl() {
     let server = Nameserver::start();
     server.a("shop.test", 1000, &["127.0.0.1"]);
-    let told = DnsOptions {
+    let options = DnsOptions {
         servers: vec![server.address],
         valid_ttl: Some(Duration::from_secs(7)),
         ..DnsOptions::default()
     };
-    for (resolver, expected) in [(resolver(&server), 1000), (DnsResolver::new(told), 7)] {
+    for (resolver, expected) in [(resolver(&server), 1000), (DnsResolver::new(options), 7)] {
         let answer = block_on(async { resolver.resolve("shop.test").await.unwrap() });
         let left = answer.expires.saturating_duration_since(tokio::time::Instant::now());
         assert!(

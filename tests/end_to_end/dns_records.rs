@@ -1,5 +1,4 @@
-//! What name servers may answer: names of names, addresses of both kinds, answers too long for UDP; and in which order
-//! they are asked for what.
+//! DNS answers: CNAME, A and AAAA records, answers too long for UDP, and the order of queries.
 
 use crate::{
     dns::three,
@@ -72,7 +71,7 @@ fn a_circle_of_names_has_no_address() {
 }
 
 #[test]
-fn an_answer_that_is_too_long_for_udp_is_asked_for_over_tcp() {
+fn a_truncated_answer_is_queried_over_tcp() {
     let (server, a) = (Nameserver::start(), Target::start("a"));
     server.a("shop.test", 300, &["127.0.0.1"]);
     server.truncate();
@@ -81,7 +80,7 @@ fn an_answer_that_is_too_long_for_udp_is_asked_for_over_tcp() {
 }
 
 #[test]
-fn addresses_of_ipv6_are_asked_for_if_the_order_has_them() {
+fn ipv6_addresses_are_queried_if_the_order_has_them() {
     let server = Nameserver::start();
     let six = Target::start_at("six", "::1".parse().unwrap(), 0);
     server.a("shop.test", 300, &["::1"]);
@@ -97,7 +96,7 @@ fn the_first_kind_of_records_in_the_order_counts() {
     let four = Target::start("four");
     let port = four.address.port();
     let Ok(listener) = std::net::TcpListener::bind(("::1", port)) else {
-        // Somebody else has this port; another run will do.
+        // Another process uses this port.
         return;
     };
     drop(listener);
@@ -151,7 +150,7 @@ fn a_name_that_is_gone_is_gone() {
 }
 
 #[test]
-fn nobody_to_ask_is_no_answer() {
+fn without_a_name_server_there_is_no_answer() {
     let server = Nameserver::start();
     let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let gateway = start(&server, 9, &[("KONG_DNS_RESOLVER", &gone)]);

@@ -1,4 +1,4 @@
-//! docs/plugins.md: every example does what it shows.
+//! Examples of docs/plugins.md: each has the shown result.
 
 use crate::{
     client::{Answer, Client},
@@ -12,7 +12,7 @@ struct Shown<'a> {
 }
 
 #[test]
-fn every_example_of_a_plugin_does_what_it_shows() {
+fn every_example_of_a_plugin_has_the_shown_result() {
     let text = include_str!("../../docs/plugins.md");
     let sections: Vec<&str> = text.split("\n## ").skip(1).collect();
     assert!(sections.len() > 10, "{} sections", sections.len());
@@ -68,7 +68,7 @@ pub(crate) fn run(gateway: &Gateway, command: &str) -> Answer {
         Some(path) => gateway.admin_url(path),
         None => gateway.url(url.strip_prefix("http://localhost:8000").unwrap()),
     };
-    let headers: Vec<(&str, &str)> = headers.iter().map(|it| it.split_once(": ").unwrap()).collect();
+    let headers: Vec<(&str, &str)> = headers.iter().map(|line| line.split_once(": ").unwrap()).collect();
     Client::fresh().send(&method, &url, &headers, body.as_deref().map(str::as_bytes)).unwrap()
 }
 

@@ -73,7 +73,7 @@ upstream   POST stock.example:8080/api/quotes
 }
 
 #[test]
-fn what_the_gateway_answers_itself() {
+fn explain_shows_the_gateways_own_responses() {
     let plugins = "plugins    correlation-id (100001)\n";
     let own = format!("{plugins}           request-termination (2), for 1 consumer only\n");
     for (url, expected) in [
@@ -96,14 +96,14 @@ fn what_the_gateway_answers_itself() {
 }
 
 #[test]
-fn headers_are_heeded_and_told() {
+fn headers_are_evaluated_and_shown() {
     let arguments =
         ["explain", "GET", "/stock", "-H", "Host: shop.example", "-H", "X-A: 1", "--format", "json"];
     let outcome = Setup::with(CONFIG).call(&arguments);
-    let said: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
-    assert_eq!(said["routes"][0]["route"], "one-host");
-    let headers = said["upstream"]["headers"].as_array().unwrap();
-    let value = |name: &str| headers.iter().find(|it| it[0] == name).map(|it| it[1].clone());
+    let explanation: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!(explanation["routes"][0]["route"], "one-host");
+    let headers = explanation["upstream"]["headers"].as_array().unwrap();
+    let value = |name: &str| headers.iter().find(|header| header[0] == name).map(|header| header[1].clone());
     for (name, expected) in [
         ("host", "stock.example:8080"),
         ("x-a", "1"),
@@ -111,16 +111,16 @@ fn headers_are_heeded_and_told() {
         ("x-forwarded-prefix", "/stock"),
         ("x-real-ip", "127.0.0.1"),
     ] {
-        assert_eq!(value(name), Some(expected.into()), "{name} {said}");
+        assert_eq!(value(name), Some(expected.into()), "{name} {explanation}");
     }
 }
 
 #[test]
 fn the_admin_api_explains_too() {
     let gateway = Setup::with(CONFIG).run();
-    let said =
+    let explanation =
         gateway.admin("GET", "/debug/explain?method=GET&url=/stock&header=Host:%20shop.example").json();
-    assert_eq!(said["routes"][0]["route"], "one-host", "{said}");
+    assert_eq!(explanation["routes"][0]["route"], "one-host", "{explanation}");
     assert_eq!(gateway.admin("GET", "/debug/explain").status, 400);
     gateway
         .admin("GET", "/debug/explain?url=stock")
@@ -128,7 +128,7 @@ fn the_admin_api_explains_too() {
 }
 
 #[test]
-fn what_is_no_request_is_refused() {
+fn an_invalid_request_is_rejected() {
     let setup = Setup::with(CONFIG);
     setup.call(&["explain", "GET", "ftp://a"]).is_refusal("is not a URL");
     setup.call(&["explain", "GET", "/a", "-H", "x"]).is_refusal("is not a header");
@@ -136,7 +136,7 @@ fn what_is_no_request_is_refused() {
 }
 
 #[test]
-fn routes_that_rank_otherwise_than_documented_are_told() {
+fn routes_that_rank_against_the_documentation_are_reported() {
     let text = "\
 _format_version: \"3.0\"
 routes:

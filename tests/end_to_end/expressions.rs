@@ -1,4 +1,4 @@
-//! Routes that are expressions: what a file may say of them, and what they do.
+//! Routes that are expressions: validation and matching.
 
 use serde_json::json;
 
@@ -16,9 +16,9 @@ fn config(route: &str) -> String {
 
 /// Checks that a file with this route is refused, and how.
 #[track_caller]
-fn refused(flavor: &str, route: &str, said: &str) {
+fn refused(flavor: &str, route: &str, message: &str) {
     let setup = Setup::with(&config(route)).env(EXPRESSIONS.0, flavor);
-    setup.call(&["check", "kong.yaml"]).is_refusal(said);
+    setup.call(&["check", "kong.yaml"]).is_refusal(message);
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn other_flavors_do_not_know_expressions() {
 
 #[test]
 fn an_expression_stands_alone() {
-    let refused = |route: &str, said: &str| refused(EXPRESSIONS.1, route, said);
+    let refused = |route: &str, message: &str| refused(EXPRESSIONS.1, route, message);
     let expression = "name: r, expression: 'http.path == \"/\"'";
     for field in [
         "methods: [GET]",

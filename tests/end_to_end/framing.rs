@@ -28,7 +28,7 @@ fn status_over_http2(gateway: &Gateway, method: &str, number: usize) -> End {
 }
 
 #[test]
-fn what_can_be_read_in_two_ways_is_a_bad_gateway() {
+fn an_ambiguous_response_is_a_bad_gateway() {
     let sent = [
         ("GET", "transfer-encoding: chunked\r\ncontent-length: 4", "Content-Length and a Transfer-Encoding"),
         ("GET", "content-length: 40\r\ntransfer-encoding: chunked", "Content-Length and a Transfer-Encoding"),
@@ -291,7 +291,7 @@ fn received(send: impl FnOnce(&Gateway)) -> String {
 }
 
 #[test]
-fn an_upload_that_breaks_off_is_never_whole() {
+fn an_aborted_upload_never_looks_complete() {
     let leave = |request: String| {
         move |gateway: &Gateway| {
             let mut raw = Raw::connect(gateway.address("proxy"));
@@ -341,7 +341,7 @@ fn an_upload_that_breaks_off_is_never_whole() {
 }
 
 #[test]
-fn an_early_answer_arrives_though_the_upload_goes_on() {
+fn an_early_response_arrives_during_the_upload() {
     let gateway = Setup::with(
         "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: [/]\n  plugins:\n  - name: request-size-limiting\n    \
          config: {allowed_payload_size: 1, size_unit: bytes}\n",
@@ -360,7 +360,7 @@ fn an_early_answer_arrives_though_the_upload_goes_on() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_refused_before_it_is_asked_for() {
+fn a_too_large_body_is_rejected_before_100_continue() {
     let config = "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: [/r]\n  plugins:\n  - name: request-size-limiting\n    \
          config: {allowed_payload_size: 4, size_unit: bytes}\n- {name: all, paths: [/all]}\n";
     let gateway = Setup::with(config).env("KONG_NGINX_HTTP_CLIENT_MAX_BODY_SIZE", "4").run();

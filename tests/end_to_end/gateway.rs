@@ -28,7 +28,7 @@ pub(crate) struct Setup {
 pub(crate) struct Gateway {
     pub(crate) folder: Folder,
     process: Process,
-    /// What it said first.
+    /// The first line of its standard output.
     pub(crate) greeting: String,
 }
 
@@ -83,15 +83,15 @@ impl Setup {
         self.start(&["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
     }
 
-    /// Starts a gateway, and returns when it has said where it serves.
+    /// Starts a gateway, and returns when it has printed its addresses.
     #[track_caller]
     pub(crate) fn start(self, arguments: &[&str]) -> Gateway {
         let process = self.spawn(arguments);
         let greeting = eventually("the gateway starts", || {
-            let said = process.stdout.get();
+            let printed = process.stdout.get();
             let ended = process.stdout.is_finished();
-            assert!(!ended || said.contains('\n'), "it did not start: {said}{}", process.stderr.get());
-            said.split_once('\n').map(|(line, _)| line.to_owned())
+            assert!(!ended || printed.contains('\n'), "it did not start: {printed}{}", process.stderr.get());
+            printed.split_once('\n').map(|(line, _)| line.to_owned())
         });
         Gateway { folder: self.folder, process, greeting }
     }
@@ -188,10 +188,10 @@ impl Gateway {
     /// Waits until the log says this.
     #[track_caller]
     pub(crate) fn logs(&self, text: &str) {
-        eventually(&format!("the log says {text:?}"), || self.log().contains(text).then_some(()));
+        eventually(&format!("the log contains {text:?}"), || self.log().contains(text).then_some(()));
     }
 
-    /// What it has logged so far.
+    /// The standard error so far, which is the log.
     pub(crate) fn log(&self) -> String {
         self.process.stderr.get()
     }
@@ -225,8 +225,8 @@ impl Gateway {
         line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() << 10
     }
 
-    /// What it has said on standard output so far.
-    pub(crate) fn said(&self) -> String {
+    /// The standard output so far, which holds the access log.
+    pub(crate) fn stdout(&self) -> String {
         self.process.stdout.get()
     }
 
@@ -249,13 +249,13 @@ impl Gateway {
 }
 
 impl Outcome {
-    /// Checks that it refused to go on, and said why.
+    /// Asserts that it exited with an error and printed the reason.
     #[track_caller]
     pub(crate) fn is_refusal(&self, text: &str) {
         assert_eq!(self.code, Some(1), "{self:?}");
-        let said = format!("{}{}", self.stderr, self.stdout);
-        assert!(said.contains(text), "{text:?} is not in:\n{said}");
-        assert!(said.lines().count() < 60, "more than a screen:\n{said}");
+        let printed = format!("{}{}", self.stderr, self.stdout);
+        assert!(printed.contains(text), "{text:?} is not in:\n{printed}");
+        assert!(printed.lines().count() < 60, "more than a screen:\n{printed}");
     }
 }
 
@@ -267,8 +267,8 @@ impl Process {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;
             }
-            let said = self.stdout.get() + &self.stderr.get();
-            assert!(Instant::now() < end, "it should have ended; it said:\n{said}");
+            let printed = self.stdout.get() + &self.stderr.get();
+            assert!(Instant::now() < end, "it should have ended; its output:\n{printed}");
             pause(5);
         };
         Outcome { code: status.code(), stdout: self.stdout.all(), stderr: self.stderr.all() }
@@ -280,11 +280,11 @@ impl Drop for Process {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let said = self.stdout.all() + &self.stderr.all();
+        let printed = self.stdout.all() + &self.stderr.all();
         if std::thread::panicking() {
-            eprintln!("the process said:\n{said}");
+            eprintln!("output of the process:\n{printed}");
         } else {
-            assert!(!said.contains("panicked"), "{said}");
+            assert!(!printed.contains("panicked"), "{printed}");
         }
     }
 }

@@ -92,12 +92,12 @@ impl Service<tonic::Request<Bytes>> for Echo {
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
         Box::pin(async move {
             if request.get_ref() == "fail" {
-                return Err(Status::failed_precondition("as you wish: 100 %"));
+                return Err(Status::failed_precondition("precondition: 100 %"));
             }
-            let told = request.metadata().get("x-told").cloned();
+            let value = request.metadata().get("x-echo").cloned();
             let mut response = tonic::Response::new(request.into_inner());
-            if let Some(told) = told {
-                response.metadata_mut().insert("x-told", told);
+            if let Some(value) = value {
+                response.metadata_mut().insert("x-echo", value);
             }
             Ok(response)
         })
@@ -152,7 +152,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible
         "/test.Echo/Say" => grpc.unary(Echo, request).await,
         "/test.Echo/Spell" => grpc.server_streaming(Letters, request).await,
         "/test.Echo/Talk" => grpc.streaming(EchoEach, request).await,
-        _ => Status::unimplemented("nobody can").into_http(),
+        _ => Status::unimplemented("not supported").into_http(),
     })
 }
 
@@ -253,7 +253,7 @@ async fn through(protocol: &str) -> (Gateway, Client) {
 async fn say(client: &mut Client, word: &'static str) -> Result<tonic::Response<Bytes>, Status> {
     client.ready().await.unwrap();
     let mut request = tonic::Request::new(Bytes::from_static(word.as_bytes()));
-    request.metadata_mut().insert("x-told", "once".parse().unwrap());
+    request.metadata_mut().insert("x-echo", "once".parse().unwrap());
     client.unary(request, "/test.Echo/Say".parse().unwrap(), Plain).await
 }
 
@@ -263,7 +263,7 @@ async fn a_question_has_an_answer() {
         let (_gateway, mut client) = through(protocol).await;
         let answer = say(&mut client, "hello").await.unwrap();
         assert_eq!(answer.get_ref(), "hello");
-        assert_eq!(answer.metadata().get("x-told").unwrap(), "once");
+        assert_eq!(answer.metadata().get("x-echo").unwrap(), "once");
         let via = answer.metadata().get("via").unwrap().to_str().unwrap().to_owned();
         assert!(via.starts_with("2 mynah/"), "{via}");
         let (one, two) = (&mut client.clone(), &mut client);
@@ -276,15 +276,15 @@ async fn a_question_has_an_answer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn errors_are_told_in_trailers() {
+async fn errors_are_in_trailers() {
     let (_gateway, mut client) = through("grpc").await;
     let error = say(&mut client, "fail").await.unwrap_err();
-    assert_eq!((error.code(), error.message()), (Code::FailedPrecondition, "as you wish: 100 %"));
+    assert_eq!((error.code(), error.message()), (Code::FailedPrecondition, "precondition: 100 %"));
     client.ready().await.unwrap();
     let request = tonic::Request::new(Bytes::new());
     let missing = client.unary(request, "/test.Echo/Nothing".parse().unwrap(), Plain).await;
     let error = missing.map(|_: tonic::Response<Bytes>| ()).unwrap_err();
-    assert_eq!((error.code(), error.message()), (Code::Unimplemented, "nobody can"));
+    assert_eq!((error.code(), error.message()), (Code::Unimplemented, "not supported"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -103,7 +103,7 @@ async fn start(kind: &str) -> (Arc<Server>, Gateway) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_says_whether_it_serves() {
+async fn a_server_reports_its_serving_status() {
     for kind in ["grpc", "grpcs"] {
         let (server, gateway) = start(kind).await;
         for (says, health) in [

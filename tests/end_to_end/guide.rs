@@ -1,4 +1,4 @@
-//! The user's guides say what is so: their commands are run with their files, and answer what they print.
+//! User guides: their commands are run with their files, and must print the shown output.
 //!
 //! A block of YAML that begins with `# kong.yaml` or `# specs/...` is a file. A block of `sh` is commands, and the
 //! block of `text` after it is what they print. Of a response with its head (`-i`) only the lines that are named have
@@ -43,7 +43,7 @@ fn check(guide: &str, run: fn(&Gateway, &str) -> String) {
         if lines.iter().any(|line| line.contains(" -i ")) {
             let printed = printed.to_ascii_lowercase().replace('\r', "");
             for line in expected.text.lines() {
-                let is_there = printed.lines().any(|it| it == line.to_ascii_lowercase());
+                let is_there = printed.lines().any(|printed_line| printed_line == line.to_ascii_lowercase());
                 assert!(is_there, "line {}: {line:?} is not in\n{printed}", expected.line);
             }
         } else {
@@ -78,7 +78,7 @@ fn start(blocks: &[Block<'_>]) -> Gateway {
         let name = format!("specs/{}", path.file_name().unwrap().to_str().unwrap());
         setup = setup.file(&name, std::fs::read(path).unwrap());
     }
-    for block in blocks.iter().filter(|it| it.kind == "yaml") {
+    for block in blocks.iter().filter(|block| block.kind == "yaml") {
         if let Some(name) = block.text.lines().next().and_then(|line| line.strip_prefix("# ")) {
             setup = setup.file(name, &block.text);
         }

@@ -1,4 +1,4 @@
-//! Equal requests meet the same target, by whatever they are hashed, and few meet another one when targets change.
+//! Consistent hashing: equal requests go to the same target, and few change their target when the set of targets changes.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ fn met(gateway: &Gateway, clients: u32, request: Request) -> Vec<String> {
 #[test]
 fn equal_requests_meet_the_same_target() {
     let targets = ["a", "b", "c", "d"].map(Target::start);
-    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
+    let all: Vec<(&Target, u32)> = targets.iter().map(|target| (target, 100)).collect();
     let header = "hash_on: header, hash_on_header: X-User";
     let query = "hash_on: query_arg, hash_on_query_arg: user";
     let capture = "hash_on: uri_capture, hash_on_uri_capture: id";
@@ -87,7 +87,7 @@ fn equal_requests_meet_the_same_target() {
         let different: BTreeSet<&String> = first.iter().collect();
         let found = if different.len() > 1 { Spread::Wide } else { Spread::None };
         assert_eq!(found, spread, "{fields}: {first:?}");
-        assert!(different.iter().all(|it| it.len() == 1), "{fields}: {first:?}");
+        assert!(different.iter().all(|hosts| hosts.len() == 1), "{fields}: {first:?}");
     }
 }
 
@@ -100,9 +100,9 @@ fn the_algorithm_alone_hashes_nothing() {
 }
 
 #[test]
-fn who_has_no_cookie_gets_one_and_comes_back_with_it() {
+fn a_client_without_cookie_gets_one_and_returns_to_its_target() {
     let targets = ["a", "b", "c", "d"].map(Target::start);
-    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
+    let all: Vec<(&Target, u32)> = targets.iter().map(|target| (target, 100)).collect();
     for fields in [
         "hash_on: cookie, hash_on_cookie: session, hash_on_cookie_path: /y",
         "hash_on: header, hash_on_header: X-User, hash_fallback: cookie, hash_on_cookie: session, hash_on_cookie_path: /y",
@@ -122,7 +122,7 @@ fn who_has_no_cookie_gets_one_and_comes_back_with_it() {
 #[test]
 fn consumers_have_their_targets() {
     let targets = ["a", "b", "c", "d"].map(Target::start);
-    let all: Vec<(&Target, u32)> = targets.iter().map(|it| (it, 100)).collect();
+    let all: Vec<(&Target, u32)> = targets.iter().map(|target| (target, 100)).collect();
     let consumers: Vec<String> =
         (0..8).map(|n| format!("{{username: user{n}, keyauth_credentials: [{{key: key{n}}}]}}")).collect();
     let more = format!("plugins: [{{name: key-auth}}]\nconsumers: [{}]\n", consumers.join(", "));
@@ -130,11 +130,11 @@ fn consumers_have_their_targets() {
     let ask = |n: u32| who(&gateway, "/x", &[("apikey", &format!("key{n}"))]);
     let first: Vec<String> = (0..8).map(ask).collect();
     assert_eq!(first, (0..8).map(ask).collect::<Vec<_>>());
-    assert!(first.iter().any(|it| *it != first[0]), "{first:?}");
+    assert!(first.iter().any(|answer| *answer != first[0]), "{first:?}");
 }
 
-/// A target that comes takes its share from the others; one that goes, or is down, gives its own to them. Nobody else
-/// moves.
+/// A new target takes its share from the others; the share of one that is removed or unhealthy goes to the others. No
+/// other client changes its target.
 #[test]
 fn few_clients_move_when_targets_change() {
     const CLIENTS: u32 = 60;

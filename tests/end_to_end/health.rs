@@ -1,4 +1,4 @@
-//! Targets that do not work get no requests, and get some again when they do.
+//! Health checks: unhealthy targets get no requests until they are healthy again.
 
 use std::net::TcpListener;
 
@@ -23,7 +23,7 @@ const PASSIVE: &str =
 fn health(gateway: &Gateway) -> Vec<String> {
     let answer = gateway.admin("GET", "/upstreams/shop.upstream/health").json();
     let targets = answer["data"].as_array().unwrap();
-    targets.iter().map(|it| it["health"].as_str().unwrap().to_owned()).collect()
+    targets.iter().map(|target| target["health"].as_str().unwrap().to_owned()).collect()
 }
 
 #[track_caller]
@@ -135,7 +135,7 @@ fn connections_that_fail_count_for_each_try() {
     });
     a.answer(0);
     let json = [("accept", "application/json")];
-    eventually("nobody works", || (gateway.ask("GET", "/x", &json).status == 503).then_some(()));
+    eventually("no target is healthy", || (gateway.ask("GET", "/x", &json).status == 503).then_some(()));
     gateway.ask("GET", "/x", &json).says(503, "failure to get a peer from the ring-balancer");
     assert_eq!(whole(&gateway), "UNHEALTHY");
 }
@@ -206,7 +206,7 @@ fn below_a_threshold_all_are_refused() {
 }
 
 #[test]
-fn without_checks_nothing_is_said_by_hand() {
+fn without_checks_health_cannot_be_set() {
     let a = Target::start("a");
     let gateway = start("healthchecks: {threshold: 60}", &[(&a, 100)]);
     assert_eq!((gateway.get("/x").status, whole(&gateway)), (200, "HEALTHCHECKS_OFF".into()));
@@ -228,7 +228,7 @@ fn idle_connections_to_a_target_that_is_out_are_closed() {
 }
 
 #[test]
-fn the_admin_api_tells_in_kongs_shape() {
+fn the_admin_api_has_kongs_format() {
     let a = Target::start("a");
     let gateway = start(PASSIVE, &[(&a, 70)]);
     let answer = gateway.admin("GET", "/upstreams/shop.upstream/health").json();

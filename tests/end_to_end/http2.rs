@@ -1,4 +1,4 @@
-//! HTTP/2 from clients: what is malformed goes no further, and what is not comes through as in HTTP/1.1.
+//! HTTP/2 from clients: malformed requests are rejected, and others are forwarded as in HTTP/1.1.
 
 use crate::{
     frames::{DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, WINDOW_UPDATE, fields},
@@ -60,7 +60,7 @@ enum Refused {
 use Refused::{Connection, Status, Stream};
 
 #[test]
-fn what_is_malformed_goes_no_further() {
+fn malformed_requests_are_rejected() {
     let (upstream, gateway) = start();
     let of = |method, scheme, authority, path| pseudo(method, scheme, authority, path);
     // (RFC 9113, sections 8.2, 8.3 and 10.3)
@@ -221,7 +221,7 @@ fn a_head_may_not_be_too_large() {
 }
 
 #[test]
-fn a_head_may_be_as_large_as_the_setting_says() {
+fn a_head_may_be_as_large_as_configured() {
     let config = "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: [/]\n  plugins:\n  - name: request-termination\n    \
          config: {status_code: 200, message: hi}\n";
     let gateway = Setup::with(config).env("KONG_NGINX_HTTP_LARGE_CLIENT_HEADER_BUFFERS", "4 64k").run();
@@ -267,7 +267,7 @@ fn windows_have_rules() {
 }
 
 #[test]
-fn a_body_is_as_long_as_it_says() {
+fn a_body_has_its_declared_length() {
     let (_upstream, gateway) = start();
     for (length, body, fits) in
         [("3", "abc", true), ("5", "abc", false), ("2", "abc", false), ("x", "abc", false)]
@@ -278,7 +278,7 @@ fn a_body_is_as_long_as_it_says() {
 }
 
 #[test]
-fn upstreams_get_what_they_would_in_http_1_1() {
+fn upstreams_receive_the_same_request_as_in_http_1_1() {
     let (_upstream, gateway) = start();
     let head = with(&GET, &[("cookie", "a=1"), ("cookie", "b=2"), ("te", "trailers"), ("x-a", "1")]);
     let End::Answered(200, body) = ask(&gateway, &head, None) else { panic!("no answer") };

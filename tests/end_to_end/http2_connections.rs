@@ -1,4 +1,4 @@
-//! HTTP/2 connections of clients: floods end, unread answers cost little, idle ones are kept, and all end in order.
+//! HTTP/2 connections of clients: floods, unread responses, idle connections and graceful shutdown.
 
 use crate::{
     frames::{
@@ -50,14 +50,14 @@ const FLOODS: &[Flood] = &[
             frames.send(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &block);
         }
     }),
-    ("answers to pings that nobody sent", false, |frames, _| {
+    ("answers to pings that were not sent", false, |frames, _| {
         frames.write(&frame(PING, ACK, 0, &[0; 8]).repeat(50));
     }),
     ("priorities", false, |frames, n| frames.send(PRIORITY, 0, 2 * n + 1, &[0x80, 0, 0, 0, 5])),
     ("windows that grow", false, |frames, _| {
         frames.write(&frame(WINDOW_UPDATE, 0, 0, &[0, 0, 0, 1]).repeat(50));
     }),
-    ("frames that nobody knows", false, |frames, _| frames.write(&frame(0x77, 0, 0, &[0; 9]).repeat(50))),
+    ("frames of an unknown type", false, |frames, _| frames.write(&frame(0x77, 0, 0, &[0; 9]).repeat(50))),
     ("trailers after trailers", false, |frames, n| {
         if n == 0 {
             frames.send(HEADERS, END_HEADERS, 1, &fields(&POST));
@@ -85,8 +85,8 @@ fn floods_end_and_others_are_served() {
         }
         assert_eq!(gateway.get("/x").status, 200, "during {what}");
         if *ends {
-            let told = std::iter::from_fn(|| frames.next()).any(|frame| frame.kind == GOAWAY);
-            assert!(told || frames.closed, "{what} went on");
+            let has_goaway = std::iter::from_fn(|| frames.next()).any(|frame| frame.kind == GOAWAY);
+            assert!(has_goaway || frames.closed, "{what} went on");
         }
         drop(frames);
         assert_eq!(gateway.get("/x").status, 200, "after {what}");
@@ -96,7 +96,7 @@ fn floods_end_and_others_are_served() {
 }
 
 #[test]
-fn answers_that_nobody_reads_cost_little() {
+fn unread_responses_use_little_memory() {
     let (upstream, gateway) = start();
     let before = gateway.memory();
     // Windows of nothing: the client takes no byte of any body.
@@ -119,17 +119,17 @@ routes:
 - {name: r, paths: [/], plugins: [{name: request-termination, config: {status_code: 200, message: here}}]}
 ";
 
-/// Reads until the connection ends; true if that was told before, with this error.
+/// Reads until the connection ends; true if that was has_goaway before, with this error.
 fn ends_with(frames: &mut Frames, error: u32) -> bool {
-    let mut told = false;
+    let mut has_goaway = false;
     while let Some(frame) = frames.next() {
-        told |= frame.kind == GOAWAY && frame.payload[4..8] == error.to_be_bytes();
+        has_goaway |= frame.kind == GOAWAY && frame.payload[4..8] == error.to_be_bytes();
     }
-    told
+    has_goaway
 }
 
 #[test]
-fn an_idle_connection_is_not_taken_for_a_slow_one() {
+fn an_idle_connection_is_not_closed_as_slow() {
     let gateway = Setup::with(MOCK).env("KONG_NGINX_HTTP_CLIENT_HEADER_TIMEOUT", "500ms").run();
     let mut frames = Frames::connect(gateway.address("proxy"), &[]);
     for stream in [1, 3] {
@@ -162,7 +162,7 @@ fn a_head_that_does_not_end_is_cut_off() {
 }
 
 #[test]
-fn a_connection_that_nobody_uses_ends_in_order() {
+fn an_idle_connection_is_closed_gracefully() {
     let setup = Setup::with(MOCK).env("KONG_NGINX_HTTP_KEEPALIVE_TIMEOUT", "500ms");
     // Also with a client that does not answer: it has as long as for a head.
     let gateway = setup.env("KONG_NGINX_HTTP_CLIENT_HEADER_TIMEOUT", "500ms").run();

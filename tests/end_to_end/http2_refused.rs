@@ -1,4 +1,4 @@
-//! Upstreams of HTTP/2 that turn a request away: it goes again if they say that they did not look at it, and only then.
+//! HTTP/2 upstreams that reject a request: it is retried only if the upstream indicates that it was not processed.
 
 use std::{
     net::TcpListener,
@@ -120,7 +120,7 @@ fn check(first: First, message: &[u8], answered: bool, expected: usize) {
 }
 
 #[test]
-fn what_an_upstream_did_not_look_at_goes_again() {
+fn a_request_that_was_not_processed_is_retried() {
     // REFUSED_STREAM (RFC 9113, section 8.7), and streams beyond the last one (section 6.8).
     for first in
         [First::Reset(7), First::GoAway { last: 0, closes: false }, First::GoAway { last: 0, closes: true }]
@@ -131,7 +131,7 @@ fn what_an_upstream_did_not_look_at_goes_again() {
 }
 
 #[test]
-fn what_it_may_have_looked_at_does_not() {
+fn a_request_that_may_have_been_processed_is_not_sent_twice() {
     // INTERNAL_ERROR, and an end after the stream.
     check(First::Reset(2), b"a message", false, 1);
     check(First::GoAway { last: 1, closes: true }, b"a message", false, 1);

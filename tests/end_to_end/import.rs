@@ -1,4 +1,4 @@
-//! `mynah import`: OpenAPI documents become a configuration that does what they say.
+//! `mynah import`: conversion of OpenAPI documents to a configuration.
 
 use std::path::Path;
 
@@ -100,20 +100,21 @@ fn a_mock_may_name_the_file() {
     let (value, _) = imported(&setup, &["--mock=file", "specs/pets.yaml", "specs/more/b.yaml"]);
     let file = |n: usize| {
         let plugins = value["services"][n]["plugins"].as_array().unwrap().iter();
-        let mocking = plugins.clone().find(|it| it["name"] == "mocking").unwrap();
+        let mocking = plugins.clone().find(|plugin| plugin["name"] == "mocking").unwrap();
         mocking["config"]["api_specification_filename"].clone()
     };
     assert_eq!((file(0), file(2)), (json!("pets.yaml"), json!("more/b.yaml")));
-    let names: Vec<&Value> = value["services"].as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    let names: Vec<&Value> =
+        value["services"].as_array().unwrap().iter().map(|service| &service["name"]).collect();
     assert_eq!(names, ["pet-shop", "pet-shop_photos-id", "pet-shop_2", "pet-shop_2_photos-id"]);
 }
 
 #[test]
-fn credentials_are_asked_for_unless_it_is_a_mock() {
+fn credentials_are_required_except_for_a_mock() {
     let plugins = |arguments: &[&str]| {
         let (value, _) = imported(&setup(), arguments);
         let text = value.to_string();
-        ["key-auth", "basic-auth"].map(|it| text.contains(&format!("\"name\":\"{it}\"")))
+        ["key-auth", "basic-auth"].map(|plugin| text.contains(&format!("\"name\":\"{plugin}\"")))
     };
     assert_eq!(plugins(&["pets.yaml"]), [true, true]);
     assert_eq!(plugins(&["pets.yaml", "--security=false"]), [false, false]);
@@ -136,7 +137,7 @@ fn documents_of_every_edition_are_imported() {
     for folder in ["tests/documents", "specs"] {
         for entry in std::fs::read_dir(folder).unwrap() {
             let file = entry.unwrap().path();
-            if matches!(file.extension().and_then(|it| it.to_str()), Some("yaml" | "json")) {
+            if matches!(file.extension().and_then(|extension| extension.to_str()), Some("yaml" | "json")) {
                 files.push(std::fs::canonicalize(&file).unwrap().display().to_string());
             }
         }
@@ -147,7 +148,8 @@ fn documents_of_every_edition_are_imported() {
         for more in [&[] as &[&str], &["--mock"]] {
             let (value, _) = imported(&setup, &[&[&**file], more].concat());
             let services = value["services"].as_array().unwrap();
-            let routes: usize = services.iter().filter_map(|it| Some(it["routes"].as_array()?.len())).sum();
+            let routes: usize =
+                services.iter().filter_map(|service| Some(service["routes"].as_array()?.len())).sum();
             assert!(routes > 0, "{file}");
         }
     }
@@ -157,13 +159,13 @@ fn documents_of_every_edition_are_imported() {
     let swagger = Path::new("tests/documents/petstore-expanded-2.0.yaml");
     let (value, _) = imported(&setup, &[&std::fs::canonicalize(swagger).unwrap().display().to_string()]);
     let service = &value["services"][0];
-    let place = ["protocol", "host", "port", "path"].map(|it| service[it].clone());
+    let place = ["protocol", "host", "port", "path"].map(|field| service[field].clone());
     assert_eq!(json!(place), json!(["http", "petstore.swagger.io", 80, "/api"]));
     assert_eq!(service["tags"], json!(["OAS2_import", "OAS2file_petstore-expanded-2.0.yaml"]));
 }
 
 #[test]
-fn what_cannot_be_imported_is_told() {
+fn an_invalid_document_is_reported() {
     let setup = setup().file("none.yaml", "a: [").file("kong.yaml", "_format_version: '3.0'\n");
     setup.call(&["import", "none.yaml"]).is_refusal("none.yaml:1:");
     setup.call(&["import", "kong.yaml"]).is_refusal("openapi");

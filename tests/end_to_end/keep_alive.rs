@@ -1,4 +1,4 @@
-//! How long connections of clients are kept, how many there may be, and what becomes of those that dawdle.
+//! Client connections: idle timeout, maximum number, and slow clients.
 
 use crate::{
     gateway::{Gateway, Setup},
@@ -25,7 +25,7 @@ fn asked(gateway: &Gateway) -> Raw {
 }
 
 #[test]
-fn a_connection_that_nobody_uses_is_closed() {
+fn an_idle_client_connection_is_closed() {
     let gateway = start("KONG_NGINX_HTTP_KEEPALIVE_TIMEOUT", "500ms");
     assert!(asked(&gateway).rest().ends_with("{\"message\":\"here\"}"));
     let gateway = start("KONG_NGINX_HTTP_KEEPALIVE_TIMEOUT", "0");

@@ -119,7 +119,7 @@ fn a_pid_file_left_behind_is_no_running_gateway() {
 }
 
 #[test]
-fn health_without_a_prefix_asks_a_listener() {
+fn health_without_a_prefix_queries_a_listener() {
     let gateway = Setup::with(CONFIG).run();
     let setup = Setup::new().env("KONG_ADMIN_LISTEN", gateway.address("admin"));
     assert_eq!(setup.call(&["health"]).code, Some(0));

@@ -1,4 +1,4 @@
-//! Bodies that are larger than the memory that a gateway may take for them, up and down.
+//! Request and response bodies that are larger than the memory of the gateway for them.
 use std::{
     convert::Infallible,
     io::{BufRead, BufReader, Read, Write},
@@ -24,8 +24,9 @@ use crate::{
 
 /// How large a body is: 128 MiB, or as many as `LARGE_BODIES_MIB` says.
 fn size() -> usize {
-    static SIZE: LazyLock<usize> =
-        LazyLock::new(|| std::env::var("LARGE_BODIES_MIB").map_or(128, |it| it.parse().unwrap()) << 20);
+    static SIZE: LazyLock<usize> = LazyLock::new(|| {
+        std::env::var("LARGE_BODIES_MIB").map_or(128, |mebibytes| mebibytes.parse().unwrap()) << 20
+    });
     *SIZE
 }
 
@@ -174,7 +175,7 @@ fn answer(reader: &mut impl BufRead) -> usize {
         head.push_str(&line.to_ascii_lowercase());
     }
     assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
-    let length = head.split("content-length: ").nth(1).and_then(|it| it.lines().next());
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
     length.unwrap_or_else(|| panic!("no length: {head}")).parse().unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! `mynah lint`: exit codes for CI, places for editors, and the table of a folder.
+//! `mynah lint`: exit codes for CI, positions for editors, and the table of a folder.
 
 use serde_json::{Value, json};
 
@@ -40,15 +40,15 @@ fn errors_fail_and_warnings_only_where_they_are_denied() {
 }
 
 #[test]
-fn faults_are_drawn_and_told_to_machines() {
+fn errors_are_rendered_as_text_and_as_json() {
     let setup = Setup::new().file("wrong.yaml", document("5", "default: Ada"));
     let message = "this example breaks its schema: `type` asks for a string, this is a number";
     let drawn = setup.call(&["lint", "wrong.yaml"]).stderr;
     assert!(drawn.contains(message) && drawn.contains("wrong.yaml:7:"), "{drawn}");
-    let told = setup.call(&["lint", "--format", "json", "wrong.yaml"]).stdout;
-    let told: Value = serde_json::from_str(&told).unwrap();
+    let report = setup.call(&["lint", "--format", "json", "wrong.yaml"]).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(
-        told,
+        report,
         json!([{
             "file": "wrong.yaml", "line": 7, "column": 72, "severity": "error", "message": message, "help": null,
             "path": "paths./name.get.responses.200.content.application/json.example",
@@ -73,7 +73,7 @@ fn every_document_of_a_folder_is_a_row_whatever_is_in_it() {
         .file("package.json", "{\"name\": \"x\"}")
         .file("read.me", "not looked at");
     let rows = rows(&setup);
-    let files: Vec<_> = rows.iter().map(|it| it["file"].as_str().unwrap_or("total")).collect();
+    let files: Vec<_> = rows.iter().map(|row| row["file"].as_str().unwrap_or("total")).collect();
     assert_eq!(files, ["a.yaml", "b/c.yml", "broken.json", "nested.json", "package.json", "total"]);
     let counts = |row: &Value| {
         ["operations", "examples", "samples", "empty", "other", "unanswered"]

@@ -1,4 +1,4 @@
-//! How much is logged is changed through the Admin API while the process runs.
+//! Log level: changed through the Admin API while the process runs.
 
 use crate::{
     client::{Answer, Client},
@@ -31,7 +31,7 @@ fn a_level_holds_until_it_is_changed_or_its_time_is_over() {
 }
 
 #[test]
-fn what_is_no_level_changes_nothing() {
+fn an_invalid_level_has_no_effect() {
     let gateway = Setup::with(CONFIG).run();
     put(&gateway, "/debug/node/log-level/foo").says(400, "unknown log level: foo");
     put(&gateway, "/debug/node/log-level/debug?timeout=soon")

@@ -1,4 +1,4 @@
-//! Plugins that log: what an entry tells, and that none is lost.
+//! Plugins that log: contents of entries, and delivery of all of them.
 
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ fn entries(gateway: &Gateway, count: usize) -> Vec<Value> {
 const FILE: &str = "- name: file-log\n  config: {path: requests.log}\n";
 
 #[test]
-fn an_entry_tells_all_of_a_request() {
+fn an_entry_describes_a_request() {
     let upstream = Upstream::start();
     let gateway = Setup::with(&config(&upstream.address.to_string(), FILE)).run();
     let fields = [("authorization", "Bearer secret"), ("x-a", "b")];
@@ -104,18 +104,18 @@ fn every_request_has_an_entry() {
         entries(&gateway, n + 1);
     }
     let all = entries(&gateway, 4);
-    let told = |entry: &Value| {
+    let summary = |entry: &Value| {
         let text = |pointer: &str| entry.pointer(pointer).map_or("-".to_owned(), ToString::to_string);
         ["/response/status", "/source", "/route/name", "/consumer/username", "/latencies/proxy", "/tries"]
             .map(text)
             .join(" ")
     };
-    let told: Vec<String> = all.iter().map(told).collect();
+    let summary: Vec<String> = all.iter().map(summary).collect();
     assert_eq!(
-        told[..3],
+        summary[..3],
         ["418 \"kong\" \"closed\" - -1 []", "404 \"kong\" - - -1 []", "401 \"kong\" \"members\" - -1 []",]
     );
-    assert!(told[3].starts_with("200 \"upstream\" \"members\" \"alice\" "), "{}", told[3]);
+    assert!(summary[3].starts_with("200 \"upstream\" \"members\" \"alice\" "), "{}", summary[3]);
     let consumer = &all[3]["consumer"]["id"];
     assert_eq!(&all[3]["authenticated_entity"]["consumer_id"], consumer, "{:#}", all[3]);
     // A client that leaves before there is an answer.
@@ -145,13 +145,13 @@ fn entries_are_sent_one_by_one() {
     for field in ["content-type: application/json", "authorization: Basic dXNlcjpwYXNz", "x-token: secret"] {
         assert!(head.contains(&format!("{field}\r\n")), "{field} in {head}");
     }
-    let statuses: Vec<&Value> = taken.iter().map(|it| &it.body["response"]["status"]).collect();
+    let statuses: Vec<&Value> = taken.iter().map(|request| &request.body["response"]["status"]).collect();
     assert_eq!(statuses, [418, 200]);
     assert_eq!(taken[0].connection, taken[1].connection, "a connection is used again");
 }
 
 #[test]
-fn what_a_server_refuses_is_sent_again() {
+fn rejected_entries_are_sent_again() {
     let (upstream, collector) = (Upstream::start(), Collector::start(&[503, 500]));
     let plugin = http(collector.address, "    queue: {initial_retry_delay: 0.05}\n");
     let gateway = Setup::with(&config(&upstream.address.to_string(), &plugin)).run();
@@ -164,7 +164,7 @@ fn what_a_server_refuses_is_sent_again() {
 }
 
 #[test]
-fn nothing_is_lost_when_the_process_ends() {
+fn entries_are_delivered_before_the_process_ends() {
     let (upstream, collector) = (Upstream::start(), Collector::start(&[]));
     let queue = "    queue: {max_batch_size: 100, max_coalescing_delay: 600}\n";
     let plugins = format!("{}{FILE}", http(collector.address, queue));
@@ -187,8 +187,8 @@ fn nothing_is_lost_when_the_process_ends() {
 #[test]
 fn the_end_does_not_wait_for_ever() {
     let upstream = Upstream::start();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let gateway = Setup::with(&config(&upstream.address.to_string(), &http(nobody, ""))).run();
+    let closed_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gateway = Setup::with(&config(&upstream.address.to_string(), &http(closed_port, ""))).run();
     gateway.get("/closed");
     gateway.logs("a batch of 1 is retried");
     gateway.signal("TERM");

@@ -1,4 +1,4 @@
-//! Bodies that look like a protocol: their bytes are passed on, whatever they look like and however they are cut.
+//! Bodies that look like protocol messages: their bytes are forwarded unchanged, however they are split.
 
 use std::net::TcpListener;
 
@@ -53,7 +53,7 @@ fn script(body: &[u8], chunked: bool, size: usize) -> Script {
 }
 
 #[test]
-fn an_upstream_s_body_stays_what_it_is() {
+fn a_response_body_is_unchanged() {
     let bodies = bodies();
     let mut scripts = Vec::new();
     for body in &bodies {
@@ -104,7 +104,7 @@ fn received(gateway: &Gateway, listener: &TcpListener, pieces: &[&[u8]]) -> Stri
 }
 
 #[test]
-fn a_client_s_body_stays_what_it_is() {
+fn a_request_body_is_unchanged() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let config = format!(
@@ -127,7 +127,7 @@ fn a_client_s_body_stays_what_it_is() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_in_our_words_however_it_comes() {
+fn a_malformed_request_gets_the_gateways_own_error_however_it_is_split() {
     let upstream = Scripted::start(vec![Script::cut("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", 1000)]);
     let gateway = Setup::with(&upstream.config("retries: 0"))
         .env("KONG_NGINX_HTTP_LARGE_CLIENT_HEADER_BUFFERS", "4 1k")

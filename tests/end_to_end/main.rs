@@ -6,11 +6,11 @@
 //! | `client`, `raw` | an HTTP client, and a bare connection where the bytes matter |
 //! | `secure`, `pem`, `frames` | a client that speaks TLS, certificates, and HTTP/2 by hand |
 //! | `web_socket_peer` | both ends of a WebSocket, frame by frame |
-//! | `scripted` | a service that writes what it is told to, byte for byte |
+//! | `scripted` | a service that writes a script, byte for byte |
 //! | `upstream` | a service that records what it gets, and can stream, wait and break off |
 //! | `collector` | a server that takes logs |
-//! | `targets`, `nameserver` | services that say which of them was met; names whose addresses change |
-//! | the others | one for each thing that the gateway must do |
+//! | `targets`, `nameserver` | services that name themselves in responses; a name server whose records change |
+//! | the others | one for each feature of the gateway |
 #![expect(clippy::unwrap_used, reason = "here whatever cannot go on has failed")]
 
 mod access_log;
@@ -118,7 +118,7 @@ mod write_faults;
 
 use std::time::{Duration, Instant};
 
-/// How long to wait for what must happen: only a test that fails waits so long.
+/// Time limit of conditions that must become true; only failing tests wait that long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Asks until there is an answer.
@@ -135,7 +135,7 @@ fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Lets the others run for some milliseconds: between two looks, or two writes of a slow writer.
-#[expect(clippy::disallowed_methods, reason = "a thread of a test serves nobody")]
+#[expect(clippy::disallowed_methods, reason = "a thread of a test may block")]
 fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
 }

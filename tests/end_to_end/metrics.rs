@@ -1,4 +1,4 @@
-//! `/metrics`: what became of requests, as the plugin `prometheus` has it counted.
+//! `/metrics`: counters of requests by the plugin `prometheus`.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ fn samples(gateway: &Gateway) -> BTreeMap<String, u64> {
             assert!(line.starts_with(announced), "{line:?} does not belong to {announced}");
             let (sample, value) = line.rsplit_once(' ').unwrap();
             if sample.contains("_ms_sum{") {
-                assert!(value.parse::<f64>().is_ok_and(|it| it >= 0.0), "{line}");
+                assert!(value.parse::<f64>().is_ok_and(|number| number >= 0.0), "{line}");
                 continue;
             }
             let before = samples.insert(sample.to_owned(), value.parse().unwrap());
@@ -36,7 +36,7 @@ fn samples(gateway: &Gateway) -> BTreeMap<String, u64> {
 #[track_caller]
 fn becomes(gateway: &Gateway, sample: &str, expected: u64) {
     eventually(&format!("{sample} is {expected}"), || {
-        samples(gateway).get(sample).filter(|it| **it == expected).map(drop)
+        samples(gateway).get(sample).filter(|value| **value == expected).map(drop)
     });
 }
 
@@ -73,7 +73,7 @@ const ALL: &str = "plugins: [{name: prometheus, config: {status_code_metrics: tr
 fn requests_are_counted_by_route_status_and_source() {
     let target = Target::start("a");
     let gateway = Setup::with(&config(&target, ALL)).run();
-    assert_eq!(samples(&gateway).get(&requests("items", 200, "service", "")), None, "nobody has asked");
+    assert_eq!(samples(&gateway).get(&requests("items", 200, "service", "")), None, "no request yet");
     for _ in 0..3 {
         assert_eq!(gateway.get("/items").status, 200);
     }
@@ -94,7 +94,9 @@ fn requests_are_counted_by_route_status_and_source() {
     let whole =
         r#"kong_request_latency_ms_bucket{service="shop",route="items",workspace="default",le="+Inf"}"#;
     assert_eq!(all[whole], 4);
-    assert!(!all.keys().any(|it| it.starts_with("kong_upstream_latency_ms") && it.contains("closed")));
+    assert!(
+        !all.keys().any(|sample| sample.starts_with("kong_upstream_latency_ms") && sample.contains("closed"))
+    );
     let bytes = |direction: &str| {
         all[&format!(
             "kong_bandwidth_bytes{{service=\"shop\",route=\"closed\",direction=\"{direction}\",\
@@ -136,7 +138,7 @@ fn without_the_plugin_no_request_is_counted() {
     let gateway = Setup::with(&config(&target, "")).run();
     gateway.get("/items");
     let all = samples(&gateway);
-    assert!(!all.keys().any(|it| it.contains("items") || it.contains("shop")), "{all:?}");
+    assert!(!all.keys().any(|sample| sample.contains("items") || sample.contains("shop")), "{all:?}");
     // What of it the plugin counts is up to its settings.
     let some = "plugins: [{name: prometheus, route: items, config: {status_code_metrics: true}}]\n";
     gateway.folder.write("kong.yaml", config(&target, some));
@@ -145,12 +147,13 @@ fn without_the_plugin_no_request_is_counted() {
     gateway.get("/closed");
     becomes(&gateway, &requests("items", 200, "service", ""), 1);
     let all = samples(&gateway);
-    let others = |it: &String| it.contains("closed") || it.contains("_ms") || it.contains("bandwidth");
+    let others =
+        |sample: &String| sample.contains("closed") || sample.contains("_ms") || sample.contains("bandwidth");
     assert!(!all.keys().any(others), "{all:?}");
 }
 
 #[test]
-fn consumers_are_told_apart_on_request() {
+fn consumers_have_samples_of_their_own_if_configured() {
     let target = Target::start("a");
     let plugins = "plugins: [{name: key-auth}, {name: prometheus, config: {per_consumer: true, \
          status_code_metrics: true, bandwidth_metrics: true}}]\n\
@@ -164,7 +167,7 @@ fn consumers_are_told_apart_on_request() {
 }
 
 #[test]
-fn the_node_tells_of_its_connections() {
+fn the_node_reports_its_connections() {
     let target = Target::start("a");
     let gateway = Setup::with(&config(&target, "")).run();
     let node = gateway.admin("GET", "/").json()["node_id"].as_str().unwrap().to_owned();
@@ -174,7 +177,7 @@ fn the_node_tells_of_its_connections() {
     let state = |state: &str| {
         format!("kong_nginx_connections_total{{node_id=\"{node}\",subsystem=\"http\",state=\"{state}\"}}")
     };
-    eventually("five connections and requests are told", || {
+    eventually("five connections and requests are counted", || {
         let all = samples(&gateway);
         let total = all[&format!("kong_nginx_requests_total{{node_id=\"{node}\",subsystem=\"http\"}}")];
         (all[&state("accepted")] >= 5 && total >= 5 && all[&state("handled")] == all[&state("accepted")])

@@ -52,7 +52,7 @@ fn send_list(gateway: &Gateway) -> Raw {
 }
 
 #[test]
-fn recursive_choices_cost_what_their_depth_costs() {
+fn recursive_choices_cost_as_much_as_their_depth() {
     let gateway = mock();
     let before = gateway.peak_memory();
     for depth in [1, 9, 12, 16, 30, 100] {
@@ -71,7 +71,7 @@ fn recursive_choices_cost_what_their_depth_costs() {
 }
 
 #[test]
-fn a_check_that_takes_too_long_is_refused_and_nobody_waits_for_it() {
+fn a_check_that_takes_too_long_is_aborted_and_does_not_delay_other_requests() {
     let gateway = mock();
     let mut first = send_list(&gateway);
     let others: Vec<Raw> = (0..20).map(|_| send_list(&gateway)).collect();

@@ -48,7 +48,7 @@ fn checks_can_be_turned_off() {
 }
 
 #[test]
-fn answers_that_break_their_schema_are_told_of() {
+fn responses_that_violate_their_schema_are_reported() {
     let answer = start(&["a.yaml"]).get("/wrong");
     answer.is(200, "1");
     assert!(answer.header("sl-violations").contains("Response body must be string"));
@@ -58,7 +58,7 @@ fn answers_that_break_their_schema_are_told_of() {
 }
 
 #[test]
-fn pages_may_read_the_answers_unless_told_otherwise() {
+fn responses_allow_cross_origin_access_by_default() {
     let origin = [("origin", "http://page.example"), ("access-control-request-method", "GET")];
     let gateway = start(&["a.yaml"]);
     let answer = gateway.ask("OPTIONS", "/name", &origin);

@@ -228,7 +228,7 @@ fn head_is_get_without_its_body() {
 }
 
 #[test]
-fn what_the_document_lacks_is_not_there() {
+fn an_undocumented_path_is_not_found() {
     let gateway = ping();
     for (method, path) in [("GET", "/ping/x"), ("PUT", "/ping"), ("GET", "/stock/historical")] {
         let answer = gateway.ask(method, path, &[]);

@@ -70,7 +70,7 @@ fn users(settings: &str) -> Gateway {
 #[test]
 fn prefer_steers_and_kongs_headers_win() {
     let gateway = users("");
-    let prefer = |it: &str| gateway.ask("GET", "/users", &[("Prefer", it)]);
+    let prefer = |preference: &str| gateway.ask("GET", "/users", &[("Prefer", preference)]);
     prefer("code=404").is(404, r#"{"error":"none"}"#);
     prefer("example=Ron").is(200, r#"{"id":20,"name":"Sasha"}"#);
     prefer("code=201").says(400, "could not find the status code '201'");
@@ -92,7 +92,7 @@ fn samples_vary_by_seed_and_may_be_new_every_time() {
 }
 
 #[test]
-fn an_answer_says_where_it_comes_from() {
+fn a_response_names_its_source() {
     let gateway = users("");
     let explain = |path| {
         let answer = gateway.ask("GET", path, &[("X-Mynah-Explain", "1")]);
@@ -110,7 +110,7 @@ fn faults_happen_on_purpose() {
     gateway.get("/numbers").says(503, "Service Unavailable");
     let gateway = users("fault_rate: 0.5, seed: 1");
     let statuses: Vec<u16> = (0..20).map(|_| gateway.get("/users").status).collect();
-    assert!(statuses.contains(&200) && statuses.iter().any(|it| *it >= 500), "{statuses:?}");
+    assert!(statuses.contains(&200) && statuses.iter().any(|status| *status >= 500), "{statuses:?}");
     let again = users("fault_rate: 0.5, seed: 1");
     assert_eq!(statuses, (0..20).map(|_| again.get("/users").status).collect::<Vec<_>>());
 }
@@ -124,7 +124,7 @@ fn connections_are_cut_on_purpose() {
     let end = connection.read_to_end(&mut Vec::new()).unwrap_err();
     assert_eq!(end.kind(), ErrorKind::ConnectionReset);
     let half = users("connection_reset_rate: 0.5, seed: 1");
-    let ask = || Client::fresh().send("GET", &half.url("/users"), &[], None).map(|it| it.status).ok();
+    let ask = || Client::fresh().send("GET", &half.url("/users"), &[], None).map(|answer| answer.status).ok();
     let answers: Vec<_> = (0..20).map(|_| ask()).collect();
     assert!(answers.contains(&None) && answers.contains(&Some(200)), "{answers:?}");
 }
@@ -144,7 +144,7 @@ fn answers_take_the_time_of_their_distribution() {
 }
 
 #[test]
-fn what_is_not_mocked_goes_to_the_service() {
+fn a_request_that_is_not_mocked_goes_to_the_service() {
     let upstream = Upstream::start();
     let url = format!("http://{}/real", upstream.address);
     let open = gateway(USERS, "passthrough: undefined", &url);
@@ -175,7 +175,7 @@ paths:
 "#;
 
 #[test]
-fn a_mock_remembers_until_it_is_told_to_forget() {
+fn a_mock_keeps_state_until_it_is_reset() {
     let gateway = gateway(PETS, "stateful: true", "http://127.0.0.1:1");
     let seeds = r#"[{"id":1,"name":"Rex"}]"#;
     let create = || {
@@ -220,6 +220,6 @@ fn a_broken_template_is_shown_at_its_place() {
     let broken = USERS.replace("name: Hao", "name: '{{ 1 + }}'");
     let kong = "{_format_version: '3.0', plugins: [{name: mocking, config: {api_specification_filename: api.yaml, templates: true}}]}";
     let setup = Setup::with(kong).file("specs/api.yaml", broken);
-    let line = USERS.lines().position(|it| it.contains("Hao")).unwrap() + 1;
+    let line = USERS.lines().position(|line| line.contains("Hao")).unwrap() + 1;
     setup.call(&["run", "--proxy-listen", "127.0.0.1:0"]).is_refusal(&format!("specs/api.yaml:{line}:"));
 }

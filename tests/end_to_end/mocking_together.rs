@@ -35,7 +35,7 @@ fn pets(settings: &str) -> Gateway {
 }
 
 #[test]
-fn what_is_not_valid_is_not_remembered() {
+fn an_invalid_body_is_not_stored() {
     let gateway = pets("stateful: true, validate_requests: true");
     let refused = gateway.post("/pets", &[], br#"{"name":7}"#);
     assert_eq!((refused.status, refused.header("content-type")), (422, "application/problem+json"));
@@ -47,7 +47,7 @@ fn what_is_not_valid_is_not_remembered() {
 }
 
 #[test]
-fn a_template_sees_only_what_is_valid() {
+fn a_template_receives_only_valid_values() {
     let gateway = pets("templates: true, validate_requests: true");
     gateway.post("/pets", &[], br#"{"name":"Tom"}"#).is(201, r#""hello Tom""#);
     assert_eq!(gateway.post("/pets", &[], br#"{"name":7}"#).status, 422);
@@ -78,7 +78,7 @@ fn over_http2_a_cut_costs_its_stream_and_no_other() {
             let request = http::Request::get("http://a.example/pets");
             let answer =
                 sender.send_request(request.body(http_body_util::Empty::<bytes::Bytes>::new()).unwrap());
-            answers.push(answer.await.ok().map(|it| it.status().as_u16()));
+            answers.push(answer.await.ok().map(|response| response.status().as_u16()));
         }
         answers
     });

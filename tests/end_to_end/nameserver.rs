@@ -71,11 +71,11 @@ impl Nameserver {
 
     /// From now on a name has these addresses, all of one kind; none takes it away.
     pub(crate) fn a(&self, name: &str, ttl: u32, addresses: &[&str]) {
-        let octets = |it: &&str| match it.parse().unwrap() {
+        let octets = |address: &&str| match address.parse().unwrap() {
             IpAddr::V4(it) => it.octets().to_vec(),
             IpAddr::V6(it) => it.octets().to_vec(),
         };
-        let kind = if addresses.iter().any(|it| it.contains(':')) { AAAA } else { A };
+        let kind = if addresses.iter().any(|address| address.contains(':')) { AAAA } else { A };
         self.put(name, kind, ttl, addresses.iter().map(octets).collect());
     }
 
@@ -115,7 +115,7 @@ impl Nameserver {
     /// How often it was asked for the addresses of a name.
     pub(crate) fn queries(&self, name: &str) -> usize {
         let table = self.table.lock().unwrap();
-        table.queries.iter().filter(|(it, kind)| it == name && *kind == A).count()
+        table.queries.iter().filter(|(query_name, kind)| query_name == name && *kind == A).count()
     }
 
     fn put(&self, name: &str, kind: u16, ttl: u32, records: Vec<Vec<u8>>) {
@@ -128,7 +128,8 @@ impl Table {
         let (name, end) = read_name(query);
         let kind = u16::from_be_bytes([query[end], query[end + 1]]);
         self.queries.push((name.clone(), kind));
-        let exists = self.records.iter().any(|((it, _), (_, all))| *it == name && !all.is_empty());
+        let exists =
+            self.records.iter().any(|((record_name, _), (_, all))| *record_name == name && !all.is_empty());
         let code = match (self.fails, exists) {
             (true, _) => 2,
             (false, true) => 0,
@@ -158,7 +159,7 @@ impl Table {
         for _ in 0..10 {
             let mut add = |kind| {
                 let (ttl, all) = self.records.get(&(name.clone(), kind))?;
-                found.extend(all.iter().map(|it| (name.clone(), kind, *ttl, it.clone())));
+                found.extend(all.iter().map(|record| (name.clone(), kind, *ttl, record.clone())));
                 all.first()
             };
             if add(kind).is_some() {

@@ -27,7 +27,8 @@ pub(crate) struct Server {
 impl OpenSsl {
     /// The command, where it is installed; else the test that wants it says that it is skipped.
     pub(crate) fn find() -> Option<Self> {
-        let found = Command::new("openssl").arg("version").output().is_ok_and(|it| it.status.success());
+        let found =
+            Command::new("openssl").arg("version").output().is_ok_and(|output| output.status.success());
         if !found {
             eprintln!("skipped: there is no openssl command");
         }
@@ -51,8 +52,8 @@ impl OpenSsl {
         let mut command = Command::new("openssl");
         command.args(arguments.split(' ')).current_dir(self.0.path()).stdin(Stdio::null());
         let output = command.output().unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        output.status.success().then(|| String::from_utf8_lossy(&said).into_owned())
+        let printed = [output.stdout, output.stderr].concat();
+        output.status.success().then(|| String::from_utf8_lossy(&printed).into_owned())
     }
 
     #[track_caller]
@@ -106,7 +107,7 @@ impl OpenSsl {
     pub(crate) fn connect(&self, address: &str, name: &str, arguments: &str) -> String {
         let words = format!("s_client -connect {address} -servername {name} {arguments}");
         let mut command = Command::new("openssl");
-        command.args(words.split(' ').filter(|it| !it.is_empty()));
+        command.args(words.split(' ').filter(|word| !word.is_empty()));
         let output = command.current_dir(self.0.path()).stdin(Stdio::null()).output().unwrap();
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).replace(" = ", "=")
     }
@@ -117,7 +118,7 @@ impl OpenSsl {
         let command =
             format!("s_server -www -accept 127.0.0.1:0 -cert {name}.pem -key {name}.key {arguments}");
         let mut command: Vec<&str> = command.split(' ').collect();
-        command.retain(|it| !it.is_empty());
+        command.retain(|word| !word.is_empty());
         let mut child = Command::new("openssl")
             .args(command)
             .current_dir(self.0.path())
@@ -128,7 +129,7 @@ impl OpenSsl {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut places =
-            lines.map_while(Result::ok).filter_map(|it| it.strip_prefix("ACCEPT ").map(str::to_owned));
+            lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned));
         let place = places.next().unwrap();
         let port = place.rsplit_once(':').unwrap().1.parse().unwrap();
         // It must not wait for a reader of what it says.

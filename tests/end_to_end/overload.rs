@@ -22,7 +22,7 @@ fn begin(gateway: &Gateway, path: &str) -> Raw {
 }
 
 #[test]
-fn a_request_too_many_is_told_to_come_back() {
+fn a_request_over_the_limit_gets_retry_after() {
     let upstream = Upstream::start();
     let setup = Setup::with(&config(&upstream.address.to_string()));
     let gateway = setup.env("MYNAH_MAX_CONCURRENT_REQUESTS", "2").run();
@@ -47,7 +47,7 @@ fn a_request_too_many_is_told_to_come_back() {
     for mut raw in held {
         raw.until("\"target\":\"/hold\"");
     }
-    crate::eventually("each is in the access log", || gateway.said().contains("\" 503 ").then_some(()));
+    crate::eventually("each is in the access log", || gateway.stdout().contains("\" 503 ").then_some(()));
 }
 
 #[test]

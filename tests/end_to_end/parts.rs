@@ -21,7 +21,7 @@ fn a_folder_is_one_configuration() {
 }
 
 #[test]
-fn what_stands_twice_is_told_with_both_places() {
+fn a_duplicate_is_reported_with_both_positions() {
     let again = ONE.replace("a.example", "b.example");
     let setup = Setup::new().file("conf.d/a.yaml", ONE).file("conf.d/b.yaml", again);
     let checked = setup.call(&["check", "conf.d"]);
@@ -62,7 +62,8 @@ fn run(setup: Setup, files: &str) -> Gateway {
 fn declares(gateway: &Gateway, expected: &[&str]) {
     eventually(&format!("the services are {expected:?}"), || {
         let all = gateway.admin("GET", "/services").json();
-        let names = all["data"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned());
+        let names =
+            all["data"].as_array().unwrap().iter().map(|entity| entity["name"].as_str().unwrap().to_owned());
         let mut names: Vec<String> = names.collect();
         names.sort();
         (names == expected).then_some(())
@@ -134,7 +135,7 @@ fn check(text: &str, expected: &str) {
 }
 
 #[test]
-fn what_is_probably_wrong_is_told() {
+fn likely_mistakes_are_reported() {
     check("routes: [{name: r, paths: ['/users/{id}']}]", "write it as `~/users/(?<id>[^/]+)$`");
     check("routes: [{name: r, paths: ['/re/\\d+']}]", "an expression is `~/re/\\d+`");
     check(
@@ -151,11 +152,11 @@ fn what_is_probably_wrong_is_told() {
             "routes: [{{name: r, paths: [{route}], plugins: [{{name: mocking, config: {{api_specification: '{document}'{config}}}}}]}}]"
         )
     };
-    let lost = "no path of its routes is a path of its document: the routes have";
-    check(&mock("/mock", ""), lost);
-    check(&mock("/v1/stock", ""), lost);
-    check(&mock("'~/mock/.*'", ""), lost);
-    check(&mock("/stock", ", include_base_path: true"), lost);
+    let message = "no path of its routes is a path of its document: the routes have";
+    check(&mock("/mock", ""), message);
+    check(&mock("/v1/stock", ""), message);
+    check(&mock("'~/mock/.*'", ""), message);
+    check(&mock("/stock", ", include_base_path: true"), message);
     for (route, config) in [
         ("/", ""),
         ("/stock", ""),
@@ -169,7 +170,7 @@ fn what_is_probably_wrong_is_told() {
     ] {
         let text = format!("_format_version: \"3.0\"\n{}\n", mock(route, config));
         let checked = Setup::with(&text).call(&["check", "kong.yaml"]);
-        assert!(checked.code == Some(0) && !checked.stderr.contains(lost), "{route}: {checked:?}");
+        assert!(checked.code == Some(0) && !checked.stderr.contains(message), "{route}: {checked:?}");
     }
 }
 

@@ -30,9 +30,9 @@ fn start(trusted: &str) -> (Upstream, Gateway) {
     (upstream, gateway)
 }
 
-/// What the service is told about the client of a connection that begins so.
+/// What the service is reported_address about the client of a connection that begins so.
 #[track_caller]
-fn told(gateway: &Gateway, header: &str) -> String {
+fn reported_address(gateway: &Gateway, header: &str) -> String {
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send(header);
     for path in ["/first", "/second"] {
@@ -46,19 +46,19 @@ fn told(gateway: &Gateway, header: &str) -> String {
 #[test]
 fn a_trusted_balancer_names_its_client() {
     let (_upstream, gateway) = start("127.0.0.1");
-    assert_eq!(told(&gateway, LINE), "192.0.2.7");
-    assert_eq!(told(&gateway, BINARY), "1.2.3.4");
-    assert_eq!(told(&gateway, "PROXY TCP6 2001:db8::1 ::1 1 2\r\n"), "2001:db8::1");
-    assert_eq!(told(&gateway, "PROXY UNKNOWN\r\n"), "127.0.0.1");
+    assert_eq!(reported_address(&gateway, LINE), "192.0.2.7");
+    assert_eq!(reported_address(&gateway, BINARY), "1.2.3.4");
+    assert_eq!(reported_address(&gateway, "PROXY TCP6 2001:db8::1 ::1 1 2\r\n"), "2001:db8::1");
+    assert_eq!(reported_address(&gateway, "PROXY UNKNOWN\r\n"), "127.0.0.1");
     crate::eventually("the access log names the client", || {
-        gateway.said().contains("192.0.2.7").then_some(())
+        gateway.stdout().contains("192.0.2.7").then_some(())
     });
 }
 
 #[test]
 fn a_stranger_is_not_believed() {
     let (_upstream, gateway) = start("10.0.0.0/8");
-    assert_eq!(told(&gateway, LINE), "127.0.0.1");
+    assert_eq!(reported_address(&gateway, LINE), "127.0.0.1");
 }
 
 #[test]

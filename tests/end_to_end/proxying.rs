@@ -55,7 +55,7 @@ fn paths_are_joined_as_kong_does() {
 }
 
 #[test]
-fn the_service_is_told_who_asked() {
+fn the_service_receives_the_client_address() {
     let (upstream, gateway) = start();
     let sent = [
         ("user-agent", "test/1"),
@@ -99,7 +99,7 @@ fn hop_by_hop_fields_end_here() {
 }
 
 #[test]
-fn the_client_is_told_how_long_it_took() {
+fn the_client_receives_latencies() {
     let (_upstream, gateway) = start();
     let answer = gateway.get("/strips");
     assert_eq!(answer.header("x-upstream"), "here");
@@ -109,7 +109,7 @@ fn the_client_is_told_how_long_it_took() {
     }
     assert_eq!(answer.header("x-kong-response-latency"), "");
     let id = answer.header("x-kong-request-id");
-    assert!(id.len() == 32 && id.bytes().all(|it| it.is_ascii_hexdigit()), "{id}");
+    assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
     assert_eq!(got(&answer.json(), "x-kong-request-id"), id);
     assert_ne!(gateway.get("/strips").header("x-kong-request-id"), id);
 }
@@ -128,7 +128,7 @@ fn every_method_and_body_arrives() {
 }
 
 #[test]
-fn large_bodies_arrive_whole() {
+fn large_bodies_arrive_complete() {
     let (_upstream, gateway) = start();
     let large: Vec<u8> = (0..LARGE).map(|n| u8::try_from(n % 10_000 % 251).unwrap()).collect();
     let echo = gateway.post("/strips", &[], &large).json();

@@ -47,7 +47,7 @@ fn an_event_arrives_before_the_next_is_sent() {
             frames.send(HEADERS, END_HEADERS | END_STREAM, 1, &fields(&head));
             for number in 1..=5 {
                 upstream.release();
-                let data = std::iter::from_fn(|| frames.next()).find(|it| it.kind == DATA).unwrap();
+                let data = std::iter::from_fn(|| frames.next()).find(|frame| frame.kind == DATA).unwrap();
                 assert_eq!(data.payload, format!("id: {number}\ndata: event {number}\n\n").as_bytes());
             }
         } else {
@@ -116,7 +116,7 @@ fn a_client_that_leaves_in_its_request_takes_it_with_it() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_is_not_passed_off_as_whole() {
+fn an_aborted_response_never_looks_complete() {
     let (upstream, gateway) = start();
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send("GET /broken HTTP/1.1\r\nHost: a.example\r\n\r\n");

@@ -79,7 +79,8 @@ fn serve(mut stream: TcpStream, scripts: &[Script], counted: &[AtomicUsize]) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     while let Some(head) = head(&mut stream) {
         let path = head.split(' ').nth(1).unwrap_or_default();
-        let number: usize = path.rsplit('/').next().and_then(|it| it.parse().ok()).unwrap_or_default();
+        let number: usize =
+            path.rsplit('/').next().and_then(|segment| segment.parse().ok()).unwrap_or_default();
         counted[number].fetch_add(1, SeqCst);
         let script = &scripts[number];
         for (nth, piece) in script.pieces.iter().enumerate() {

@@ -40,7 +40,7 @@ impl Secure {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(first.as_bytes())?;
-        let name = ServerName::try_from(hello.server_name.unwrap_or("nobody.example")).unwrap();
+        let name = ServerName::try_from(hello.server_name.unwrap_or("unknown.example")).unwrap();
         let mut session = ClientConnection::new(Arc::new(config(hello)), name).unwrap();
         session.complete_io(&mut stream)?;
         Ok(Self(StreamOwned::new(session, stream)))
@@ -54,7 +54,7 @@ impl Secure {
     ) -> Result<Self, std::io::Error> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let name = ServerName::try_from(hello.server_name.unwrap_or("nobody.example")).unwrap();
+        let name = ServerName::try_from(hello.server_name.unwrap_or("unknown.example")).unwrap();
         let mut session = ClientConnection::new(Arc::new(change(config(hello))), name).unwrap();
         session.complete_io(&mut stream)?;
         Ok(Self(StreamOwned::new(session, stream)))
@@ -76,7 +76,7 @@ impl Secure {
 
     /// The protocol that was agreed on.
     pub(crate) fn protocol(&self) -> Option<&str> {
-        self.0.conn.alpn_protocol().map(|it| std::str::from_utf8(it).unwrap())
+        self.0.conn.alpn_protocol().map(|protocol| std::str::from_utf8(protocol).unwrap())
     }
 
     pub(crate) fn send(&mut self, text: &str) {
@@ -141,7 +141,7 @@ pub(crate) fn config(hello: Hello) -> ClientConfig {
         .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider, hello.scheme)))
         .with_no_client_auth();
     config.enable_sni = hello.server_name.is_some();
-    config.alpn_protocols = hello.protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+    config.alpn_protocols = hello.protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
     config
 }
 

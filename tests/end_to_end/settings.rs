@@ -85,7 +85,7 @@ fn headers_of_its_own_can_be_chosen() {
 }
 
 #[test]
-fn wrong_values_are_told_all_at_once() {
+fn all_invalid_values_are_reported() {
     let setup = Setup::with(EMPTY)
         .file("my.conf", "log_level = loud\n")
         .env("KONG_DATABASE", "postgres")
@@ -96,7 +96,7 @@ fn wrong_values_are_told_all_at_once() {
 }
 
 #[test]
-fn files_say_what_errors_look_like() {
+fn error_templates_come_from_files() {
     let config = "_format_version: \"3.0\"\nservices:\n- {name: s, url: 'http://127.0.0.1:1', retries: 0, routes: [{name: r, paths: [/]}]}\n";
     let gateway = Setup::with(config)
         .file("e.html", "<title>Sorry</title><p>%s</p><small>%s</small>")
@@ -108,16 +108,16 @@ fn files_say_what_errors_look_like() {
         .env("KONG_ERROR_TEMPLATE_XML", "e.xml")
         .env("KONG_ERROR_TEMPLATE_PLAIN", "e.txt")
         .run();
-    let said = "An invalid response was received from the upstream server";
+    let message = "An invalid response was received from the upstream server";
     for (accept, content_type, expected) in [
-        ("text/html", "text/html", format!("<title>Sorry</title><p>{said}</p><small><id></small>")),
+        ("text/html", "text/html", format!("<title>Sorry</title><p>{message}</p><small><id></small>")),
         (
             "application/json",
             "application/json",
-            format!("{{\"errors\": [{{\"detail\": \"{said}\", \"id\": \"<id>\"}}]}}"),
+            format!("{{\"errors\": [{{\"detail\": \"{message}\", \"id\": \"<id>\"}}]}}"),
         ),
-        ("application/xml", "application/xml", format!("<sorry id='{said}'/>")),
-        ("text/plain", "text/plain", format!("100% sorry: {said}\n")),
+        ("application/xml", "application/xml", format!("<sorry id='{message}'/>")),
+        ("text/plain", "text/plain", format!("100% sorry: {message}\n")),
     ] {
         let answer = gateway.ask("GET", "/", &[("accept", accept)]);
         assert_eq!(answer.status, 502);
@@ -131,7 +131,7 @@ fn files_say_what_errors_look_like() {
 }
 
 #[test]
-fn a_template_that_is_none_is_told_at_the_start() {
+fn an_invalid_error_template_is_reported_at_the_start() {
     let run = ["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "off"];
     let setup = Setup::with(EMPTY).env("KONG_ERROR_TEMPLATE_HTML", "missing.html");
     setup.call(&run).is_refusal("error_template_html: missing.html is not an error template: No such file");

@@ -86,7 +86,7 @@ impl Shared {
             }
             ["EVALSHA", _, keys, rest @ ..] => {
                 let (keys, limits) = rest.split_at(keys.parse().unwrap());
-                let limits: Vec<u64> = limits.chunks(2).map(|it| it[0].parse().unwrap()).collect();
+                let limits: Vec<u64> = limits.chunks(2).map(|pair| pair[0].parse().unwrap()).collect();
                 let mut counters = self.counters.lock().unwrap();
                 let used =
                     |counters: &HashMap<String, u64>, key: &str| counters.get(key).copied().unwrap_or(0);
@@ -145,7 +145,7 @@ routes:
 }
 
 fn left(answer: &Answer) -> Option<&str> {
-    Some(answer.header("x-ratelimit-remaining-year")).filter(|it| !it.is_empty())
+    Some(answer.header("x-ratelimit-remaining-year")).filter(|value| !value.is_empty())
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn refuses(address: &str) {
 }
 
 #[test]
-fn what_is_on_its_way_finishes() {
+fn requests_in_flight_finish() {
     for signal in ["TERM", "INT", "QUIT"] {
         let (upstream, mut gateway) = start("30");
         let raw = held(&gateway, &upstream);

@@ -151,7 +151,7 @@ pub(crate) fn who(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> St
 
 /// How often a name is among them.
 pub(crate) fn count(names: &[String], name: &str) -> usize {
-    names.iter().filter(|it| *it == name).count()
+    names.iter().filter(|target| *target == name).count()
 }
 
 /// Waits until so many requests in a row meet these and nobody else, and all of these.

@@ -140,7 +140,7 @@ fn routes_see_the_server_name() {
 }
 
 #[test]
-fn upstreams_are_told_how_a_request_came() {
+fn upstreams_receive_the_scheme_of_the_request() {
     let upstream = Upstream::start();
     let config = format!(
         "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/]}}]}}\n",
@@ -155,7 +155,7 @@ fn upstreams_are_told_how_a_request_came() {
 }
 
 #[test]
-fn who_speaks_no_tls_is_told_so_and_holds_up_nobody() {
+fn plain_http_on_a_tls_port_is_rejected_without_delay_for_others() {
     let gateway = run(Setup::with(MOCKED));
     let address = gateway.tls_address("proxy");
     let mut plain = Raw::connect(address);

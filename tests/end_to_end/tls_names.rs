@@ -61,7 +61,7 @@ fn the_narrowest_name_decides() {
 }
 
 #[test]
-fn the_kind_of_key_is_chosen_by_what_the_client_understands() {
+fn the_kind_of_key_depends_on_the_clients_algorithms() {
     let elliptic = Signed::by_itself("a.example");
     let text = format!(
         "_format_version: \"3.0\"\ncertificates:\n- cert: {}\n  key: {}\n  cert_alt: {}\n  key_alt: {}\n  snis: [{{name: a.example}}]\n",
@@ -101,7 +101,7 @@ fn a_reload_swaps_certificates_and_closes_nothing() {
 }
 
 #[test]
-fn what_is_wrong_with_a_certificate_is_said_at_its_line() {
+fn errors_of_a_certificate_are_reported_at_its_line() {
     let (one, other) = (Signed::by_itself("one.example"), Signed::by_itself("other.example"));
     let mixed = Signed { certificate: one.certificate.clone(), key: other.key, ..Signed::default() };
     let broken = one.certificate.lines().nth(1).unwrap();
@@ -126,14 +126,14 @@ fn what_is_wrong_with_a_certificate_is_said_at_its_line() {
         let setup = Setup::with(&text);
         let outcome = setup.call(&["check", "kong.yaml"]);
         outcome.is_refusal(message);
-        let said = format!("{}{}", outcome.stdout, outcome.stderr);
-        assert!(line == 0 || said.contains(&format!("kong.yaml:{line}:")), "{said}");
-        assert!(!said.contains(&one.key.lines().nth(1).unwrap()[..20]), "a key is told: {said}");
+        let printed = format!("{}{}", outcome.stdout, outcome.stderr);
+        assert!(line == 0 || printed.contains(&format!("kong.yaml:{line}:")), "{printed}");
+        assert!(!printed.contains(&one.key.lines().nth(1).unwrap()[..20]), "a key is printed: {printed}");
     }
 }
 
 #[test]
-fn machines_are_told_of_certificates_as_kong_tells_them() {
+fn certificate_errors_have_kongs_json_format() {
     let gateway = run(Setup::with("_format_version: \"3.0\"\n"));
     let post = |text: &str| {
         let url = gateway.admin_url("/config");
@@ -142,8 +142,8 @@ fn machines_are_told_of_certificates_as_kong_tells_them() {
     let (one, other) = (Signed::by_itself("one.example"), Signed::by_itself("other.example"));
     let mixed = Signed { certificate: one.certificate, key: other.key, ..Signed::default() };
     let answer = post(&config(&[(&mixed, "a.example")]));
-    let told = answer.json()["fields"]["certificates"][0]["@entity"].clone();
-    assert_eq!((answer.status, told), (400, serde_json::json!(["certificate does not match key"])));
+    let messages = answer.json()["fields"]["certificates"][0]["@entity"].clone();
+    assert_eq!((answer.status, messages), (400, serde_json::json!(["certificate does not match key"])));
     // What a vault does not have is no fault of the document; the certificate is shown to nobody.
     let text = "_format_version: \"3.0\"\ncertificates:\n- cert: '{vault://env/no-such-certificate}'\n  \
                 key: '{vault://env/no-such-key}'\n  snis: [{name: a.example}]\n";

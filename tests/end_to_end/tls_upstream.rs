@@ -66,8 +66,8 @@ fn serve(stream: StreamOwned<ServerConnection, std::net::TcpStream>, number: usi
             }
         }
         let session = &reader.get_ref().conn;
-        let client = session.peer_certificates().map_or(0, |it| it[0].len());
-        let text = format!("{number} {} {client}", session.server_name().unwrap_or("nobody"));
+        let client = session.peer_certificates().map_or(0, |certificates| certificates[0].len());
+        let text = format!("{number} {} {client}", session.server_name().unwrap_or("none"));
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len());
         reader.get_mut().write_all(answer.as_bytes())?;
     }
@@ -100,7 +100,7 @@ fn fails(gateway: &Gateway, path: &str, reason: &str) {
 }
 
 #[test]
-fn certificates_are_believed_by_who_vouches_for_them() {
+fn certificates_are_trusted_by_their_issuer() {
     let authority = Authority::new("ours");
     let port = start(&authority.signs("localhost"), &[], &authority);
     let verified = format!("tls_verify: true, {OURS}");
@@ -112,7 +112,7 @@ fn certificates_are_believed_by_who_vouches_for_them() {
 }
 
 #[test]
-fn settings_say_who_vouches_and_what_is_shown() {
+fn settings_configure_trust_and_the_client_certificate() {
     let authority = Authority::new("ours");
     let port = start(&authority.signs("localhost"), &[], &authority);
     let (own, usual) = (authority.signs("client.example"), authority.signs("the-gateway-itself.example"));
@@ -130,10 +130,10 @@ fn settings_say_who_vouches_and_what_is_shown() {
 
 /// What a Service says goes before what its Upstream says, and that before the settings.
 #[test]
-fn an_upstream_says_what_its_targets_are_shown() {
+fn an_upstream_configures_the_client_certificate_for_its_targets() {
     let authority = Authority::new("ours");
     let [of_service, of_upstream, usual] =
-        ["of.service", "of.the.upstream", "of.the.gateway.itself"].map(|it| authority.signs(it));
+        ["of.service", "of.the.upstream", "of.the.gateway.itself"].map(|name| authority.signs(name));
     let port = start_with(&authority.signs("localhost"), &[], &authority, true);
     let service = |name: &str, host: &str, fields: &str| {
         format!(
@@ -176,7 +176,7 @@ fn an_upstream_says_what_its_targets_are_shown() {
 
 /// The name that is verified is the target's, and with a `host_header` or `preserve_host` that of the Host.
 #[test]
-fn a_target_has_to_be_who_its_host_says() {
+fn a_target_must_have_a_certificate_for_its_host() {
     let authority = Authority::new("ours");
     let port = start(&authority.signs("shop.example"), &[], &authority);
     let text = |upstream: &str| {
@@ -222,7 +222,7 @@ fn connections_are_shared_only_by_equal_settings() {
 }
 
 #[test]
-fn it_is_said_what_is_wrong_with_a_certificate() {
+fn errors_of_a_certificate_are_explained() {
     let authority = Authority::new("ours");
     let sub = authority.sub("below ours");
     let verified = format!("tls_verify: true, {OURS}");
@@ -254,7 +254,7 @@ fn it_is_said_what_is_wrong_with_a_certificate() {
 }
 
 #[test]
-fn a_host_that_is_preserved_is_the_name_that_is_asked_for() {
+fn a_preserved_host_is_the_server_name() {
     let authority = Authority::new("ours");
     let port = start(&authority.signs("shop.example"), &[], &authority);
     let fields = format!("tls_verify: true, {OURS}");

@@ -41,7 +41,7 @@ fn key(name: &str, algorithm: &str, pem: &str) -> String {
 }
 
 #[test]
-fn the_service_is_told_who_has_signed() {
+fn the_service_receives_the_claims_of_the_token() {
     let upstream = Upstream::start();
     let address = upstream.address.to_string();
     let gateway = Setup::with(&config(&address, &key("RS256", "RS256", RSA))).run();
@@ -70,7 +70,7 @@ fn the_service_is_told_who_has_signed() {
 }
 
 #[test]
-fn a_key_that_cannot_be_read_is_told_at_its_line() {
+fn an_unreadable_key_is_reported_at_its_line() {
     let check = |keys: &str| Setup::with(&config("127.0.0.1:9", keys)).call(&["check", "kong.yaml"]);
     let refused = check(&key("a", "RS256", "-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----"));
     refused.is_refusal("invalid key: it is no SubjectPublicKeyInfo");

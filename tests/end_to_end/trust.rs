@@ -55,8 +55,8 @@ fn whole(stream: &mut TcpStream) -> String {
     loop {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
             let chunked = head.contains("\r\ntransfer-encoding: chunked");
-            let length = head.split("\r\ncontent-length: ").nth(1).and_then(|it| it.lines().next());
-            let length: usize = length.map_or(0, |it| it.parse().unwrap());
+            let length = head.split("\r\ncontent-length: ").nth(1).and_then(|rest| rest.lines().next());
+            let length: usize = length.map_or(0, |length| length.parse().unwrap());
             let ended =
                 body.ends_with("\r\n\r\n") && (body.starts_with("0\r\n") || body.contains("\r\n0\r\n"));
             if (chunked && ended) || (!chunked && body.len() >= length) {
@@ -79,7 +79,11 @@ impl Request {
     /// All values of a field, with bars between; trailers count, too.
     fn field(&self, name: &str) -> String {
         let fields = self.0.lines().filter_map(|line| line.split_once(": "));
-        fields.filter(|(it, _)| *it == name).map(|(_, value)| value).collect::<Vec<_>>().join("|")
+        fields
+            .filter(|(field_name, _)| *field_name == name)
+            .map(|(_, value)| value)
+            .collect::<Vec<_>>()
+            .join("|")
     }
 
     #[track_caller]
@@ -173,7 +177,7 @@ fn send(gateway: &Gateway, protocol: Protocol, method: &str, path: &str, sent: &
 }
 
 #[test]
-fn what_a_client_nominates_is_its_own() {
+fn fields_nominated_by_connection_are_hop_by_hop() {
     let (recorder, gateway) = start();
     let nominated = "X-Consumer-Username, X-Consumer-ID, X-Credential-Identifier, X-Anonymous-Consumer, X-Tenant, \
                      X-Told, Authorization, Kong-Request-ID, X-Kong-Request-Id, X-Real-IP, X-Forwarded-For, \
@@ -264,8 +268,8 @@ fn names_of_the_gateway_end_here_on_every_route() {
                 ("x-forwarded-proto", "http"),
                 ("x-real-ip", "127.0.0.1"),
             ]);
-            let told = if path == "/guests" { "guest" } else { "" };
-            assert_eq!(request.field("x-consumer-username"), told);
+            let expected = if path == "/guests" { "guest" } else { "" };
+            assert_eq!(request.field("x-consumer-username"), expected);
         }
         send(&gateway, protocol, "GET", "/bare", &[("x-forwarded-for", "192.0.2.1")]);
         recorder.next().has(&[("x-forwarded-for", "192.0.2.1, 127.0.0.1")]);
@@ -273,7 +277,7 @@ fn names_of_the_gateway_end_here_on_every_route() {
 }
 
 #[test]
-fn look_alikes_of_what_plugins_set_or_hide_end_here() {
+fn look_alikes_of_plugin_headers_are_removed() {
     let (recorder, gateway) = start();
     for protocol in BOTH {
         let sent = [
@@ -358,7 +362,7 @@ fn trailers_say_no_more_than_fields() {
 }
 
 #[test]
-fn what_a_template_makes_of_a_request_is_a_host_and_a_path_or_nothing() {
+fn a_template_yields_a_valid_host_and_path_or_an_error() {
     let (recorder, gateway) = start();
     let own = recorder.address.to_string();
     for (query, line, host) in [
@@ -398,7 +402,7 @@ fn a_target_that_is_too_long_is_no_other_target() {
 #[test]
 fn all_agree_on_one_host() {
     let (recorder, gateway) = start();
-    for (target, host, sent, told) in [
+    for (target, host, sent, forwarded) in [
         ("/host", "internal.example", "internal.example", "internal.example"),
         ("/host", "internal.example.", "internal.example.", "internal.example"),
         ("/host", "Internal.Example.:8000", "Internal.Example.:8000", "internal.example"),
@@ -409,7 +413,7 @@ fn all_agree_on_one_host() {
         let mut raw = Raw::connect(gateway.address("proxy"));
         raw.send(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         raw.until("HTTP/1.1 200");
-        recorder.next().has(&[("host", sent), ("x-forwarded-host", told)]);
+        recorder.next().has(&[("host", sent), ("x-forwarded-host", forwarded)]);
     }
     for (target, host) in [
         ("http://other.example/host", "internal.example"),
@@ -459,7 +463,7 @@ fn addresses_of_ipv4_are_the_same_in_both_notations() {
 }
 
 #[test]
-fn logs_show_what_the_client_said_but_no_hidden_credentials() {
+fn logs_show_the_client_request_without_hidden_credentials() {
     let recorder = Recorder::start();
     let plugins = "plugins:\n- name: file-log\n  config: {path: requests.log}\n";
     let gateway = Setup::with(&(config(&recorder) + plugins)).run();

@@ -199,7 +199,7 @@ pub(crate) fn sum(content: &[u8]) -> u64 {
 fn fields(headers: &HeaderMap) -> Value {
     let one = |name: &hyper::header::HeaderName| {
         let all: Vec<_> =
-            headers.get_all(name).iter().map(|it| String::from_utf8_lossy(it.as_bytes())).collect();
+            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
         (name.to_string(), Value::from(all.join(" | ")))
     };
     Value::Object(headers.keys().map(one).collect())

@@ -52,7 +52,7 @@ fn they_do_not_where_nobody_asked_for_it() {
 }
 
 #[test]
-fn what_is_missing_is_told_with_its_place() {
+fn a_missing_variable_is_reported_with_its_position() {
     let check = |text: &str, expected: &str| {
         let checked = setup(&format!("{CONFIG}{text}")).call(&["check", "kong.yaml"]);
         checked.is_refusal(expected);
@@ -78,7 +78,7 @@ fn a_request_names_no_variable() {
 }
 
 #[test]
-fn writes_keep_what_stands_for_a_value() {
+fn writes_keep_environment_references() {
     let gateway = setup(CONFIG).run();
     assert_eq!(gateway.admin_form("PATCH", "/services/a", "connect_timeout=5").status, 200);
     assert_eq!(gateway.admin_form("POST", "/services/a/routes", "name=r&paths=/r").status, 201);
@@ -97,7 +97,7 @@ fn writes_keep_what_stands_for_a_value() {
 }
 
 #[test]
-fn what_is_written_stands_for_itself() {
+fn a_written_value_is_not_expanded() {
     let gateway = setup(CONFIG).run();
     let tags = json!(["${HOST}", "$HOST", "$$HOST", "$host", "a$"]);
     let body = json!({ "name": "b", "host": "b.example", "tags": tags });

@@ -76,7 +76,7 @@ fn the_handshake_is_between_the_two_ends() {
 }
 
 #[test]
-fn whoever_refuses_the_handshake_answers_as_always() {
+fn a_rejected_handshake_gets_a_regular_response() {
     let (echo, gateway) = start("http", "");
     let ask = |path| WebSocket::open(gateway.address("proxy"), false, path, "").err().unwrap();
     let head = ask("/refused");
@@ -87,7 +87,7 @@ fn whoever_refuses_the_handshake_answers_as_always() {
 }
 
 #[test]
-fn when_one_end_leaves_the_other_is_told() {
+fn when_one_end_closes_the_other_receives_a_close() {
     for (protocol, tls) in [("http", false), ("https", true)] {
         let (echo, gateway) = start(protocol, "");
         let mut client = open(&gateway, tls);
@@ -122,14 +122,16 @@ fn a_reload_leaves_it_alone() {
     let (echo, gateway) = start("http", "");
     let mut client = open(&gateway, false);
     gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\n");
-    let lost = || WebSocket::open(gateway.address("proxy"), false, "/chat", "").err();
-    crate::eventually("the route is gone", || lost().filter(|head| head.starts_with("HTTP/1.1 404 ")));
+    let failed_handshake = || WebSocket::open(gateway.address("proxy"), false, "/chat", "").err();
+    crate::eventually("the route is gone", || {
+        failed_handshake().filter(|head| head.starts_with("HTTP/1.1 404 "))
+    });
     client.echoes(TEXT, b"still here");
     echo.sees("GET /chat");
 }
 
 #[test]
-fn at_the_end_of_the_grace_both_ends_are_told_that_we_go_away() {
+fn at_the_end_of_the_grace_period_both_ends_receive_going_away() {
     for (protocol, tls) in [("http", false), ("https", true)] {
         let (echo, gateway) = start(protocol, "");
         let mut client = open(&gateway, tls);
@@ -146,7 +148,7 @@ fn at_the_end_of_the_grace_both_ends_are_told_that_we_go_away() {
 }
 
 #[test]
-fn one_that_ends_within_the_grace_ends_the_process() {
+fn a_connection_that_ends_within_the_grace_period_ends_the_process() {
     let echo = Echo::start(false);
     let gateway = run(Setup::with(&config(&echo, "http", "")).env("KONG_GRACEFUL_TIMEOUT", "600"));
     let mut client = open(&gateway, false);

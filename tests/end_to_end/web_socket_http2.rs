@@ -59,9 +59,9 @@ fn read(frames: &mut Frames, stream: u32, length: usize) -> Option<Vec<u8>> {
 /// Waits until the tunnel is there.
 #[track_caller]
 fn opened(frames: &mut Frames, stream: u32) {
-    let head = std::iter::from_fn(|| frames.next()).find(|it| it.stream == stream).unwrap();
+    let head = std::iter::from_fn(|| frames.next()).find(|frame| frame.stream == stream).unwrap();
     assert_eq!(
-        (head.kind, head.payload.iter().find(|it| **it & 0xe0 != 0x20)),
+        (head.kind, head.payload.iter().find(|byte| **byte & 0xe0 != 0x20)),
         (HEADERS, Some(&0x88)),
         "{head:?}"
     );
@@ -69,11 +69,11 @@ fn opened(frames: &mut Frames, stream: u32) {
 }
 
 #[test]
-fn messages_pass_beside_other_requests() {
+fn messages_pass_concurrently_with_other_requests() {
     let (echo, _plain, gateway) = start();
     let mut frames = Frames::connect(gateway.address("proxy"), &[]);
-    let settings = std::iter::from_fn(|| frames.next()).find(|it| it.kind == SETTINGS).unwrap();
-    assert!(settings.payload.chunks(6).any(|it| it == ENABLE_CONNECT_PROTOCOL), "{settings:?}");
+    let settings = std::iter::from_fn(|| frames.next()).find(|frame| frame.kind == SETTINGS).unwrap();
+    assert!(settings.payload.chunks(6).any(|setting| setting == ENABLE_CONNECT_PROTOCOL), "{settings:?}");
     connect(&mut frames, 1, "/chat", "websocket");
     opened(&mut frames, 1);
     let got = echo.sees("GET /chat HTTP/1.1").to_ascii_lowercase();
@@ -97,7 +97,7 @@ fn messages_pass_beside_other_requests() {
 }
 
 #[test]
-fn who_does_not_switch_opens_no_tunnel() {
+fn without_a_switch_of_protocols_there_is_no_tunnel() {
     let (_echo, _plain, gateway) = start();
     for (path, protocol) in
         [("/refused", "websocket"), ("/plain", "websocket"), ("/ends", "websocket"), ("/chat", "connect-udp")]
@@ -120,7 +120,7 @@ fn who_does_not_switch_opens_no_tunnel() {
 }
 
 #[test]
-fn at_the_end_of_the_grace_both_ends_are_told_that_we_go_away() {
+fn at_the_end_of_the_grace_period_both_ends_receive_going_away() {
     let (echo, _plain, gateway) = start();
     let mut frames = Frames::connect(gateway.address("proxy"), &[]);
     connect(&mut frames, 1, "/chat", "websocket");

@@ -194,7 +194,7 @@ impl Echo {
     #[track_caller]
     pub(crate) fn sees(&self, what: &str) -> String {
         eventually(&format!("the server sees {what:?}"), || {
-            self.seen.lock().unwrap().iter().find(|it| it.contains(what)).cloned()
+            self.seen.lock().unwrap().iter().find(|request| request.contains(what)).cloned()
         })
     }
 }
@@ -205,7 +205,7 @@ fn converse(mut end: WebSocket, seen: &Mutex<Vec<String>>) {
     let Ok(head) = end.head() else { return };
     let field = |name: &str| {
         let mut lines = head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
+        lines.find(|(field_name, _)| field_name.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_owned())
     };
     if head.starts_with("GET /refused ") {
         let _ = end.stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 4\r\n\r\nno!\n");

@@ -32,14 +32,14 @@ fn refuses(gateway: &Gateway, upstream: &Upstream, request: &str, status: u16) {
     assert_eq!(upstream.seen().requests, before, "{request:?}");
 }
 
-/// Checks what the service is told, and what not: both are looked for in its answer, which repeats the request.
+/// Checks what the service is forwarded, and what not: both are looked for in its answer, which repeats the request.
 #[track_caller]
-fn passes(gateway: &Gateway, request: &str, told: &[&str], kept: &[&str]) {
+fn passes(gateway: &Gateway, request: &str, forwarded: &[&str], kept: &[&str]) {
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send(request);
     raw.until("\"target\"");
     let answer = raw.received;
-    for text in told {
+    for text in forwarded {
         assert!(answer.contains(text), "{request:?}: no {text} in {answer}");
     }
     for text in kept {
@@ -79,7 +79,7 @@ fn a_target_is_a_path_or_a_whole_uri() {
 }
 
 #[test]
-fn what_cannot_be_read_is_answered_in_the_gateway_s_words() {
+fn a_malformed_request_gets_the_gateways_own_error() {
     let (upstream, gateway) = start();
     let requests = [
         ("nonsense", 400),
@@ -97,7 +97,7 @@ fn what_cannot_be_read_is_answered_in_the_gateway_s_words() {
 }
 
 #[test]
-fn what_is_too_large_is_refused() {
+fn a_too_large_request_is_rejected() {
     let (upstream, gateway) = start();
     let long = "a".repeat(9000);
     refuses(&gateway, &upstream, &format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414);
@@ -108,7 +108,7 @@ fn what_is_too_large_is_refused() {
 }
 
 #[test]
-fn what_belongs_to_a_connection_ends_with_it() {
+fn hop_by_hop_fields_are_not_forwarded() {
     let (_upstream, gateway) = start();
     let table: [(&str, &[&str], &[&str]); 8] = [
         ("Connection: close, X-A\r\nX-A: 1", &["\"connection\":\"keep-alive\""], &["x-a"]),
@@ -124,13 +124,13 @@ fn what_belongs_to_a_connection_ends_with_it() {
         ("Transfer_Encoding: chunked\r\nContent_Length: 9", &[], &["transfer_encoding", "content_length"]),
         ("Via: 1.0 inner\r\nExpect: 100-continue", &["\"via\":\"1.0 inner, 1.1 mynah/"], &["\"expect\""]),
     ];
-    for (fields, told, kept) in table {
-        passes(&gateway, &format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"), told, kept);
+    for (fields, forwarded, kept) in table {
+        passes(&gateway, &format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"), forwarded, kept);
     }
 }
 
 #[test]
-fn a_request_goes_as_far_as_it_says() {
+fn a_request_ends_at_its_declared_length() {
     let (upstream, gateway) = start();
     let options = |left: u32| format!("OPTIONS /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: {left}\r\n\r\n");
     passes(&gateway, &options(5), &["\"max-forwards\":\"4\""], &[]);
@@ -160,7 +160,7 @@ fn a_small_body_has_a_length_by_the_time_it_is_passed_on() {
 }
 
 #[test]
-fn a_body_has_a_limit_if_it_is_told() {
+fn a_body_has_a_limit_if_configured() {
     let upstream = Upstream::start();
     let config = format!(
         "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/]}}]}}\n",

@@ -35,7 +35,7 @@ fn faults() -> &'static str {
         let mut compiler = Command::new("cc");
         let made =
             compiler.args(["-O1", "-shared", "-fPIC", "-o"]).arg(&library).args([source, "-ldl"]).status();
-        assert!(made.is_ok_and(|it| it.success()), "{source} is not C to this compiler");
+        assert!(made.is_ok_and(|status| status.success()), "{source} is not C to this compiler");
         library.to_str().unwrap().to_owned()
     })
 }
@@ -59,9 +59,9 @@ fn patch(gateway: &Gateway, retries: u8) -> Result<Answer, String> {
 #[track_caller]
 fn steps(gateway: &Gateway, failing: usize) -> Vec<String> {
     let step = |line: &str| Some(line.strip_prefix("step ")?.split_once(": ")?.1.to_owned());
-    eventually("the steps are told", || {
+    eventually("the steps are recorded", || {
         let all: Vec<String> = gateway.log().lines().filter_map(step).collect();
-        (all.len() > failing || all.last().is_some_and(|it| it == "answer")).then_some(all)
+        (all.len() > failing || all.last().is_some_and(|step| step == "answer")).then_some(all)
     })
 }
 
@@ -99,7 +99,7 @@ fn killed(environment: &[(&str, &str)]) -> Vec<String> {
         }
         eventually("it is killed", || gateway.has_ended().then_some(()));
         let (last, before) = all.split_last().unwrap();
-        let is_saved = before.iter().any(|it| it == "exchange" || it == "rename");
+        let is_saved = before.iter().any(|step| step == "exchange" || step == "rename");
         let expected = if is_saved { NEW } else { OLD };
         assert!(if is_saved { AFTER } else { BEFORE }.contains(&last.as_str()), "{all:?}");
         let Gateway { folder, .. } = gateway;
@@ -110,7 +110,7 @@ fn killed(environment: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn whoever_is_killed_at_any_step_leaves_the_old_text_or_the_new_one() {
+fn a_process_killed_at_any_step_leaves_the_old_text_or_the_new_one() {
     let all = killed(&[]);
     let expected = [
         "remove",
@@ -129,7 +129,7 @@ fn whoever_is_killed_at_any_step_leaves_the_old_text_or_the_new_one() {
 }
 
 #[test]
-fn so_does_whoever_is_killed_where_files_cannot_change_places() {
+fn a_process_killed_without_atomic_exchange_leaves_the_old_text_or_the_new_one() {
     let all = killed(&[("FAULT_PLAIN", "1")]);
     let expected = [
         "remove",
@@ -147,7 +147,7 @@ fn so_does_whoever_is_killed_where_files_cannot_change_places() {
 }
 
 #[test]
-fn what_a_write_has_left_behind_is_no_configuration() {
+fn a_leftover_temporary_file_is_not_a_configuration() {
     for length in [0, 1, NEW.len() / 2, NEW.len()] {
         let setup = Setup::new().file("real/kong.yaml", OLD).file(&format!("real/{BESIDE}"), &NEW[..length]);
         symlink("real/kong.yaml", setup.folder.at("kong.yaml")).unwrap();
@@ -157,7 +157,7 @@ fn what_a_write_has_left_behind_is_no_configuration() {
 
 /// Lets each step of a write fail in turn with this error.
 #[track_caller]
-fn fails(error: &str, status: u16, said: &str) {
+fn fails(error: &str, status: u16, message: &str) {
     for step in 0..MANY {
         let gateway = gateway(step, &[("FAULT_ERROR", error)]);
         let answer = patch(&gateway, 1);
@@ -167,7 +167,7 @@ fn fails(error: &str, status: u16, said: &str) {
             return;
         }
         let failed = all[step].as_str();
-        let is_late = all[..step].iter().any(|it| it == "exchange") && failed != "read back";
+        let is_late = all[..step].iter().any(|step_name| step_name == "exchange") && failed != "read back";
         let expected = if is_late { NEW } else { OLD };
         match answer {
             // A connection that cannot be written to is given up.
@@ -180,7 +180,7 @@ fn fails(error: &str, status: u16, said: &str) {
                     "{failed}: {}",
                     answer.text()
                 );
-                assert!(answer.text().contains(said), "{failed}: {}", answer.text());
+                assert!(answer.text().contains(message), "{failed}: {}", answer.text());
             }
         }
         assert_eq!(saved(&gateway.folder), expected, "{failed}");
@@ -202,23 +202,23 @@ const ENOSPC: &str = "28";
 const EROFS: &str = "30";
 
 #[test]
-fn a_full_disk_is_told_and_nothing_has_changed() {
+fn a_full_disk_is_reported_and_nothing_changes() {
     fails(ENOSPC, 500, "No space left on device");
 }
 
 #[test]
-fn a_broken_disk_is_told_and_nothing_has_changed() {
+fn a_broken_disk_is_reported_and_nothing_changes() {
     fails(EIO, 500, "Input/output error");
 }
 
 #[test]
 fn a_folder_that_is_not_ours_is_a_file_that_is_not_written() {
-    for (error, said) in [(EACCES, "Permission denied"), (EROFS, "Read-only file system")] {
-        fails(error, 405, said);
+    for (error, message) in [(EACCES, "Permission denied"), (EROFS, "Read-only file system")] {
+        fails(error, 405, message);
     }
 }
 
 #[test]
-fn a_file_that_is_mounted_by_itself_is_not_written_and_told_how_it_could_be() {
+fn a_file_mounted_by_itself_is_not_written_and_the_remedy_is_reported() {
     fails(EBUSY, 405, "mount its directory instead");
 }

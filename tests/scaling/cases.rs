@@ -143,7 +143,7 @@ pub(crate) const OF_ENTITIES: &[Case] = &[
     case("routes.methods", |n| {
         // Methods are letters alone.
         let letters =
-            |i: usize| i.to_string().bytes().map(|it| char::from(it + b'A' - b'0')).collect::<String>();
+            |i: usize| i.to_string().bytes().map(|byte| char::from(byte + b'A' - b'0')).collect::<String>();
         route(&format!("\"methods\": {}", many(n, |i| format!("\"{}\"", letters(i)))))
     }),
     case("routes.hosts", |n| route(&format!("\"hosts\": {}", many(n, |i| format!("\"h{i}.example\""))))),

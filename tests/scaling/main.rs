@@ -29,7 +29,7 @@ const LEAST: Duration = Duration::from_millis(60);
 /// The processor time that this thread has used. (proc(5), `schedstat`)
 fn used() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    Duration::from_nanos(text.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or_default())
+    Duration::from_nanos(text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default())
 }
 
 /// What it costs to check and compile a document, and to tell what is wrong with it.
@@ -50,7 +50,7 @@ fn wanted(case: &Case) -> bool {
 
 #[track_caller]
 fn check(cases: &[Case]) {
-    let items = std::env::var("ITEMS").ok().and_then(|it| it.parse().ok()).unwrap_or(1000);
+    let items = std::env::var("ITEMS").ok().and_then(|number| number.parse().ok()).unwrap_or(1000);
     let mut slow = Vec::new();
     for case in cases.iter().filter(|case| wanted(case)) {
         let (few, many) = (cost(case, items), cost(case, 4 * items));
