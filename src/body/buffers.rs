@@ -177,6 +177,13 @@ impl BudgetedBuffer {
         Ok(())
     }
 
+    /// Releases capacity that is not used.
+    pub fn shrink_to_fit(&mut self) {
+        let before = self.bytes.capacity();
+        self.bytes.shrink_to_fit();
+        self.reservation.shrink(before - self.bytes.capacity());
+    }
+
     /// Makes a handle to the bytes.
     #[must_use]
     pub fn into_bytes(self) -> Bytes {

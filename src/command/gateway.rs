@@ -15,7 +15,7 @@ use mynah::{
     control::{ConfigSource, Readiness, admin::AdminApi, reload, reload::Reloader},
     diag::plural,
     metrics::ConnectionCounters,
-    plugin::Resources,
+    plugin::{Resources, ResponseCache},
     proxy::{self, Proxy},
     reply::ErrorTemplates,
     server::{self, BoundListener, ListenerRole, ListenerTlsAcceptor, StopSignals, bind},
@@ -213,6 +213,7 @@ fn resources(settings: &Settings) -> Resources {
     Resources {
         buffers: BodyBuffers::new(settings.body_memory, settings.client_body_timeout),
         counters: MemoryBudget::new(settings.rate_limiting_memory),
+        responses: ResponseCache::new(settings.response_cache_memory),
         ipv6_prefix: settings.rate_limiting_ipv6_prefix,
         ..Resources::default()
     }

@@ -50,6 +50,12 @@ pub const RATE_LIMITING_MEMORY_BYTES: MetricDefinition = metric(
     Gauge,
     "Bytes of counters of clients, of at most max_rate_limiting_memory",
 );
+/// Bytes of stored responses.
+pub const RESPONSE_CACHE_BYTES: MetricDefinition = metric(
+    "mynah_response_cache_bytes",
+    Gauge,
+    "Bytes of the stored responses of proxy-cache, of at most mem_cache_size",
+);
 
 // The configuration.
 

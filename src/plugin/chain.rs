@@ -13,6 +13,8 @@ pub struct PluginChain {
     has_overrides: bool,
     /// Whether any plugin logs finished requests.
     logs: bool,
+    /// Whether any plugin stores responses.
+    stores_responses: bool,
 }
 
 /// One plugin of a chain.
@@ -47,7 +49,10 @@ impl PluginChain {
         self.has_overrides |= step.consumer_overrides.is_some();
         let overrides =
             step.consumer_overrides.iter().flat_map(|consumer_overrides| consumer_overrides.values());
-        self.logs |= step.plugin.iter().chain(overrides).any(|plugin| plugin.logs());
+        for plugin in step.plugin.iter().chain(overrides) {
+            self.logs |= plugin.logs();
+            self.stores_responses |= plugin.stores_responses();
+        }
         self.steps.insert(index, step);
     }
 
@@ -84,9 +89,16 @@ impl PluginChain {
         None
     }
 
-    /// Runs the header filter phase of all plugins, including those that the access phase did not reach.
+    /// Lets plugins store a response, then runs the header filter phase of all plugins, including those that the access phase did not reach.
     /// (Kong: "Plugin development", plugin contexts.)
     pub fn header_filter(&self, exchange: &mut Exchange, response: &mut HttpResponse) {
+        if self.stores_responses {
+            for (n, step) in self.steps.iter().enumerate() {
+                if let Some(plugin) = step.shared_plugin_for(consumer_of_step(exchange, n)) {
+                    plugin.store_response(exchange, response);
+                }
+            }
+        }
         for (n, step) in self.steps.iter().enumerate() {
             if let Some(plugin) = step.shared_plugin_for(consumer_of_step(exchange, n)) {
                 plugin.header_filter(exchange, response);

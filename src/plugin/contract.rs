@@ -105,6 +105,15 @@ pub trait Plugin: Send + Sync {
         Flow::Continue
     }
 
+    /// Whether [`Plugin::store_response`] is to be called.
+    fn stores_responses(&self) -> bool {
+        false
+    }
+
+    /// Runs on every response before the first [`Plugin::header_filter`], so that what a plugin stores is what the header
+    /// filters run on again when it is sent from there.
+    fn store_response(&self, _exchange: &mut Exchange, _response: &mut HttpResponse) {}
+
     /// Runs on every response, whether a plugin, the gateway or an upstream made it.
     fn header_filter(&self, _exchange: &mut Exchange, _response: &mut HttpResponse) {}
 

@@ -21,6 +21,7 @@
 
 mod acl;
 mod basic_auth;
+mod bot_detection;
 mod chain;
 mod consumers;
 mod contract;
@@ -41,6 +42,7 @@ mod mocking;
 #[cfg(test)]
 mod panics;
 mod prometheus;
+mod proxy_cache;
 mod rate_limiting;
 mod record;
 mod registry;
@@ -70,6 +72,7 @@ pub use jwt::{JwtKey, KeyFault};
 #[cfg(feature = "lua")]
 pub use lua::LuaInterpreters;
 pub use mocking::PrismSettings;
+pub use proxy_cache::{CacheKey, ResponseCache, ServedFromCache, StoredResponse};
 pub use record::{RequestRecord, ResponseRecord, UpstreamAttempt, UpstreamRecord};
 pub use registry::{ALL, BundledPlugins, EnabledPlugins, find, find_for_documents, find_for_security};
 pub use resources::Resources;

@@ -3,8 +3,8 @@
 #[cfg(feature = "lua")]
 use super::lua;
 use super::{
-    DocumentFields, PluginDef, acl, basic_auth, correlation_id, cors, file_log, http_log, ip_restriction,
-    jwt, key_auth, kong_names, mocking, prometheus, rate_limiting, request_size_limiting,
+    DocumentFields, PluginDef, acl, basic_auth, bot_detection, correlation_id, cors, file_log, http_log, ip_restriction,
+    jwt, key_auth, kong_names, mocking, prometheus, proxy_cache, rate_limiting, request_size_limiting,
     request_termination, request_transformer, response_transformer,
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
 pub static ALL: &[PluginDef] = &[
     acl::DEF,
     basic_auth::DEF,
+    bot_detection::DEF,
     correlation_id::DEF,
     cors::DEF,
     file_log::DEF,
@@ -32,6 +33,7 @@ pub static ALL: &[PluginDef] = &[
     #[cfg(feature = "lua")]
     lua::PRE_FUNCTION,
     prometheus::DEF,
+    proxy_cache::DEF,
     rate_limiting::DEF,
     request_size_limiting::DEF,
     request_termination::DEF,

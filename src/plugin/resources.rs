@@ -1,6 +1,6 @@
 //! Resources that all plugins of the process share.
 
-use super::DeliveryTracker;
+use super::{DeliveryTracker, ResponseCache};
 use crate::{
     body::BodyBuffers,
     budget::{MemoryBudget, WorkPool},
@@ -17,6 +17,8 @@ pub struct Resources {
     pub buffers: BodyBuffers,
     /// The memory for counters of rate limits.
     pub counters: MemoryBudget,
+    /// Stored responses.
+    pub responses: ResponseCache,
     /// Interpreters of Lua.
     #[cfg(feature = "lua")]
     pub lua: super::LuaInterpreters,
@@ -31,6 +33,7 @@ impl Default for Resources {
             pool: WorkPool::default(),
             buffers: BodyBuffers::default(),
             counters: MemoryBudget::new(64 << 20),
+            responses: ResponseCache::default(),
             #[cfg(feature = "lua")]
             lua: super::LuaInterpreters::default(),
             ipv6_prefix: 128,

@@ -65,7 +65,7 @@ use self::{
     bounds::RequestBounds,
     client_address::{ClientAddress, RealIp},
     error_responses::{NO_ROUTE, NO_SERVICE},
-    headers::{HeaderTokens, produced_headers},
+    headers::{HeaderTokens, cached_headers, produced_headers},
     log_values::{entity_label, milliseconds},
     request_body::BodyLimits,
     request_context::RequestContext,
@@ -76,7 +76,7 @@ use crate::{
     body::{Body, BodyBuffers},
     dns::DnsResolver,
     entity::Route,
-    plugin::{Exchange, PluginChain},
+    plugin::{Exchange, PluginChain, ServedFromCache},
     reply::{self, ErrorFormat, ErrorTemplates, ReplyPhase},
     request_id::RequestId,
     router::MatchFlavor,
@@ -393,12 +393,9 @@ impl Proxy {
         started: Instant,
         id: &RequestId,
     ) -> Response<Body> {
-        produced_headers(
-            response.headers_mut(),
-            milliseconds(started.elapsed()),
-            &id.to_header(),
-            self.tokens,
-        );
+        let is_cached = response.extensions().get::<ServedFromCache>().is_some();
+        let add = if is_cached { cached_headers } else { produced_headers };
+        add(response.headers_mut(), milliseconds(started.elapsed()), &id.to_header(), self.tokens);
         response
     }
 }

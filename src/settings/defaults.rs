@@ -51,6 +51,7 @@ impl Default for Settings {
             client_body_buffer_size: 64 << 10,
             body_memory: 256 << 20,
             rate_limiting_memory: 64 << 20,
+            response_cache_memory: 128 << 20,
             rate_limiting_ipv6_prefix: 128,
             large_client_header_buffers: HeaderBuffers::default(),
             max_headers: 100,

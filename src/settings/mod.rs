@@ -126,6 +126,8 @@ pub struct Settings {
     pub body_memory: usize,
     /// `max_rate_limiting_memory`, in bytes.
     pub rate_limiting_memory: usize,
+    /// `mem_cache_size`, in bytes.
+    pub response_cache_memory: usize,
     /// `rate_limiting_ipv6_prefix`, 1 to 128.
     pub rate_limiting_ipv6_prefix: u8,
     /// `nginx_http_large_client_header_buffers`.

@@ -40,7 +40,6 @@ const NOT_APPLICABLE: &[&str] = &[
     "lua_package_cpath",
     "lua_package_path",
     "lua_socket_pool_size",
-    "mem_cache_size",
     "new_dns_client",
     "nginx_events_multi_accept",
     "nginx_http_charset",

@@ -96,6 +96,7 @@ mod reload_edits;
 mod reload_invalid;
 mod reload_sources;
 mod reload_specs;
+mod response_cache;
 mod scripted;
 mod secure;
 mod settings;

@@ -70,6 +70,7 @@ impl AdminApi {
         let bodies = snapshot.resources().buffers.memory();
         text.single(&definitions::BODY_MEMORY_BYTES, bodies.held());
         text.single(&definitions::RATE_LIMITING_MEMORY_BYTES, snapshot.resources().counters.held());
+        text.single(&definitions::RESPONSE_CACHE_BYTES, snapshot.resources().responses.memory().held());
         text.single(&definitions::BODY_MEMORY_REFUSED, bodies.refused());
     }
 

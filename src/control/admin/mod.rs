@@ -8,6 +8,7 @@
 //! | `work_pools` | threads for work that grows with the configuration |
 //! | `write`, `write_request`, `constraints`, `server_names`, `plan`, `file_item` | from a record to a change of the text; Kong's 405 where writes are refused |
 //! | `config` | export and import of the whole configuration |
+//! | `response_cache` | stored responses of `proxy-cache` |
 //! | `schemas`, `tags`, `endpoints`, `node`, `metrics`, `health`, `debug` | queries |
 //! | `refusal` | Kong's error objects |
 
@@ -29,6 +30,7 @@ mod pagination;
 mod plan;
 mod record_check;
 mod refusal;
+mod response_cache;
 mod schemas;
 mod server_names;
 mod tags;
@@ -160,6 +162,7 @@ impl AdminApi {
                 self.control.live().current().reset_plugins();
                 reply::empty(StatusCode::NO_CONTENT)
             }
+            (["proxy-cache", below @ ..], _) => self.response_cache(below, request.method()),
             (["upstreams", upstream, "health"], _) => {
                 let upstream = (*upstream).to_owned();
                 self.answer_in_pool(move |admin| admin.health(&upstream, &query)).await
@@ -216,6 +219,7 @@ fn methods(path: &[&str], has_readiness: bool) -> Option<&'static [Method]> {
         ["mock", "state"] | ["cache"] => &[Method::DELETE, Method::OPTIONS],
         ["cache", _] => &[Method::DELETE, Method::GET, Method::HEAD, Method::OPTIONS],
         ["debug", "node" | "cluster", "log-level", _] => &[Method::OPTIONS, Method::PUT],
+        ["proxy-cache", below @ ..] => return response_cache::methods(below),
         path if health::is_set_health_path(path) => &[Method::OPTIONS, Method::PUT],
         _ => return None,
     })

@@ -11,7 +11,9 @@ mod response;
 use hop_by_hop::strip_hop_by_hop;
 pub(crate) use hop_by_hop::{DeniedTrailers, strip_answer_trailers, strip_trailers};
 pub(crate) use request::ForwardedFields;
-pub(crate) use response::{HeaderTokens, ProxiedFields, add_charset, produced_headers, response_headers};
+pub(crate) use response::{
+    HeaderTokens, ProxiedFields, add_charset, cached_headers, produced_headers, response_headers,
+};
 
 use http::{HeaderName, Version};
 

@@ -145,6 +145,25 @@ fn append_via(headers: &mut HeaderMap, received: Version) {
     }
 }
 
+/// Adds the fields of a response that comes from a cache: those of a proxied one, for which no upstream was contacted.
+/// Server and Via are those that were stored. `proxy_latency` is in milliseconds since the request's arrival.
+pub(crate) fn cached_headers(
+    headers: &mut HeaderMap,
+    proxy_latency: u64,
+    request_id: &HeaderValue,
+    tokens: HeaderTokens,
+) {
+    if tokens.upstream_latency {
+        headers.insert(X_KONG_UPSTREAM_LATENCY, milliseconds(0));
+    }
+    if tokens.proxy_latency {
+        headers.insert(X_KONG_PROXY_LATENCY, milliseconds(proxy_latency));
+    }
+    if tokens.request_id {
+        headers.insert(X_KONG_REQUEST_ID, request_id.clone());
+    }
+}
+
 /// Adds the fields of a response that the gateway produced: of a plugin, or an error before an upstream was tried.
 /// `response_latency` is in milliseconds since the request's arrival.
 pub(crate) fn produced_headers(

@@ -78,6 +78,12 @@ pub(super) const ROWS: &[SettingRow] = &[
         read!(rate_limiting_memory, directive::bytes),
     ),
     SettingRow::new(
+        "mem_cache_size",
+        "128m",
+        "Bytes of the stored responses of all proxy-cache plugins together",
+        read!(response_cache_memory, directive::bytes),
+    ),
+    SettingRow::new(
         "rate_limiting_ipv6_prefix",
         "128",
         "Bits of an IPv6 address by which rate limits tell clients apart, 1 to 128 (not in Kong)",
