@@ -156,7 +156,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("openapiv3", &["src/openapi/strict.rs"]),
     ("jsonschema", &["src/openapi/validator/format.rs", "src/openapi/sample/"]),
     ("jsonschema_regex", &["src/openapi/validator/pattern.rs"]),
-    ("fancy_regex", &["src/openapi/validator/pattern.rs", "src/plugin/lua/regex_api.rs", "src/plugin/bot_detection/"]),
+    (
+        "fancy_regex",
+        &["src/openapi/validator/pattern.rs", "src/plugin/lua/regex_api.rs", "src/plugin/bot_detection/"],
+    ),
     ("mlua", &["src/plugin/lua/"]),
     ("serde_yaml", &["src/openapi/body/"]),
     ("atc_router", &["src/router/expressions.rs", "src/router/request_fields.rs"]),

@@ -3,9 +3,9 @@
 #[cfg(feature = "lua")]
 use super::lua;
 use super::{
-    DocumentFields, PluginDef, acl, basic_auth, bot_detection, correlation_id, cors, file_log, http_log, ip_restriction,
-    jwt, key_auth, kong_names, mocking, prometheus, proxy_cache, rate_limiting, request_size_limiting,
-    request_termination, request_transformer, response_transformer,
+    DocumentFields, PluginDef, acl, basic_auth, bot_detection, correlation_id, cors, file_log, http_log,
+    ip_restriction, jwt, key_auth, kong_names, mocking, prometheus, proxy_cache, rate_limiting,
+    request_size_limiting, request_termination, request_transformer, response_transformer,
 };
 use crate::{
     document::Mapping,

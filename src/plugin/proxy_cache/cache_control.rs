@@ -41,7 +41,8 @@ impl CacheDirectives {
 
     fn add(&mut self, directive: &[u8]) {
         let equals = directive.iter().position(|byte| *byte == b'=');
-        let (name, value) = equals.map_or((directive, None), |at| (&directive[..at], Some(&directive[at + 1..])));
+        let (name, value) =
+            equals.map_or((directive, None), |at| (&directive[..at], Some(&directive[at + 1..])));
         let shortest = |known: Option<u64>| Some(known.unwrap_or(MAX_SECONDS).min(seconds(value)));
         match name.trim_ascii().to_ascii_lowercase().as_slice() {
             b"no-store" => self.no_store = true,

@@ -125,7 +125,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_media_types() {
-        for text in ["", "json", "a/", "/b", "a/b/c", "a/b; x", "a/b; x=\"1", "a/b; x=1 y", "a b/c", ";", "a/b;;"] {
+        for text in
+            ["", "json", "a/", "/b", "a/b/c", "a/b; x", "a/b; x=\"1", "a/b; x=1 y", "a b/c", ";", "a/b;;"]
+        {
             assert_eq!(ParsedMediaType::parse(text), None, "{text}");
         }
     }

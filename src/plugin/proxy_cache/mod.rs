@@ -39,6 +39,8 @@ use http::{
     header::{AGE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE},
 };
 
+use http_body::Body as _;
+
 use self::{
     cache_control::CacheDirectives,
     flight::{FlightLead, FlightOutcome, FlightRole, FlightWait, Flights},
@@ -189,7 +191,12 @@ impl ProxyCache {
     }
 
     /// Answers a request from the cache, or lets it go upstream, at once or after the response to another one.
-    fn answer<'a>(&'a self, exchange: &'a mut Exchange, body: &[u8], directives: &CacheDirectives) -> Flow<'a> {
+    fn answer<'a>(
+        &'a self,
+        exchange: &'a mut Exchange,
+        body: &[u8],
+        directives: &CacheDirectives,
+    ) -> Flow<'a> {
         let key = CacheKey::of(exchange, body, &self.policy);
         let status = match self.look_up(exchange, key, directives) {
             CacheAnswer::Hit(response) => return Flow::Respond(response),
@@ -327,12 +334,12 @@ impl ProxyCache {
             }
         };
         let whole = match &body {
-            Body::Empty => Some(Bytes::new()),
+            ended if ended.is_end_stream() => Some(Bytes::new()),
             Body::Full(bytes) => {
                 let mut buffer = cache.new_buffer(bytes.len());
                 cache.append(&mut buffer, bytes).then(|| buffer.into_bytes())
             }
-            Body::Incoming(_) | Body::Boxed(_) => {
+            _ => {
                 *response.body_mut() = recording::record(body, (cache.clone(), limit), lead, store);
                 return;
             }

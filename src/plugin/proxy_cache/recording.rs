@@ -13,7 +13,10 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::sync::Notify;
 
-use super::{flight::{FlightLead, FlightOutcome}, store::ResponseCache};
+use super::{
+    flight::{FlightLead, FlightOutcome},
+    store::ResponseCache,
+};
 use crate::body::{Body, BodyError, BudgetedBuffer};
 
 /// The time for which a recording goes on after its client has left.
@@ -54,7 +57,7 @@ enum RecordingEnd {
 struct RecordingWriter(Arc<Recording>);
 
 /// The side of the client.
-struct RecordedBody {
+struct RecordingReader {
     recording: Arc<Recording>,
     /// Bytes that the client has read.
     read: usize,
@@ -74,7 +77,9 @@ pub(super) fn record(
 ) -> Body {
     let length = body.size_hint().exact();
     let recording = Arc::new(Recording::default());
-    recording.lock().recorded = Some(cache.new_buffer(limit));
+    let largest =
+        length.and_then(|length| usize::try_from(length).ok()).map_or(limit, |length| length.min(limit));
+    recording.lock().recorded = Some(cache.new_buffer(largest));
     let writer = RecordingWriter(Arc::clone(&recording));
     drop(tokio::spawn(async move {
         let whole = writer.read_all(body, &cache, limit).await;
@@ -86,7 +91,7 @@ pub(super) fn record(
             lead.finish(outcome);
         }
     }));
-    Body::boxed(RecordedBody { recording, read: 0, length, rest: None })
+    Body::boxed(RecordingReader { recording, read: 0, length, rest: None })
 }
 
 impl Recording {
@@ -159,7 +164,7 @@ impl Drop for RecordingWriter {
     }
 }
 
-impl http_body::Body for RecordedBody {
+impl http_body::Body for RecordingReader {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -186,7 +191,8 @@ impl http_body::Body for RecordedBody {
         }
         match &mut state.end {
             RecordingEnd::Failed(error) => {
-                let error = error.take().unwrap_or_else(|| BodyError::Source("the recording has ended".into()));
+                let error =
+                    error.take().unwrap_or_else(|| BodyError::Source("the recording has ended".into()));
                 Poll::Ready(Some(Err(error)))
             }
             RecordingEnd::HandedOver(rest) => {
@@ -220,7 +226,7 @@ impl http_body::Body for RecordedBody {
     }
 }
 
-impl Drop for RecordedBody {
+impl Drop for RecordingReader {
     fn drop(&mut self) {
         self.recording.client_left.notify_one();
         // The rest of a body that nothing records is dropped with its client.

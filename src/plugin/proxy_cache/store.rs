@@ -222,8 +222,7 @@ impl CacheSpace {
         let mut table = self.cache.table();
         let space = table.spaces.get(&self.number);
         let Some(group) = space.and_then(|space| space.groups.get(&key)) else { return CacheLookup::Absent };
-        let found =
-            group.variants.iter().find(|stored| stored.expires_at > now && answers(stored)).cloned();
+        let found = group.variants.iter().find(|stored| stored.expires_at > now && answers(stored)).cloned();
         let is_uncacheable = group.uncacheable_until.is_some_and(|until| until > now);
         match found {
             Some(stored) => {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
-        ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH,
-        LAST_MODIFIED, VARY,
+        ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE,
+        IF_NONE_MATCH, LAST_MODIFIED, VARY,
     },
 };
 
@@ -132,7 +132,12 @@ impl StoredResponse {
     }
 
     /// Whether a request accepts the response. (RFC 9111, section 4)
-    pub(super) fn is_accepted(&self, directives: &CacheDirectives, cache_control: bool, now: Instant) -> bool {
+    pub(super) fn is_accepted(
+        &self,
+        directives: &CacheDirectives,
+        cache_control: bool,
+        now: Instant,
+    ) -> bool {
         if !cache_control {
             return now.saturating_duration_since(self.stored) < self.ttl;
         }
@@ -144,7 +149,8 @@ impl StoredResponse {
             return false;
         }
         let staleness = age.saturating_sub(self.ttl);
-        let accepts_stale = directives.max_stale.is_some_and(|seconds| staleness <= Duration::from_secs(seconds));
+        let accepts_stale =
+            directives.max_stale.is_some_and(|seconds| staleness <= Duration::from_secs(seconds));
         age < self.ttl || accepts_stale && !self.must_revalidate
     }
 

@@ -6,10 +6,7 @@ use http::header::AUTHORIZATION;
 use http_body::Frame;
 
 use super::*;
-use crate::{
-    body::BodyError,
-    plugin::test_support,
-};
+use crate::{body::BodyError, plugin::test_support};
 
 const JSON: &str = "200\ncontent-type: application/json\n\n{\"a\":1}";
 
@@ -42,7 +39,8 @@ impl Cached {
         let mut exchange = test_support::request(request);
         exchange.matched = Some(test_support::matched());
         change(&mut exchange);
-        let mut response = test_support::access(&*self.plugin, &mut exchange).unwrap_or_else(|| response(upstream));
+        let mut response =
+            test_support::access(&*self.plugin, &mut exchange).unwrap_or_else(|| response(upstream));
         self.plugin.store_response(&mut exchange, &mut response);
         let (head, body) = response.into_parts();
         let cache = head.headers.get(&X_CACHE_STATUS).map(|value| value.to_str().unwrap().to_owned());
@@ -163,7 +161,12 @@ fn a_response_answers_requests_for_the_same_resource() {
         ("vary_headers: [accept]", get("/a"), format!("GET /a\n{host}\nAccept: x"), "Miss"),
         ("vary_headers: [accept]", get("/a"), format!("GET /a\n{host}\nOther: x"), "Hit"),
         ("", get("/a"), format!("GET /a\n{host}\nAuthorization: x"), "Miss"),
-        ("", format!("GET /a\n{host}\nAuthorization: x"), format!("GET /a\n{host}\nAuthorization: y"), "Miss"),
+        (
+            "",
+            format!("GET /a\n{host}\nAuthorization: x"),
+            format!("GET /a\n{host}\nAuthorization: y"),
+            "Miss",
+        ),
         ("", format!("GET /a\n{host}\nAuthorization: x"), format!("GET /a\n{host}\nAuthorization: x"), "Hit"),
         ("", get("/a"), format!("POST /a\n{host}"), "Bypass"),
         ("", get("/a"), format!("GET /a\n{host}\nIf-Match: x"), "Bypass"),
@@ -184,7 +187,10 @@ fn each_consumer_and_each_scheme_has_its_own_responses() {
         let found = consumers.find_by_key(key).cloned();
         cached.ask_as(request, JSON, |exchange| exchange.identity = found).0.cache
     };
-    assert_eq!(["", "", "alice-key", "alice-key", "bob-key"].map(ask), ["Miss", "Hit", "Miss", "Hit", "Miss"]);
+    assert_eq!(
+        ["", "", "alice-key", "alice-key", "bob-key"].map(ask),
+        ["Miss", "Hit", "Miss", "Hit", "Miss"]
+    );
     let over_tls = cached.ask_as(request, JSON, |exchange| exchange.tls = true).0.cache;
     assert_eq!(over_tls, "Miss");
     // A credential that a plugin hides from the upstream does not count.
@@ -280,7 +286,8 @@ fn a_stale_response_is_sent_only_to_who_accepts_it() {
 #[test]
 fn each_value_of_a_varying_field_has_its_own_response() {
     let cached = Cached::new("");
-    let upstream = |language: &str| format!("200\ncontent-type: text/plain\nvary: Accept-Language\n\n{language}");
+    let upstream =
+        |language: &str| format!("200\ncontent-type: text/plain\nvary: Accept-Language\n\n{language}");
     let request = |language: &str| format!("GET /a\nHost: a\nAccept-Language: {language}");
     let ask = |language: &str| cached.ask(&request(language), &upstream(language)).0;
     for expected in ["Miss", "Hit"] {
@@ -292,7 +299,11 @@ fn each_value_of_a_varying_field_has_its_own_response() {
     for n in 0..100 {
         ask(&n.to_string());
     }
-    assert_eq!((ask("99").cache.as_str(), ask("fr").cache.as_str()), ("Hit", "Miss"), "the number is limited");
+    assert_eq!(
+        (ask("99").cache.as_str(), ask("fr").cache.as_str()),
+        ("Hit", "Miss"),
+        "the number is limited"
+    );
     // An encoded response depends on what the client accepts, whether it says so or not.
     let encoded = "200\ncontent-type: text/plain\ncontent-encoding: gzip\n\nx";
     assert_eq!(cached.status("GET /b\nHost: a\nAccept-Encoding: gzip", encoded), "Miss");
@@ -372,7 +383,10 @@ fn settings_are_checked() {
         ("{}", "config.strategy: required field missing"),
         ("{strategy: redis}", "config.strategy: expected one of: memory"),
         ("{strategy: memory, response_code: []}", "config.response_code: length must be at least 1"),
-        ("{strategy: memory, response_code: [99]}", "config.response_code[0]: value should be between 100 and 900"),
+        (
+            "{strategy: memory, response_code: [99]}",
+            "config.response_code[0]: value should be between 100 and 900",
+        ),
         ("{strategy: memory, cache_ttl: 0}", "config.cache_ttl: value must be greater than 0"),
         (
             "{strategy: memory, request_method: [DELETE]}",
@@ -446,7 +460,10 @@ impl http_body::Body for SentBody {
 }
 
 /// What a client reads of a body that is recorded, at most 100 bytes; and what is stored.
-async fn record(frames: Vec<Result<Frame<Bytes>, BodyError>>, client_leaves: bool) -> (String, Option<Bytes>) {
+async fn record(
+    frames: Vec<Result<Frame<Bytes>, BodyError>>,
+    client_leaves: bool,
+) -> (String, Option<Bytes>) {
     let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
     let (stored, result) = tokio::sync::oneshot::channel();
     let cache = ResponseCache::new(10_000);
