@@ -5,6 +5,7 @@
 //! writes the lines (`writer`); workers only queue them.
 
 mod clock;
+mod template;
 mod writer;
 
 use std::{
@@ -15,10 +16,13 @@ use std::{
 
 use http::{HeaderMap, HeaderName, Method, Uri, Version, header};
 
-use self::writer::LogWriter;
+use self::{
+    template::{LineEnd, LineTemplate, ResponseValues},
+    writer::LogWriter,
+};
 use crate::{
     request_id::RequestId,
-    settings::{self, AccessLogFormat},
+    settings::{self, AccessLogFormat, LogTemplate},
 };
 
 /// nginx's status for a client that leaves before the response.
@@ -29,6 +33,8 @@ const CLIENT_LEFT: u16 = 499;
 pub struct AccessLog {
     writer: LogWriter,
     format: AccessLogFormat,
+    /// Takes the place of `format`.
+    template: Option<LineTemplate>,
     /// Whether lines contain queries.
     with_query: bool,
 }
@@ -72,6 +78,8 @@ pub struct LogLine {
     text: Vec<u8>,
     /// Position of the status and the size in the text.
     status_position: usize,
+    /// Values of a format with variables.
+    values: Option<Box<ResponseValues>>,
     started: Instant,
     status: u16,
     bytes: u64,
@@ -85,16 +93,27 @@ impl AccessLog {
     pub fn open(
         target: &settings::AccessLogTarget,
         format: AccessLogFormat,
+        template: Option<&LogTemplate>,
         with_query: bool,
     ) -> io::Result<Option<Arc<Self>>> {
-        let writer = LogWriter::open(target)?;
-        Ok(writer.map(|writer| Arc::new(Self { writer, format, with_query })))
+        let Some(writer) = LogWriter::open(target)? else { return Ok(None) };
+        let template = template.map(|template| {
+            let (line, unknown) = LineTemplate::new(template);
+            if !unknown.is_empty() {
+                let (name, unknown) = (&template.name, unknown.join(", $"));
+                tracing::warn!(
+                    "the format '{name}' of the access log has variables without a value: ${unknown}"
+                );
+            }
+            line
+        });
+        Ok(Some(Arc::new(Self { writer, format, template, with_query })))
     }
 
     /// Whether lines contain Routes and upstreams.
     #[must_use]
     pub fn logs_routes(&self) -> bool {
-        self.format == AccessLogFormat::Json
+        self.format == AccessLogFormat::Json || self.template.is_some()
     }
 
     /// Waits until all lines are written, at most for `limit`.
@@ -106,12 +125,25 @@ impl AccessLog {
     #[must_use]
     pub fn start_line(self: &Arc<Self>, request: &RequestFields<'_>, started: Instant) -> LogLine {
         let mut text = Vec::with_capacity(256);
-        let status_position = match self.format {
-            AccessLogFormat::Combined => write_combined(&mut text, request, self.with_query),
-            // Writing into memory cannot fail.
-            AccessLogFormat::Json => write_json(&mut text, request, self.with_query).unwrap_or_default(),
-        };
-        LogLine { log: Arc::clone(self), text, status_position, started, status: CLIENT_LEFT, bytes: 0 }
+        let (mut values, mut status_position) = (None, 0);
+        if let Some(template) = &self.template {
+            values = Some(template.begin(&mut text, request, self.with_query));
+        } else {
+            status_position = match self.format {
+                AccessLogFormat::Combined => write_combined(&mut text, request, self.with_query),
+                // Writing into memory cannot fail.
+                AccessLogFormat::Json => write_json(&mut text, request, self.with_query).unwrap_or_default(),
+            };
+        }
+        LogLine {
+            log: Arc::clone(self),
+            text,
+            status_position,
+            values,
+            started,
+            status: CLIENT_LEFT,
+            bytes: 0,
+        }
     }
 
     /// Writes the line of a request that the parser rejected.
@@ -135,7 +167,9 @@ impl LogLine {
     /// Records the response.
     pub fn record_response(&mut self, status: u16, fields: RouteFields<'_>) {
         self.status = status;
-        if self.log.format == AccessLogFormat::Json {
+        if let Some(values) = &mut self.values {
+            values.record(fields);
+        } else if self.log.format == AccessLogFormat::Json {
             // Writing into memory cannot fail.
             let _ = write_route_fields(&mut self.text, fields);
         }
@@ -149,7 +183,15 @@ impl LogLine {
 
 impl Drop for LogLine {
     fn drop(&mut self) {
-        let Self { log, text, status_position, started, status, bytes } = self;
+        let Self { log, text, status_position, values, started, status, bytes } = self;
+        if let Some(values) = values {
+            let end = LineEnd { status: *status, bytes: *bytes, time: started.elapsed() };
+            log.writer.push(|lines| {
+                values.end(lines, text, end);
+                lines.push(b'\n');
+            });
+            return;
+        }
         let (before, after) = text.split_at(*status_position);
         log.writer.push(|lines| {
             lines.extend_from_slice(before);

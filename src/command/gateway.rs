@@ -19,7 +19,9 @@ use mynah::{
     proxy::{self, Proxy},
     reply::ErrorTemplates,
     server::{self, BoundListener, ListenerRole, ListenerTlsAcceptor, StopSignals, bind},
-    settings::{CertificateFiles, ClientCertificates, Listener, LoadedSettings, Settings, VerifyClient},
+    settings::{
+        CertificateFiles, ClientCertificates, Listener, LoadedSettings, LogTemplate, Settings, VerifyClient,
+    },
     snapshot::{LiveSnapshot, SnapshotCompiler, UpstreamTls},
     supervise::supervise,
     tls::{self, CaStore},
@@ -243,13 +245,14 @@ struct AccessLogs {
 
 impl AccessLogs {
     fn open(settings: &Settings) -> Result<Self> {
-        let open = |name, target| {
-            AccessLog::open(target, settings.access_log_format, settings.access_log_query)
+        let open = |name, target, template: &Option<LogTemplate>| {
+            let (format, with_query) = (settings.access_log_format, settings.access_log_query);
+            AccessLog::open(target, format, template.as_ref(), with_query)
                 .with_context(|| format!("cannot write the access log ({name})"))
         };
         Ok(Self {
-            proxy: open("proxy_access_log", &settings.proxy_access_log)?,
-            admin: open("admin_access_log", &settings.admin_access_log)?,
+            proxy: open("proxy_access_log", &settings.proxy_access_log, &settings.proxy_log_template)?,
+            admin: open("admin_access_log", &settings.admin_access_log, &settings.admin_log_template)?,
         })
     }
 

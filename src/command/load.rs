@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Result, bail};
 use mynah::{
-    config::DeclarativeFormat,
+    config::{self, DeclarativeFormat},
     control::{ConfigSource, Control, compile_config},
     diag::{DiagnosticReport, SourceFile, plural},
     plugin::EnabledPlugins,
@@ -73,6 +73,7 @@ pub(crate) struct CompileOptions {
 
 impl CompileOptions {
     pub(crate) fn new(settings: &Settings) -> Self {
+        config::set_env_prefix(&settings.vault_env_prefix);
         let format = DeclarativeFormat::of_files(settings.env_substitution);
         Self { router: router_options(settings), format, plugins: enabled_plugins(settings) }
     }

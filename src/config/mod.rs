@@ -23,6 +23,7 @@ pub use lint::lint;
 pub use parts::relocate;
 pub use previous_config::ConfigOrigin;
 pub use refusal::{RefusedDocument, refusal, with_kongs_messages};
+pub use vault::set_env_prefix;
 
 use std::sync::Arc;
 

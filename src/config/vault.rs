@@ -1,10 +1,21 @@
 //! References to vaults: `{vault://env/my-key}` stands for an environment variable. (Kong: "Secrets management".)
 
+use std::sync::OnceLock;
+
 use crate::{
     document::{Mapping, NodePath, Value},
     entity::{EntityRecord, vault},
     schema::{Field, FieldKind},
 };
+
+/// How the names of variables begin to which the vault `env` refers.
+static ENV_PREFIX: OnceLock<String> = OnceLock::new();
+
+/// Sets how the names of variables begin to which the vault `env` refers. (Kong: `vault_env_prefix`.) Later calls have no
+/// effect: it is a setting of the process, like the variables themselves.
+pub fn set_env_prefix(prefix: &str) {
+    ENV_PREFIX.get_or_init(|| prefix.to_owned());
+}
 
 /// The vaults of a configuration: the prefix of each, and the beginning of the names of its variables.
 #[derive(PartialEq, Eq)]
@@ -19,7 +30,7 @@ impl VaultPrefixes {
             let variables = config.and_then(|config| config.get(vault::VARIABLE_PREFIX.name));
             (text(record.value.get(vault::PREFIX.name)), text(variables))
         });
-        Self(all.chain([("env".to_owned(), String::new())]).collect())
+        Self(all.chain([("env".to_owned(), ENV_PREFIX.get().cloned().unwrap_or_default())]).collect())
     }
 
     /// The text itself, or the value that it refers to; `None` if there is no such value.

@@ -16,6 +16,8 @@ use crate::{
 pub(super) struct RealIp {
     /// Trusted peers; none by default. (Kong: `trusted_ips`.)
     pub(super) trusted: TrustedIps,
+    /// Further peers that may name the client, and nothing else. (nginx: `set_real_ip_from`.)
+    pub(super) named_by: TrustedIps,
     /// Source of the address that trusted peers send. (Kong: `real_ip_header`.)
     pub(super) source: RealIpHeader,
     /// Whether to skip trusted addresses in that field, from its end. (Kong: `real_ip_recursive`.)
@@ -35,6 +37,7 @@ impl From<&Settings> for RealIp {
     fn from(settings: &Settings) -> Self {
         Self {
             trusted: settings.trusted_ips.clone(),
+            named_by: settings.real_ip_from.clone(),
             source: settings.real_ip_header.clone(),
             recursive: settings.real_ip_recursive,
         }
@@ -50,15 +53,16 @@ impl RealIp {
         headers: &HeaderMap,
     ) -> ClientAddress {
         let peer = peer.to_canonical();
-        if self.trusted.is_empty() || !self.trusts(peer) {
+        if !self.names_client(peer) {
             return ClientAddress { address: peer, trusted: false };
         }
+        let trusted = self.trusted.contains(peer);
         let header = match &self.source {
             RealIpHeader::Header(name) => name,
             RealIpHeader::ProxyProtocol => {
                 return ClientAddress {
                     address: proxy_protocol_client.unwrap_or(peer).to_canonical(),
-                    trusted: true,
+                    trusted,
                 };
             }
         };
@@ -67,15 +71,15 @@ impl RealIp {
         for item in lines.flat_map(|line| line.rsplit([',', ' '])).filter(|item| !item.is_empty()) {
             let Some(claimed) = parse_address(item) else { break };
             address = claimed;
-            if !self.recursive || !self.trusts(claimed) {
+            if !self.recursive || !self.names_client(claimed) {
                 break;
             }
         }
-        ClientAddress { address, trusted: true }
+        ClientAddress { address, trusted }
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
-        self.trusted.contains(address)
+    fn names_client(&self, address: IpAddr) -> bool {
+        self.trusted.contains(address) || self.named_by.contains(address)
     }
 }
 
@@ -109,6 +113,20 @@ mod tests {
         }
         let client = real_ip.client(peer.parse().unwrap(), None, &headers);
         assert_eq!(client, ClientAddress { address: expected.parse().unwrap(), trusted });
+    }
+
+    #[test]
+    fn set_real_ip_from_trusts_the_address_and_nothing_else() {
+        let overrides = [("nginx_proxy_set_real_ip_from", "127.0.0.1".to_owned())];
+        let real_ip = RealIp::from(&Settings::load(&overrides, std::iter::empty(), None).unwrap().settings);
+        let headers = HeaderMap::from_iter([(
+            http::HeaderName::from_static("x-real-ip"),
+            http::HeaderValue::from_static("192.0.2.1"),
+        )]);
+        for (peer, expected) in [("127.0.0.1", "192.0.2.1"), ("127.0.0.2", "127.0.0.2")] {
+            let client = real_ip.client(peer.parse().unwrap(), None, &headers);
+            assert_eq!(client, ClientAddress { address: expected.parse().unwrap(), trusted: false });
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ use self::{
     bounds::RequestBounds,
     client_address::{ClientAddress, RealIp},
     error_responses::{NO_ROUTE, NO_SERVICE},
-    headers::{HeaderTokens, cached_headers, produced_headers},
+    headers::{HeaderTokens, add_fields, cached_headers, produced_headers},
     log_values::{entity_label, milliseconds},
     request_body::BodyLimits,
     request_context::RequestContext,
@@ -80,7 +80,7 @@ use crate::{
     reply::{self, ErrorFormat, ErrorTemplates, ReplyPhase},
     request_id::RequestId,
     router::MatchFlavor,
-    settings::{PortMaps, RouterFlavor, Settings},
+    settings::{AddedField, PortMaps, RouterFlavor, Settings},
     snapshot::{Destination, LiveSnapshot, RouteStep},
     supervise::catch_future_panic,
     upstream::{ConnectionPool, PoolSettings, ResponseHeadBounds},
@@ -94,20 +94,19 @@ pub struct Proxy {
     pool: ConnectionPool,
     resolver: DnsResolver,
     tokens: HeaderTokens,
+    added_fields: Vec<AddedField>,
     upstream_request_id: bool,
     bounds: RequestBounds,
     body_limits: BodyLimits,
-    /// Most bytes of a body that are read before it is sent, on Routes with `request_buffering`. (Kong:
-    /// `client_body_buffer_size`.)
+    /// Most bytes of a body that are read before it is sent, on Routes with `request_buffering`.
     read_ahead_bytes: usize,
     /// Memory for bodies that are held; plugins share it.
     buffers: BodyBuffers,
     real_ip: RealIp,
     port_maps: PortMaps,
     flavor: MatchFlavor,
-    /// Format of errors for clients without a preference. (Kong: `error_default_type`.)
     error_format: ErrorFormat,
-    /// Templates of errors, if the user has configured some.
+    /// Templates of errors, if there are any.
     templates: Option<Arc<ErrorTemplates>>,
     access_log: Option<Arc<AccessLog>>,
 }
@@ -150,6 +149,7 @@ impl Proxy {
             pool: ConnectionPool::new(pool),
             resolver: DnsResolver::new(dns_options::dns_options(&settings.dns)),
             tokens: HeaderTokens::from(settings.headers),
+            added_fields: settings.added_fields.clone(),
             upstream_request_id: settings.upstream_request_id,
             bounds: RequestBounds::from(settings),
             body_limits: BodyLimits {
@@ -192,8 +192,7 @@ impl Proxy {
         self.access_log.as_ref()
     }
 
-    /// Runs health checks and DNS updates for the Upstreams of each current Snapshot. Never returns; dropping the
-    /// future ends them.
+    /// Runs health checks and DNS updates for the Upstreams of each current Snapshot; dropping the future ends them.
     pub async fn maintain_balancers(&self) {
         let mut tasks = BackgroundTasks::default();
         loop {
@@ -220,7 +219,8 @@ impl Proxy {
             let responding = pin!(self.respond(request, connection, &arrival, &mut log));
             catch_future_panic(responding).await
         };
-        let response = caught.unwrap_or_else(|panic| self.panic_response(&panic, &arrival, &mut log));
+        let mut response = caught.unwrap_or_else(|panic| self.panic_response(&panic, &arrival, &mut log));
+        add_fields(&mut response, &self.added_fields);
         (response, log)
     }
 

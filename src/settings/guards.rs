@@ -291,6 +291,17 @@ pub(super) fn is_guard(name: &str) -> bool {
     find(name).is_some()
 }
 
+/// Whether the value of a guard is what holds without it.
+pub(super) fn is_default(name: &str, value: &str) -> bool {
+    let Some(guard) = find(name) else { return false };
+    let only_off_restricts = (guard.restricts)("off") && !(guard.restricts)("on");
+    if only_off_restricts {
+        value == "on"
+    } else {
+        matches!(value, "off" | "all") && !(guard.restricts)(value)
+    }
+}
+
 /// The error of a restrictive value.
 pub(super) fn refuse(name: &str, value: &str) -> Option<SettingFault> {
     let guard = find(name).filter(|guard| (guard.restricts)(value))?;

@@ -108,7 +108,7 @@ impl SettingLayers {
         for (name, given) in &self.unsupported {
             if let Some(fault) = guards::refuse(name, &given.text) {
                 self.wrong.push(fault.at(given.origin.clone()));
-            } else if !is_off(&given.text) {
+            } else if !changes_nothing(name, &given.text) {
                 ignored.push(described(name, &given.origin));
             }
         }
@@ -147,9 +147,12 @@ fn is_alias(name: &str) -> bool {
     matches!(lookup(name), Some(SettingKind::Supported(own_name)) if own_name != name)
 }
 
-/// Whether a value only turns off a feature that mynah lacks anyway.
-fn is_off(value: &str) -> bool {
-    matches!(value.trim(), "" | "off" | "false")
+/// Whether a value only turns off a feature that mynah lacks anyway, or a restriction. `off` may turn off what nginx does
+/// by default, so other directives are named whatever their value.
+fn changes_nothing(name: &str, value: &str) -> bool {
+    let is_off = matches!(value, "off" | "false");
+    let is_directive = name.starts_with("nginx_");
+    value.is_empty() || (is_off && !is_directive) || (is_directive && guards::is_default(name, value))
 }
 
 /// The variable of a missing Kubernetes secret is empty, too, and must not open the Admin API.

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    Settings, SettingsError, client_certificates,
+    LogTemplate, Settings, SettingsError, client_certificates,
     error::{SettingFault, SettingOrigin},
     layers::SettingLayers,
     rows, tls,
@@ -64,15 +64,30 @@ fn check(mut layers: SettingLayers) -> Result<LoadedSettings, SettingsError> {
         let warning = "declarative_config_string has no effect, as declarative_config names a file";
         layers.warnings.push(warning.into());
     }
-    for name in ["proxy_access_log", "admin_access_log"] {
-        if let Some(given) = layers.get(name)
-            && let [_, format, ..] = *given.text.split_ascii_whitespace().collect::<Vec<_>>()
-        {
-            let warning = format!("{}: the format '{format}' of the access log is ignored", given.origin);
-            layers.warnings.push(warning);
+    settings.proxy_log_template = log_template(&mut layers, "proxy_access_log", &settings);
+    settings.admin_log_template = log_template(&mut layers, "admin_access_log", &settings);
+    Ok(LoadedSettings { settings, warnings: layers.warnings })
+}
+
+/// The format that an access log names after its destination; none for that of `access_log_format`.
+fn log_template(layers: &mut SettingLayers, name: &str, settings: &Settings) -> Option<LogTemplate> {
+    let given = layers.get(name)?;
+    let (origin, format) = (&given.origin, given.text.split_ascii_whitespace().nth(1)?);
+    match format {
+        "kong_log_format" => None,
+        "combined" => Some(LogTemplate::combined()),
+        _ => {
+            let defined = settings.log_format.clone().filter(|template| template.name == format);
+            if defined.is_none() {
+                let warning = format!(
+                    "{origin}: the format '{format}' of the access log is ignored: it is not that of nginx_http_log_format, and \
+                     not combined"
+                );
+                layers.warnings.push(warning);
+            }
+            defined
         }
     }
-    Ok(LoadedSettings { settings, warnings: layers.warnings })
 }
 
 /// Reads every given setting; the others keep their defaults.
@@ -163,6 +178,44 @@ mod tests {
     }
 
     #[test]
+    fn settings_of_compose_files_and_charts_that_have_an_equal_are_accepted() {
+        let environment = "KONG_ADMIN_GUI_LISTEN=0.0.0.0:8002\nKONG_LUA_SSL_VERIFY_DEPTH=3\nKONG_RESOLVER_ADDRESS=10.0.0.2\n\
+            KONG_VAULT_ENV_PREFIX=SECRET_\nKONG_PROXY_ERROR_LOG=/dev/stderr\nKONG_NGINX_UPSTREAM_KEEPALIVE=60\n\
+            KONG_NGINX_UPSTREAM_KEEPALIVE_TIMEOUT=30s\nKONG_NGINX_PROXY_SET_REAL_IP_FROM=10.0.0.0/8\n\
+            KONG_NGINX_PROXY_CLIENT_HEADER_BUFFER_SIZE=16k\nKONG_NGINX_PROXY_PROXY_READ_TIMEOUT=600s\n\
+            KONG_NGINX_HTTP_GZIP=on\nKONG_NGINX_HTTP_UNDERSCORES_IN_HEADERS=on\nKONG_STREAM_LISTEN=off\n\
+            KONG_NGINX_PROXY_ADD_HEADER=X-Served-By gateway\n\
+            KONG_PORTAL=off\nKONG_PORTAL_GUI_LISTEN=0.0.0.0:8003\nKONG_VITALS=off\n\
+            KONG_CLUSTER_TELEMETRY_LISTEN=0.0.0.0:8006\nKONG_NGINX_ADMIN_AUTH_BASIC=off";
+        let LoadedSettings { settings, warnings } = load("", environment, "").unwrap();
+        assert_eq!(warnings, [""; 0]);
+        assert_eq!(settings.dns.resolver, ["10.0.0.2:53".parse().unwrap()]);
+        assert_eq!(settings.vault_env_prefix, "SECRET_");
+        assert_eq!(settings.added_fields[0].name, "x-served-by");
+        assert_eq!(settings.upstream_keepalive_pool_size, 60);
+        assert_eq!(settings.upstream_keepalive_idle_timeout, Some(std::time::Duration::from_secs(30)));
+        assert!(
+            settings.real_ip_from.contains("10.1.2.3".parse().unwrap()) && settings.trusted_ips.is_empty()
+        );
+    }
+
+    #[test]
+    fn unknown_directives_are_named_whatever_their_value() {
+        for value in ["off", "on", "1"] {
+            let environment = format!(
+                "KONG_NGINX_HTTP_MERGE_SLASHES={value}\nKONG_NGINX_PROXY_ETAG={value}\nKONG_WASM=off"
+            );
+            check_warnings(
+                "",
+                &environment,
+                &[
+                    "known to Kong but not supported, and ignored: KONG_NGINX_HTTP_MERGE_SLASHES, KONG_NGINX_PROXY_ETAG",
+                ],
+            );
+        }
+    }
+
+    #[test]
     fn an_ignored_name_is_warned_about() {
         check_warnings(
             "pg_host = db",
@@ -202,8 +255,20 @@ mod tests {
         check_warnings(
             "proxy_access_log = /dev/stdout basic",
             "",
-            &["kong.conf:1: the format 'basic' of the access log is ignored"],
+            &[
+                "kong.conf:1: the format 'basic' of the access log is ignored: it is not that of nginx_http_log_format, and not \
+               combined",
+            ],
         );
+        for (environment, expected) in [
+            ("KONG_PROXY_ACCESS_LOG=/dev/stdout combined", Some("combined")),
+            ("KONG_PROXY_ACCESS_LOG=/dev/stdout a\nKONG_NGINX_HTTP_LOG_FORMAT=a '$status'", Some("a")),
+            ("KONG_PROXY_ACCESS_LOG=/dev/stdout kong_log_format", None),
+        ] {
+            let LoadedSettings { settings, warnings } = load("", environment, "").unwrap();
+            assert_eq!(warnings, [""; 0]);
+            assert_eq!(settings.proxy_log_template.map(|template| template.name).as_deref(), expected);
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@
 //!
 //! A new setting is a row in `rows`, a field here and its value in `defaults`.
 
+mod added_fields;
 mod admin;
 mod choice;
 mod client_certificates;
@@ -29,12 +30,14 @@ mod headers;
 mod layers;
 mod listen;
 mod load;
+mod log_format;
 mod names;
 mod network;
 mod rows;
 mod tls;
 mod value;
 
+pub use added_fields::AddedField;
 pub use admin::{AdminToken, AllowedHost};
 pub use choice::{
     AccessLogFormat, AccessLogTarget, ErrorTemplateFiles, ErrorType, LogLevel, PluginSelection, RealIpHeader,
@@ -47,6 +50,7 @@ pub use error::{SettingOrigin, SettingsError, WrongSetting};
 pub use headers::{ResponseHeader, ResponseHeaders};
 pub use listen::{Listener, SocketKeepAlive};
 pub use load::LoadedSettings;
+pub use log_format::{LogEscape, LogPart, LogTemplate};
 pub use names::supported;
 pub use network::{PortMaps, TrustedIps};
 pub use rows::SettingRow;
@@ -96,10 +100,18 @@ pub struct Settings {
     pub admin_access_log: AccessLogTarget,
     /// `access_log_format`.
     pub access_log_format: AccessLogFormat,
+    /// `nginx_http_log_format`.
+    pub log_format: Option<LogTemplate>,
+    /// Format that `proxy_access_log` names after its destination; none for `access_log_format`.
+    pub proxy_log_template: Option<LogTemplate>,
+    /// Format that `admin_access_log` names after its destination; none for `access_log_format`.
+    pub admin_log_template: Option<LogTemplate>,
     /// `access_log_query`.
     pub access_log_query: bool,
     /// `headers`.
     pub headers: ResponseHeaders,
+    /// `nginx_proxy_add_header`.
+    pub added_fields: Vec<AddedField>,
     /// `headers_upstream`: whether `X-Kong-Request-Id` is added.
     pub upstream_request_id: bool,
     /// `allow_debug_header`.
@@ -110,6 +122,8 @@ pub struct Settings {
     pub error_templates: ErrorTemplateFiles,
     /// `trusted_ips`.
     pub trusted_ips: TrustedIps,
+    /// `nginx_proxy_set_real_ip_from`: peers whose `real_ip_header` is trusted, beside `trusted_ips`.
+    pub real_ip_from: TrustedIps,
     /// `real_ip_header`.
     pub real_ip_header: RealIpHeader,
     /// `real_ip_recursive`.
@@ -150,6 +164,8 @@ pub struct Settings {
     pub concurrent_requests: Option<NonZeroUsize>,
     /// `nginx_daemon`: whether `kong start` leaves the gateway in the background.
     pub nginx_daemon: bool,
+    /// `vault_env_prefix`: how the names of variables begin for `{vault://env/...}`.
+    pub vault_env_prefix: String,
     /// `shutdown_delay`.
     pub shutdown_delay: Duration,
     /// `prefix`; none if no files of the process are kept.

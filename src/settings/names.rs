@@ -24,7 +24,12 @@ const NOT_APPLICABLE: &[&str] = &[
     "admin_error_log",
     "admin_gui_access_log",
     "admin_gui_error_log",
+    "admin_gui_listen",
+    "admin_gui_path",
     "anonymous_reports",
+    "cluster_telemetry_endpoint",
+    "cluster_telemetry_listen",
+    "cluster_telemetry_server_name",
     "dedicated_config_processing",
     "dns_cache_size",
     "dns_no_sync",
@@ -40,6 +45,7 @@ const NOT_APPLICABLE: &[&str] = &[
     "lua_package_cpath",
     "lua_package_path",
     "lua_socket_pool_size",
+    "lua_ssl_verify_depth",
     "new_dns_client",
     "nginx_events_multi_accept",
     "nginx_http_charset",
@@ -50,6 +56,7 @@ const NOT_APPLICABLE: &[&str] = &[
     "nginx_proxy_proxy_busy_buffers_size",
     "node_id",
     "openresty_path",
+    "portal",
     "privileged_worker",
     "proxy_error_log",
     "proxy_stream_access_log",
@@ -63,6 +70,8 @@ const NOT_APPLICABLE: &[&str] = &[
     "untrusted_lua_sandbox_environment",
     "untrusted_lua_sandbox_requires",
     "version",
+    "vitals",
+    "vitals_strategy",
     "worker_consistency",
     "worker_events_max_payload",
     "worker_state_update_frequency",
@@ -71,8 +80,6 @@ const NOT_APPLICABLE: &[&str] = &[
 /// Settings of features that mynah lacks; further ones are in `guards`.
 const UNSUPPORTED: &[&str] = &[
     "admin_gui_csp_header",
-    "admin_gui_listen",
-    "admin_gui_path",
     "admin_gui_ssl_cert",
     "admin_gui_ssl_cert_key",
     "cluster_ca_cert",
@@ -91,7 +98,6 @@ const UNSUPPORTED: &[&str] = &[
     "cluster_server_name",
     "cluster_use_proxy",
     "concurrency_timeout",
-    "lua_ssl_verify_depth",
     "opentelemetry_tracing",
     "opentelemetry_tracing_sampling_rate",
     "pluginserver_names",
@@ -99,12 +105,7 @@ const UNSUPPORTED: &[&str] = &[
     "proxy_server_ssl_verify",
     "request_debug",
     "request_debug_token",
-    "resolver_address",
-    "resolver_error_ttl",
     "resolver_family",
-    "resolver_hosts_file",
-    "resolver_stale_ttl",
-    "resolver_valid_ttl",
     "ssl_dhparam",
     "ssl_session_cache_size",
     "ssl_session_timeout",
@@ -117,11 +118,44 @@ const UNSUPPORTED: &[&str] = &[
     "wasm_filters_path",
 ];
 
+/// Directives of nginx, in any block of HTTP, that set what is as they say, what an entity sets instead (as nginx's
+/// timeouts with upstreams, which those of the Service replace in Kong, too), or what only costs or saves work.
+const DIRECTIVES_NOT_APPLICABLE: &[&str] = &[
+    "client_header_buffer_size",
+    "gzip",
+    "gzip_buffers",
+    "gzip_comp_level",
+    "gzip_disable",
+    "gzip_http_version",
+    "gzip_min_length",
+    "gzip_proxied",
+    "gzip_types",
+    "gzip_vary",
+    "map_hash_bucket_size",
+    "map_hash_max_size",
+    "proxy_connect_timeout",
+    "proxy_read_timeout",
+    "proxy_send_timeout",
+    "sendfile",
+    "server_names_hash_bucket_size",
+    "server_names_hash_max_size",
+    "tcp_nodelay",
+    "tcp_nopush",
+    "types_hash_bucket_size",
+    "types_hash_max_size",
+    "variables_hash_bucket_size",
+    "variables_hash_max_size",
+];
+
+/// Blocks of nginx for requests of the proxy, by Kong's names.
+const PROXY_BLOCKS: [&str; 4] = ["nginx_http_", "nginx_proxy_", "nginx_location_", "nginx_server_"];
+
 /// Prefixes of names that are in no other table.
 const FAMILIES: &[(&str, SettingKind)] = &[
     ("cassandra_", SettingKind::NotApplicable),
     ("db_", SettingKind::NotApplicable),
     ("pg_", SettingKind::NotApplicable),
+    ("portal_", SettingKind::NotApplicable),
     ("process_secrets_", SettingKind::NotApplicable),
     // Directives of nginx: `nginx_http_...`, `nginx_proxy_...`, `nginx_main_...` and others.
     ("nginx_", SettingKind::Unsupported),
@@ -134,7 +168,10 @@ pub(super) fn lookup(name: &str) -> Option<SettingKind> {
     if let Some(row) = rows::all().find(|row| row.is_named(name)) {
         return Some(SettingKind::Supported(row.name));
     }
-    if NOT_APPLICABLE.contains(&name) {
+    let directive = PROXY_BLOCKS.iter().find_map(|block| name.strip_prefix(block));
+    if NOT_APPLICABLE.contains(&name)
+        || directive.is_some_and(|directive| DIRECTIVES_NOT_APPLICABLE.contains(&directive))
+    {
         return Some(SettingKind::NotApplicable);
     }
     if UNSUPPORTED.contains(&name) || guards::is_guard(name) {
@@ -178,11 +215,16 @@ mod tests {
         check("proxy_listen", Some(SettingKind::Supported("proxy_listen")));
         check("nginx_proxy_real_ip_header", Some(SettingKind::Supported("real_ip_header")));
         check("client_max_body_size", Some(SettingKind::Supported("nginx_http_client_max_body_size")));
-        check("mem_cache_size", Some(SettingKind::NotApplicable));
+        check("node_id", Some(SettingKind::NotApplicable));
         check("pg_password", Some(SettingKind::NotApplicable));
         check("ssl_dhparam", Some(SettingKind::Unsupported));
         check("nginx_http_lua_shared_dict", Some(SettingKind::Unsupported));
-        check("vault_env_prefix", Some(SettingKind::Unsupported));
+        check("nginx_http_merge_slashes", Some(SettingKind::Unsupported));
+        check("vault_env_ttl", Some(SettingKind::Unsupported));
+        check("portal_gui_listen", Some(SettingKind::NotApplicable));
+        check("nginx_proxy_proxy_read_timeout", Some(SettingKind::NotApplicable));
+        check("nginx_upstream_keepalive", Some(SettingKind::Supported("upstream_keepalive_pool_size")));
+        check("resolver_address", Some(SettingKind::Supported("dns_resolver")));
         check("proxy_listne", None);
     }
 

@@ -68,11 +68,6 @@ pub(super) fn seconds(name: &str, text: &str) -> Result<Duration, SettingFault> 
     Ok(Duration::from_secs(number(name, text)?.min(u64::from(u32::MAX))))
 }
 
-/// Reads whole seconds; 0 is no limit.
-pub(super) fn seconds_or_never(name: &str, text: &str) -> Result<Option<Duration>, SettingFault> {
-    Ok(Some(seconds(name, text)?).filter(|time| !time.is_zero()))
-}
-
 /// Reads a size in bytes in nginx's notation: digits, then `k`, `m` or `g` for powers of 1024; 0 is no limit.
 pub(super) fn size(name: &str, text: &str) -> Result<Option<NonZeroU64>, SettingFault> {
     let (digits, unit) = match text.as_bytes() {
@@ -227,7 +222,6 @@ mod tests {
         check(limit, "0", Ok(None));
         check(limit, "7", Ok(NonZeroU64::new(7)));
         check(seconds, "30", Ok(Duration::from_secs(30)));
-        check(seconds_or_never, "0", Ok(None));
     }
 
     #[test]

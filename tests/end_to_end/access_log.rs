@@ -92,3 +92,29 @@ fn it_can_be_off_and_the_admin_api_has_its_own() {
     line(&gateway, "\"GET /status HTTP/1.1\" 200 ");
     assert!(!gateway.stdout().contains("GET /a"));
 }
+
+#[test]
+fn a_format_of_nginx_is_chosen_by_its_name() {
+    let (_upstream, gateway) = start(&[
+        (
+            "KONG_NGINX_HTTP_LOG_FORMAT",
+            r#"short escape=json '{"ip":"$remote_addr","line":"$request","to":"$upstream_addr",' '"agent":"$http_user_agent","none":"$no_such","status":$status,"bytes":$body_bytes_sent,"t":$request_time}'"#,
+        ),
+        ("KONG_PROXY_ACCESS_LOG", "/dev/stdout short"),
+    ]);
+    let answer = gateway.ask("GET", "/a?key=secret", &[("user-agent", "a \"quoted\" one")]);
+    let told: Value = serde_json::from_str(&line(&gateway, "GET /a")).unwrap();
+    assert_eq!((&told["ip"], &told["line"]), (&"127.0.0.1".into(), &"GET /a HTTP/1.1".into()));
+    assert_eq!((&told["agent"], &told["none"]), (&"a \"quoted\" one".into(), &"".into()));
+    assert_eq!((&told["status"], &told["bytes"]), (&200.into(), &answer.text().len().into()));
+    assert!(told["to"].as_str().unwrap().starts_with("127.0.0.1:") && told["t"].is_number(), "{told}");
+    gateway.logs("variables without a value: $no_such");
+}
+
+#[test]
+fn combined_is_nginx_s_own() {
+    let (_upstream, gateway) = start(&[("KONG_PROXY_ACCESS_LOG", "/dev/stdout combined")]);
+    let size = gateway.ask("GET", "/a", &[("user-agent", "me")]).text().len();
+    let line = line(&gateway, "GET /a");
+    assert!(line.ends_with(&format!("] \"GET /a HTTP/1.1\" 200 {size} \"-\" \"me\"")), "{line}");
+}

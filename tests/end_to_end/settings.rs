@@ -165,3 +165,35 @@ fn plugins_that_the_setting_leaves_out_cannot_be_used() {
     assert_eq!(posted.status, 400);
     assert_eq!(gateway.admin_form("POST", "/plugins", "name=key-auth").status, 201);
 }
+
+#[test]
+fn fields_of_nginx_are_added_to_responses() {
+    let value = "X-Served-By gateway; add_header X-Frame-Options DENY always";
+    let gateway = Setup::with(
+        "_format_version: \"3.0\"\nroutes:\n- {name: r, paths: [/a], plugins: [{name: request-termination, config: {status_code: 200}}]}\n",
+    )
+    .env("KONG_NGINX_PROXY_ADD_HEADER", value)
+    .run();
+    for (path, status, served_by) in [("/a", 200, "gateway"), ("/none", 404, "")] {
+        let answer = gateway.get(path);
+        let fields = (answer.status, answer.header("x-served-by"), answer.header("x-frame-options"));
+        assert_eq!(fields, (status, served_by, "DENY"));
+    }
+}
+
+#[test]
+fn a_vault_has_the_prefix_of_the_setting() {
+    let pem = include_str!("rsa.pem");
+    let key = include_str!("rsa.key");
+    let config = "_format_version: \"3.0\"\ncertificates:\n- {cert: '{vault://env/cert}', key: '{vault://env/key}', snis: [{name: a.example}]}\n";
+    let checked = |prefix: &str| {
+        Setup::with(config)
+            .env("KONG_VAULT_ENV_PREFIX", prefix)
+            .env("MINE_CERT", pem)
+            .env("MINE_KEY", key)
+            .call(&["check", "kong.yaml"])
+    };
+    assert!(checked("OTHER_").stderr.contains("unable to resolve reference"));
+    let found = checked("mine_");
+    assert!(!found.stderr.contains("unable to resolve reference"), "{found:?}");
+}

@@ -12,7 +12,7 @@ use hop_by_hop::strip_hop_by_hop;
 pub(crate) use hop_by_hop::{DeniedTrailers, strip_answer_trailers, strip_trailers};
 pub(crate) use request::ForwardedFields;
 pub(crate) use response::{
-    HeaderTokens, ProxiedFields, add_charset, cached_headers, produced_headers, response_headers,
+    HeaderTokens, ProxiedFields, add_charset, add_fields, cached_headers, produced_headers, response_headers,
 };
 
 use http::{HeaderName, Version};

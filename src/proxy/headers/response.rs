@@ -1,7 +1,7 @@
 //! Header fields of responses to clients: hop-by-hop fields, latencies, Via, Server and the request id.
 
 use http::{
-    HeaderMap, HeaderValue, StatusCode, Version,
+    HeaderMap, HeaderValue, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_TYPE, Entry, SERVER, TRAILER, UPGRADE, VIA},
 };
 
@@ -9,7 +9,7 @@ use super::{
     PRODUCT, VIA_1_0, VIA_1_1, VIA_2, X_ACCEL_EXPIRES, X_KONG_PROXY_LATENCY, X_KONG_REQUEST_ID,
     X_KONG_RESPONSE_LATENCY, X_KONG_UPSTREAM_LATENCY, X_KONG_UPSTREAM_STATUS, strip_hop_by_hop,
 };
-use crate::settings::{ResponseHeader, ResponseHeaders};
+use crate::settings::{AddedField, ResponseHeader, ResponseHeaders};
 
 /// Which fields the gateway adds to responses. (Kong: option `headers`.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,15 @@ impl From<ResponseHeaders> for HeaderTokens {
             response_latency: chosen.contains(ResponseHeader::ResponseLatency),
             upstream_status: chosen.contains(ResponseHeader::UpstreamStatus),
             request_id: chosen.contains(ResponseHeader::RequestId),
+        }
+    }
+}
+
+/// Adds the fields that the settings name to a response. (nginx: `add_header`.)
+pub(crate) fn add_fields<B>(response: &mut Response<B>, fields: &[AddedField]) {
+    for field in fields {
+        if field.is_for(response.status()) {
+            response.headers_mut().append(field.name.clone(), field.value.clone());
         }
     }
 }

@@ -11,13 +11,15 @@ pub(super) const ROWS: &[SettingRow] = &[
         "",
         "Name servers, `ADDRESS` or `ADDRESS:PORT`, in place of those of /etc/resolv.conf",
         read!(dns.resolver, servers),
-    ),
+    )
+    .aliases(&["resolver_address"]),
     SettingRow::new(
         "dns_hostsfile",
         "/etc/hosts",
         "File of names that are resolved without a query",
         read!(dns.hosts_file, file),
-    ),
+    )
+    .aliases(&["resolver_hosts_file"]),
     SettingRow::new(
         "dns_order",
         "LAST,SRV,A,CNAME",
@@ -29,13 +31,15 @@ pub(super) const ROWS: &[SettingRow] = &[
         "",
         "Time that records are valid, in seconds, in place of their own",
         read!(dns.valid_ttl, optional_time),
-    ),
+    )
+    .aliases(&["resolver_valid_ttl"]),
     SettingRow::new(
         "dns_stale_ttl",
         "3600",
         "Time that expired records may still be used, in seconds",
         read!(dns.stale_ttl, time),
-    ),
+    )
+    .aliases(&["resolver_stale_ttl"]),
     SettingRow::new(
         "dns_not_found_ttl",
         "30",
@@ -47,5 +51,6 @@ pub(super) const ROWS: &[SettingRow] = &[
         "1",
         "Time that a failed lookup is remembered, in seconds",
         read!(dns.error_ttl, time),
-    ),
+    )
+    .aliases(&["resolver_error_ttl"]),
 ];

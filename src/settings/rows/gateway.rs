@@ -2,10 +2,13 @@
 
 use super::{
     super::{
-        ErrorType, admin,
+        ErrorType,
+        added_fields::added_fields,
+        admin,
         error::SettingFault,
         headers,
         listen::listeners,
+        log_format::log_format,
         value::{self, access_log, seconds, switch, text, word},
     },
     SettingRow, read,
@@ -125,6 +128,12 @@ pub(super) const ROWS: &[SettingRow] = &[
         read!(access_log_format, word),
     ),
     SettingRow::new(
+        "nginx_http_log_format",
+        "",
+        "Format of access logs, as arguments of nginx's log_format; chosen by its name: `proxy_access_log = FILE NAME`",
+        read!(log_format, log_format),
+    ),
+    SettingRow::new(
         "access_log_query",
         "off",
         "Include queries, which may contain secrets, in access logs (not in Kong)",
@@ -136,6 +145,13 @@ pub(super) const ROWS: &[SettingRow] = &[
         "Headers that are added to responses",
         read!(headers, headers::response),
     ),
+    SettingRow::new(
+        "nginx_proxy_add_header",
+        "",
+        "Header field that is added to responses of the proxy, as arguments of nginx's add_header",
+        read!(added_fields, added_fields),
+    )
+    .aliases(&["nginx_http_add_header", "nginx_location_add_header"]),
     SettingRow::new(
         "headers_upstream",
         "X-Kong-Request-Id",
@@ -182,6 +198,15 @@ pub(super) const ROWS: &[SettingRow] = &[
         read!(nginx_daemon, switch),
     )
     .aliases(&["nginx_main_daemon"]),
+    SettingRow::new(
+        "vault_env_prefix",
+        "",
+        "How the names of variables begin to which `{vault://env/...}` refers",
+        |settings, _, text| {
+            text.clone_into(&mut settings.vault_env_prefix);
+            Ok(())
+        },
+    ),
     SettingRow::new(
         "shutdown_delay",
         "0",

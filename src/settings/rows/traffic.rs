@@ -3,7 +3,7 @@
 use super::{
     super::{
         directive, network,
-        value::{self, seconds_or_never, switch},
+        value::{self, switch},
     },
     SettingRow, read,
 };
@@ -15,6 +15,14 @@ pub(super) const ROWS: &[SettingRow] = &[
         "Blocks of peers whose X-Forwarded-* headers are trusted",
         read!(trusted_ips, network::trusted_ips),
     )
+    .protective(),
+    SettingRow::new(
+        "nginx_proxy_set_real_ip_from",
+        "",
+        "Blocks of further peers whose real_ip_header is trusted, but not their X-Forwarded-* headers",
+        read!(real_ip_from, network::trusted_ips),
+    )
+    .aliases(&["nginx_http_set_real_ip_from"])
     .protective(),
     SettingRow::new(
         "real_ip_header",
@@ -168,17 +176,20 @@ pub(super) const ROWS: &[SettingRow] = &[
         "512",
         "Idle connections that are kept for each upstream host; 0 keeps none",
         read!(upstream_keepalive_pool_size, value::count),
-    ),
+    )
+    .aliases(&["nginx_upstream_keepalive", "nginx_http_upstream_keepalive", "upstream_keepalive"]),
     SettingRow::new(
         "upstream_keepalive_max_requests",
         "10000",
         "Requests that a connection to an upstream serves; 0 is no limit",
         read!(upstream_keepalive_max_requests, value::limit),
-    ),
+    )
+    .aliases(&["nginx_upstream_keepalive_requests", "nginx_http_upstream_keepalive_requests"]),
     SettingRow::new(
         "upstream_keepalive_idle_timeout",
         "60",
-        "Time that an idle connection to an upstream is kept, in seconds; 0 is no limit",
-        read!(upstream_keepalive_idle_timeout, seconds_or_never),
-    ),
+        "Time that an idle connection to an upstream is kept, in seconds or with a unit; 0 is no limit",
+        read!(upstream_keepalive_idle_timeout, directive::time_or_none),
+    )
+    .aliases(&["nginx_upstream_keepalive_timeout", "nginx_http_upstream_keepalive_timeout"]),
 ];
