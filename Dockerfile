@@ -44,6 +44,7 @@ LABEL org.opencontainers.image.title="mynah" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim"
 # ca-certificates: KONG_LUA_SSL_TRUSTED_CERTIFICATE=system. curl is for health checks of compose files.
+# hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends bash ca-certificates curl gawk sed \
     && rm -rf /var/lib/apt/lists/* \
