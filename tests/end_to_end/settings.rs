@@ -51,7 +51,7 @@ fn the_status_listener_answers_nothing_else() {
 
 #[test]
 fn names_that_are_not_understood_are_warned_of() {
-    let setup = Setup::with(EMPTY)
+    let setup = Setup::with("_format_version: \"3.0\"\nservices: [{name: s, url: 'http://a.example'}]\n")
         .env("KONG_PROXY_LISTNE", "127.0.0.1:1")
         .env("KONG_SSL_DHPARAM", "/dh.pem")
         .env("KONG_DATABASE", "off")
