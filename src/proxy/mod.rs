@@ -106,7 +106,6 @@ pub struct Proxy {
     port_maps: PortMaps,
     flavor: MatchFlavor,
     error_format: ErrorFormat,
-    /// Templates of errors, if there are any.
     templates: Option<Arc<ErrorTemplates>>,
     access_log: Option<Arc<AccessLog>>,
 }
