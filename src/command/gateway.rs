@@ -29,7 +29,7 @@ use mynah::{
 };
 
 use super::{
-    load::{CompileOptions, NO_CONFIG, NO_CONFIG_HELP, enabled_plugins, router_options, summary},
+    load::{CompileOptions, NO_CONFIG, NO_CONFIG_HELP, enabled_plugins, router_options, runs_lua, summary},
     log::start_log,
     output::{print_line, print_report},
     pid_file::PidFile,
@@ -217,6 +217,7 @@ fn resources(settings: &Settings) -> Resources {
         counters: MemoryBudget::new(settings.rate_limiting_memory),
         responses: ResponseCache::new(settings.response_cache_memory),
         ipv6_prefix: settings.rate_limiting_ipv6_prefix,
+        runs_lua: runs_lua(settings),
         ..Resources::default()
     }
 }

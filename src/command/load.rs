@@ -10,9 +10,9 @@ use mynah::{
     config::{self, DeclarativeFormat},
     control::{ConfigSource, Control, compile_config},
     diag::{DiagnosticReport, SourceFile, plural},
-    plugin::EnabledPlugins,
+    plugin::{EnabledPlugins, Resources},
     router,
-    settings::{LoadedSettings, RouteMatchCalculation, RouterFlavor, Settings},
+    settings::{LoadedSettings, RouteMatchCalculation, RouterFlavor, Settings, UntrustedLua},
     snapshot::{CompiledSnapshot, Snapshot, SnapshotCompiler},
 };
 
@@ -69,13 +69,15 @@ pub(crate) struct CompileOptions {
     router: router::RouterOptions,
     format: DeclarativeFormat,
     plugins: EnabledPlugins,
+    runs_lua: bool,
 }
 
 impl CompileOptions {
     pub(crate) fn new(settings: &Settings) -> Self {
         config::set_env_prefix(&settings.vault_env_prefix);
         let format = DeclarativeFormat::of_files(settings.env_substitution);
-        Self { router: router_options(settings), format, plugins: enabled_plugins(settings) }
+        let (plugins, runs_lua) = (enabled_plugins(settings), runs_lua(settings));
+        Self { router: router_options(settings), format, plugins, runs_lua }
     }
 
     /// Checks and compiles a configuration whose plugins read their files from the folder `specs`.
@@ -84,7 +86,9 @@ impl CompileOptions {
         specs: PathBuf,
         source: &Arc<SourceFile>,
     ) -> Result<CompiledSnapshot, DiagnosticReport> {
-        let mut compiler = SnapshotCompiler::new(specs, self.router).with_plugins(self.plugins);
+        let resources = Resources { runs_lua: self.runs_lua, ..Resources::default() };
+        let mut compiler =
+            SnapshotCompiler::new(specs, self.router).with_plugins(self.plugins).with_resources(resources);
         compile_config(&mut compiler, source, self.format)
     }
 
@@ -97,6 +101,11 @@ impl CompileOptions {
 /// The plugins that the setting `plugins` allows.
 pub(crate) fn enabled_plugins(settings: &Settings) -> EnabledPlugins {
     EnabledPlugins::only(|name| settings.plugins.allows(name))
+}
+
+/// Whether Lua in a configuration is run.
+pub(crate) fn runs_lua(settings: &Settings) -> bool {
+    settings.untrusted_lua != UntrustedLua::Off
 }
 
 /// The options of the router.

@@ -15,6 +15,8 @@ pub struct PluginChain {
     logs: bool,
     /// Whether any plugin stores responses.
     stores_responses: bool,
+    /// Whether any plugin has a phase before the router.
+    rewrites: bool,
 }
 
 /// One plugin of a chain.
@@ -49,6 +51,7 @@ impl PluginChain {
         self.has_overrides |= step.consumer_overrides.is_some();
         let overrides =
             step.consumer_overrides.iter().flat_map(|consumer_overrides| consumer_overrides.values());
+        self.rewrites |= step.plugin.as_ref().is_some_and(|plugin| plugin.rewrites());
         for plugin in step.plugin.iter().chain(overrides) {
             self.logs |= plugin.logs();
             self.stores_responses |= plugin.stores_responses();
@@ -69,6 +72,22 @@ impl PluginChain {
         plugins.fold(MetricGroups::default(), |groups, plugin| groups.union(plugin.metric_groups()))
     }
 
+    /// Whether any plugin has a phase before the router.
+    #[must_use]
+    pub const fn rewrites(&self) -> bool {
+        self.rewrites
+    }
+
+    /// Runs the phase before the router until a plugin responds.
+    pub async fn rewrite(&self, exchange: &mut Exchange) -> Option<HttpResponse> {
+        for plugin in self.steps.iter().filter_map(|step| step.plugin.as_ref()) {
+            if let Some(response) = decide(plugin.rewrite(exchange)).await {
+                return Some(response);
+            }
+        }
+        None
+    }
+
     /// Runs the access phase until a plugin responds. A step sees the Consumer that earlier steps have authenticated.
     pub async fn access(&self, exchange: &mut Exchange) -> Option<HttpResponse> {
         for step in &self.steps {
@@ -77,13 +96,8 @@ impl PluginChain {
                 exchange.consumer_per_step.0.push(consumer);
             }
             let Some(plugin) = step.plugin_for(consumer) else { continue };
-            let mut flow = plugin.access(exchange);
-            loop {
-                match flow {
-                    Flow::Continue => break,
-                    Flow::Respond(response) => return Some(response),
-                    Flow::Later(later) => flow = later.await,
-                }
+            if let Some(response) = decide(plugin.access(exchange)).await {
+                return Some(response);
             }
         }
         None
@@ -122,6 +136,17 @@ impl PluginChain {
     fn plugins_of<'a>(&'a self, exchange: &'a Exchange) -> impl Iterator<Item = &'a Arc<dyn Plugin>> {
         let steps = self.steps.iter().enumerate();
         steps.filter_map(|(n, step)| step.shared_plugin_for(consumer_of_step(exchange, n)))
+    }
+}
+
+/// Awaits the decision of a plugin: its response, or none if the request continues.
+async fn decide(mut flow: Flow<'_>) -> Option<HttpResponse> {
+    loop {
+        match flow {
+            Flow::Continue => return None,
+            Flow::Respond(response) => return Some(response),
+            Flow::Later(later) => flow = later.await,
+        }
     }
 }
 

@@ -100,6 +100,16 @@ impl PluginDef {
 ///
 /// Every function has a default, so that a plugin implements only the phases that it takes part in.
 pub trait Plugin: Send + Sync {
+    /// Whether [`Plugin::rewrite`] is to be called.
+    fn rewrites(&self) -> bool {
+        false
+    }
+
+    /// Runs before the router, in global instances alone. The router reads the request with its changes.
+    fn rewrite<'a>(&'a self, _exchange: &'a mut Exchange) -> Flow<'a> {
+        Flow::Continue
+    }
+
     /// Runs before the upstream is contacted. May change the request, or answer in place of the upstream.
     fn access<'a>(&'a self, _exchange: &'a mut Exchange) -> Flow<'a> {
         Flow::Continue

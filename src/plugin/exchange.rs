@@ -18,6 +18,7 @@ use crate::{
     reply::{self, ErrorRequest, ErrorTemplates, ReplyPhase},
     request_head::{ClientHead, UpstreamRequest},
     request_id::RequestId,
+    uri::Scheme,
 };
 
 /// A response, of the gateway or of an upstream.
@@ -57,10 +58,44 @@ pub struct Exchange {
     pub consumer_per_step: ConsumerPerStep,
     /// The record of the upstream request, for plugins that log; `None` without such plugins, or if a plugin responded.
     pub upstream_record: Option<Arc<Mutex<UpstreamRecord>>>,
+    /// The destination that a plugin has chosen in place of the Service's.
+    pub chosen_destination: Option<Box<ChosenDestination>>,
+    /// The origin of its response, once there is one.
+    pub response_origin: ResponseOrigin,
     /// Values that plugins keep between the phases of the request.
     pub kept: Extensions,
     /// The client's fields with the changes, kept for [`Exchange::request_and_body`].
     edited: Option<Box<HeaderMap>>,
+}
+
+/// A destination that a plugin chooses in place of the Service's; timeouts, TLS settings and path stay the Service's.
+/// (Kong: "Plugin Development Kit", `kong.service`.)
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChosenDestination {
+    /// The peer; `None` for that of the Service.
+    pub peer: Option<ChosenPeer>,
+    /// The scheme; `None` for that of the Service.
+    pub scheme: Option<Scheme>,
+}
+
+/// A peer that a plugin chooses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChosenPeer {
+    /// A name or address, and a port.
+    Host(String, u16),
+    /// The Upstream with this name.
+    Upstream(String),
+}
+
+/// The origin of a response. (Kong: "Plugin Development Kit", `kong.response.get_source`.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseOrigin {
+    /// A plugin, or the router.
+    Plugin,
+    /// The gateway, as the upstream could not answer.
+    Gateway,
+    /// The upstream, with this status.
+    Upstream(StatusCode),
 }
 
 /// Client and arrival of a request.
@@ -101,6 +136,8 @@ impl Exchange {
             identity: None,
             consumer_per_step: ConsumerPerStep::default(),
             upstream_record: None,
+            chosen_destination: None,
+            response_origin: ResponseOrigin::Plugin,
             kept: Extensions::new(),
             edited: None,
         }

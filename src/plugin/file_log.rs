@@ -14,20 +14,20 @@ use bytes::Bytes;
 
 use super::{
     Plugin, PluginDef, PluginResult, PluginSetup, RequestRecord,
+    custom_fields::{self, CustomFields},
     delivery::{self, BatchSink, DeliveryQueue},
-    setting_checks, setting_values,
+    setting_values,
 };
 use crate::schema::{Field, FieldKind};
 
 /// Definition of the plugin.
-pub(super) const DEF: PluginDef = PluginDef::new("file-log", 9, FIELDS, compile)
-    .checks(&[setting_checks::rejects_lua_fields])
-    .per_consumer();
+pub(super) const DEF: PluginDef =
+    PluginDef::new("file-log", 9, FIELDS, compile).checks(custom_fields::CHECKS).per_consumer();
 
 const FIELDS: &[Field] = &[
     Field::new("path", FieldKind::String).required(),
     Field::new("reopen", FieldKind::Boolean).required().default("false"),
-    setting_checks::LUA_FIELDS,
+    custom_fields::FIELD,
 ];
 
 /// Entries are written almost at once, in large batches. A batch that cannot be written is dropped and logged.
@@ -42,7 +42,10 @@ const QUEUE: delivery::QueueSettings = delivery::QueueSettings {
     concurrent: false,
 };
 
-struct FileLog(DeliveryQueue<LogFile>);
+struct FileLog {
+    queue: DeliveryQueue<LogFile>,
+    fields: CustomFields,
+}
 
 /// A file that entries are appended to.
 struct LogFile {
@@ -51,14 +54,15 @@ struct LogFile {
     file: Arc<Mutex<Option<File>>>,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the contract lets plugins reject their settings")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let log_file = LogFile {
         path: setting_values::string(setup.config, "path").unwrap_or_default().into(),
         reopen: setting_values::boolean(setup.config, "reopen"),
         file: Arc::default(),
     };
-    Ok(Arc::new(FileLog(DeliveryQueue::new(log_file, QUEUE, &setup.resources.deliveries))))
+    let fields = CustomFields::compile(DEF.name, setup)?;
+    let queue = DeliveryQueue::new(log_file, QUEUE, &setup.resources.deliveries);
+    Ok(Arc::new(FileLog { queue, fields }))
 }
 
 impl Plugin for FileLog {
@@ -67,7 +71,7 @@ impl Plugin for FileLog {
     }
 
     fn log(&self, record: &RequestRecord) {
-        self.0.push(record.entry().clone());
+        self.queue.push(self.fields.entry(record));
     }
 }
 

@@ -11,7 +11,8 @@
 //! | `kong_names` | names of the plugins that Kong has |
 //! | `chain` | the plugins of one Route, in the order in which they run |
 //! | `exchange` | one request during the phases |
-//! | `record` | one finished request, for plugins that log |
+//! | `record`, `entry_edits` | one finished request, for plugins that log; changes of its log entry |
+//! | `custom_fields` | values of log entries that Lua computes |
 //! | `consumers`, `identity` | Consumers and their credentials; what authenticating plugins share |
 //! | `setting_checks`, `setting_values` | checks of settings that several plugins share; values of settings by name |
 //! | `transform_rules` | rules that both transformers share |
@@ -27,7 +28,9 @@ mod consumers;
 mod contract;
 mod correlation_id;
 mod cors;
+mod custom_fields;
 mod delivery;
+mod entry_edits;
 mod exchange;
 mod file_log;
 mod http_log;
@@ -67,7 +70,11 @@ pub use chain::{ChainStep, ConsumerOverrides, ConsumerPerStep, PluginChain};
 pub use consumers::{ConsumerHeaders, ConsumerRecord, Consumers, Credential, RequestIdentity};
 pub use contract::{CompilePlugin, DocumentFields, Flow, Plugin, PluginDef, PluginResult};
 pub use delivery::DeliveryTracker;
-pub use exchange::{EditedRequest, Exchange, HttpResponse, MatchedRoute, Origin};
+pub use entry_edits::{EditCondition, EntryEdit, EntryEdits};
+pub use exchange::{
+    ChosenDestination, ChosenPeer, EditedRequest, Exchange, HttpResponse, MatchedRoute, Origin,
+    ResponseOrigin,
+};
 pub use jwt::{JwtKey, KeyFault};
 #[cfg(feature = "lua")]
 pub use lua::LuaInterpreters;

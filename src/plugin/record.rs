@@ -13,7 +13,7 @@ use http::{
     header::{AUTHORIZATION, PROXY_AUTHORIZATION},
 };
 
-use super::{MatchedRoute, RequestIdentity};
+use super::{EntryEdit, EntryEdits, MatchedRoute, RequestIdentity};
 use crate::{
     document::{Mapping, Value},
     request_id::RequestId,
@@ -138,10 +138,30 @@ impl RequestRecord {
         (first + "\r\n\r\n".len() + lines.sum::<usize>()) as u64
     }
 
-    /// Its log entry: JSON in one line, without a line end. Built at the first call.
+    /// Its log entry: JSON in one line, without a line end. Built at the first call, with the changes of plugins until
+    /// then.
     #[must_use]
     pub fn entry(&self) -> &Bytes {
-        self.entry.get_or_init(|| Value::from(self.value()).to_json().into())
+        self.entry.get_or_init(|| match self.kept.get::<EntryEdits>().map(EntryEdits::all) {
+            Some(edits) if !edits.is_empty() => self.edited_entry(&edits),
+            _ => Value::from(self.value()).to_json().into(),
+        })
+    }
+
+    /// Its log entry with further changes.
+    #[must_use]
+    pub fn entry_with(&self, more: &[EntryEdit]) -> Bytes {
+        let mut edits = self.kept.get::<EntryEdits>().map(EntryEdits::all).unwrap_or_default();
+        edits.extend_from_slice(more);
+        self.edited_entry(&edits)
+    }
+
+    fn edited_entry(&self, edits: &[EntryEdit]) -> Bytes {
+        let mut entry = serde_json::Value::from(&Value::from(self.value()));
+        for edit in edits {
+            edit.apply(&mut entry);
+        }
+        entry.to_string().into()
     }
 
     fn value(&self) -> Mapping {

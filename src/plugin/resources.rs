@@ -19,6 +19,8 @@ pub struct Resources {
     pub counters: MemoryBudget,
     /// Stored responses.
     pub responses: ResponseCache,
+    /// Whether settings may hold Lua. (Kong: `untrusted_lua`.)
+    pub runs_lua: bool,
     /// Interpreters of Lua.
     #[cfg(feature = "lua")]
     pub lua: super::LuaInterpreters,
@@ -34,6 +36,7 @@ impl Default for Resources {
             buffers: BodyBuffers::default(),
             counters: MemoryBudget::new(64 << 20),
             responses: ResponseCache::default(),
+            runs_lua: true,
             #[cfg(feature = "lua")]
             lua: super::LuaInterpreters::default(),
             ipv6_prefix: 128,

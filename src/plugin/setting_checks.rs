@@ -34,18 +34,6 @@ pub(super) const STATUS_CODE: FieldRule = FieldRule::Between(100.0, 599.0);
 /// A list of strings.
 pub(super) const STRINGS: FieldKind = FieldKind::Array(&Field::item(FieldKind::String));
 
-/// The setting for log fields that Lua code computes.
-pub(super) const LUA_FIELDS: Field =
-    Field::new("custom_fields_by_lua", FieldKind::Map(&Field::item(FieldKind::String)));
-
-/// Rejects log fields that Lua code computes: there is no Lua interpreter.
-pub(super) fn rejects_lua_fields(config: &Value) -> Option<EntityFault> {
-    config.get(LUA_FIELDS.name)?.entries().next()?;
-    let message = "Lua is not part of mynah, so nothing can make these fields";
-    let help = "leave it out; what an entry tells is in docs/plugins.md";
-    Some(EntityFault::field(LUA_FIELDS.name, message).help(help))
-}
-
 /// Rejects settings in which all of these fields are absent, null or empty lists.
 pub(super) fn at_least_one(config: &Value, fields: &[&str]) -> Option<EntityFault> {
     let is_given = |field: &&str| {

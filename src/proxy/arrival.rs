@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Instant};
 
-use http::{HeaderValue, Method, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, header, request::Parts};
 
 use super::{ClientConnection, client_address::ClientAddress};
 use crate::{
@@ -14,18 +14,20 @@ use crate::{
     uri::Scheme,
 };
 
-/// The request for the router: as the client sent it, with its path in normal form.
+/// The request for the router: as the client sent it, with its path in normal form and the changes of plugins that run
+/// before the router. `fields` are those of the client with these changes.
 pub(super) fn router_request<'a>(
-    head: &'a ClientHead,
+    exchange: &'a Exchange,
+    fields: &'a HeaderMap,
     path: &'a [u8],
     connection: &'a ClientConnection,
 ) -> router::RouterRequest<'a> {
     router::RouterRequest {
-        method: head.method().as_str(),
-        host: head.field(header::HOST).map(HeaderValue::as_bytes),
+        method: exchange.upstream_method().as_str(),
+        host: fields.get(header::HOST).map(HeaderValue::as_bytes),
         path,
-        query: head.query(),
-        headers: head.fields(),
+        query: exchange.upstream_query(),
+        headers: fields,
         scheme: Scheme::from_tls(connection.tls.is_some()),
         sni: connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
         source: connection.peer,

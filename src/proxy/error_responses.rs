@@ -7,10 +7,17 @@ use http::{
     header::{CONNECTION, RETRY_AFTER},
 };
 
-use super::{ClientConnection, Proxy, RequestArrival, RequestLog, bounds::FIELDS_TOO_LARGE, malformed};
+use super::{
+    ClientConnection, Proxy, RequestArrival, RequestLog,
+    bounds::FIELDS_TOO_LARGE,
+    headers::{cached_headers, produced_headers},
+    log_values::milliseconds,
+    malformed,
+};
 use crate::{
     access_log::RouteFields,
     body::{Body, BodyError},
+    plugin::{Exchange, ServedFromCache},
     reply::{self, ErrorFormat, ErrorRequest, ReplyPhase, default_message},
     request_id::RequestId,
     settings::ErrorType,
@@ -38,6 +45,26 @@ pub const fn error_format(error_type: ErrorType) -> ErrorFormat {
 }
 
 impl Proxy {
+    /// Adds the header fields of responses that the gateway produces.
+    pub(super) fn add_produced_headers(
+        &self,
+        mut response: Response<Body>,
+        started: Instant,
+        id: &RequestId,
+    ) -> Response<Body> {
+        let is_cached = response.extensions().get::<ServedFromCache>().is_some();
+        let add = if is_cached { cached_headers } else { produced_headers };
+        add(response.headers_mut(), milliseconds(started.elapsed()), &id.to_header(), self.tokens);
+        response
+    }
+
+    /// The response in place of one that the client cannot get.
+    pub(super) fn bad_gateway(&self, exchange: &Exchange) -> Response<Body> {
+        let (phase, status) = (ReplyPhase::Proxy(self.error_format), StatusCode::BAD_GATEWAY);
+        let error = reply::error(&exchange.error_request(), phase, status, None, &exchange.request_id);
+        self.add_produced_headers(error, exchange.started, &exchange.request_id)
+    }
+
     /// The response to a request that is malformed or exceeds a bound.
     pub(super) fn refuse(&self, request: &Request<Body>, id: &RequestId) -> Option<Response<Body>> {
         let status = match malformed::check(request) {

@@ -143,7 +143,7 @@ impl Proxy {
         if explanation.answer.is_some() {
             return explanation;
         }
-        let routed = router_request(exchange.head(), &path, &connection);
+        let routed = router_request(&exchange, exchange.head().fields(), &path, &connection);
         explanation.routes = matching_routes(&snapshot.candidates(&routed), snapshot, &path);
         let Some((found, route, step)) = snapshot.find(&routed) else {
             explanation.plugins = planned_plugins(snapshot.global());

@@ -65,7 +65,7 @@ use self::{
     bounds::RequestBounds,
     client_address::{ClientAddress, RealIp},
     error_responses::{NO_ROUTE, NO_SERVICE},
-    headers::{HeaderTokens, add_fields, cached_headers, produced_headers},
+    headers::{HeaderTokens, add_fields},
     log_values::{entity_label, milliseconds},
     request_body::BodyLimits,
     request_context::RequestContext,
@@ -76,12 +76,12 @@ use crate::{
     body::{Body, BodyBuffers},
     dns::DnsResolver,
     entity::Route,
-    plugin::{Exchange, PluginChain, ServedFromCache},
-    reply::{self, ErrorFormat, ErrorTemplates, ReplyPhase},
+    plugin::{Exchange, PluginChain, ResponseOrigin},
+    reply::{self, ErrorFormat, ErrorTemplates},
     request_id::RequestId,
     router::MatchFlavor,
     settings::{AddedField, PortMaps, RouterFlavor, Settings},
-    snapshot::{Destination, LiveSnapshot, RouteStep},
+    snapshot::{Destination, LiveSnapshot},
     supervise::catch_future_panic,
     upstream::{ConnectionPool, PoolSettings, ResponseHeadBounds},
     uri::normalize_path,
@@ -262,7 +262,16 @@ impl Proxy {
         let snapshot = self.live.current();
         let path = normalize_path(request.uri().path().as_bytes()).into_owned();
         let mut context = self.new_context(request, &path, snapshot.global(), connection, *arrival);
-        let found = snapshot.find(&router_request(context.head(), &path, connection));
+        let chain = snapshot.global();
+        if chain.rewrites()
+            && let Some(response) = chain.rewrite(&mut context).await
+        {
+            return self.finish(RequestOutcome::Produced(response), None, context, log);
+        }
+        let found = {
+            let fields = context.edited_fields();
+            snapshot.find(&router_request(&context, &fields, &path, connection))
+        };
         let Some((found, route, step)) = found else {
             let response = context.error(StatusCode::NOT_FOUND, NO_ROUTE);
             return self.finish(RequestOutcome::Produced(response), None, context, log);
@@ -283,9 +292,16 @@ impl Proxy {
             return self.finish(RequestOutcome::Produced(response), None, context, log);
         }
         context.enter_chain(&step.chain);
+        let chosen;
+        let mut destination = step.destination.as_deref();
         let outcome = if let Some(response) = step.chain.access(&mut context).await {
             RequestOutcome::Produced(response)
         } else {
+            context.response_origin = ResponseOrigin::Gateway;
+            if let Some((choice, given)) = context.chosen_destination.take().zip(destination) {
+                chosen = given.replaced(&choice, &snapshot);
+                destination = chosen.as_deref();
+            }
             let route_context = forward::RouteContext {
                 path: &path,
                 prefix: found.prefix,
@@ -295,9 +311,10 @@ impl Proxy {
             };
             // Boxed: otherwise the future of every request would have the size of this one, also where a plugin
             // answers.
-            Box::pin(self.serve(&mut context, route, step, &route_context)).await
+            let to = (destination, step.chain.logs());
+            Box::pin(self.serve(&mut context, route, to, &route_context)).await
         };
-        self.finish(outcome, step.destination.as_deref(), context, log)
+        self.finish(outcome, destination, context, log)
     }
 
     /// The context of a request, with the chain of global plugins.
@@ -320,18 +337,18 @@ impl Proxy {
         RequestContext::new(exchange, chain, connection, &self.port_maps)
     }
 
-    /// Answers a request that no plugin has answered.
+    /// Answers a request that no plugin has answered; a plugin may log it.
     async fn serve(
         &self,
         exchange: &mut Exchange,
         route: &Route,
-        step: &RouteStep,
+        (destination, is_logged): (Option<&Destination>, bool),
         route_context: &forward::RouteContext<'_>,
     ) -> RequestOutcome {
-        match &step.destination {
+        match destination {
             _ if is_for_gateway(exchange.head()) => RequestOutcome::Produced(reply::empty(StatusCode::OK)),
             Some(destination) => {
-                exchange.upstream_record = step.chain.logs().then(Arc::default);
+                exchange.upstream_record = is_logged.then(Arc::default);
                 self.forward(exchange, route, destination, route_context).await
             }
             None => RequestOutcome::Produced(exchange.error(StatusCode::SERVICE_UNAVAILABLE, NO_SERVICE)),
@@ -350,6 +367,9 @@ impl Proxy {
         let exchange = &mut *context;
         let (mut response, timing) = match outcome {
             RequestOutcome::Proxied(mut response, timing) => {
+                if timing.has_response {
+                    exchange.response_origin = ResponseOrigin::Upstream(response.status());
+                }
                 chain.header_filter(exchange, &mut response);
                 (response, Some(timing))
             }
@@ -359,15 +379,7 @@ impl Proxy {
             }
         };
         if extended_connect::falsely_accepts(&exchange.extensions, &response) {
-            let phase = ReplyPhase::Proxy(self.error_format);
-            let error = reply::error(
-                &exchange.error_request(),
-                phase,
-                StatusCode::BAD_GATEWAY,
-                None,
-                &exchange.request_id,
-            );
-            response = self.add_produced_headers(error, exchange.started, &exchange.request_id);
+            response = self.bad_gateway(exchange);
         }
         let logs_routes = self.access_log.as_ref().is_some_and(|log| log.logs_routes());
         let matched = exchange.matched.as_deref().filter(|_| logs_routes);
@@ -382,19 +394,6 @@ impl Proxy {
         log.record_response(&response, fields);
         log.record_metrics(&response, exchange, timing);
         log.plugin_log = context.close(Some(&response));
-        response
-    }
-
-    /// Adds the header fields of responses that the gateway produces.
-    fn add_produced_headers(
-        &self,
-        mut response: Response<Body>,
-        started: Instant,
-        id: &RequestId,
-    ) -> Response<Body> {
-        let is_cached = response.extensions().get::<ServedFromCache>().is_some();
-        let add = if is_cached { cached_headers } else { produced_headers };
-        add(response.headers_mut(), milliseconds(started.elapsed()), &id.to_header(), self.tokens);
         response
     }
 }

@@ -92,6 +92,22 @@ impl SettingWord for RouteMatchCalculation {
     const WORDS: &'static [(&'static str, Self)] = &[("original", Self::Original), ("strict", Self::Strict)];
 }
 
+/// What becomes of Lua in a configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UntrustedLua {
+    /// It is refused.
+    Off,
+    /// It runs in a sandbox.
+    Sandbox,
+    /// Kong runs it without a sandbox; here it runs in one, too.
+    On,
+}
+
+impl SettingWord for UntrustedLua {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("on", Self::On), ("off", Self::Off), ("sandbox", Self::Sandbox)];
+}
+
 /// The media type of an error body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorType {

@@ -9,7 +9,7 @@ use std::{
 use super::{
     AccessLogFormat, AccessLogTarget, DnsSettings, ErrorTemplateFiles, ErrorType, HeaderBuffers, Listener,
     ListenerTls, LogLevel, PluginSelection, PortMaps, RealIpHeader, ResponseHeaders, RouteMatchCalculation,
-    RouterFlavor, Settings, TrustedIps,
+    RouterFlavor, Settings, TrustedIps, UntrustedLua,
 };
 
 impl Default for Settings {
@@ -82,6 +82,9 @@ impl Default for Settings {
             router_flavor: RouterFlavor::TraditionalCompatible,
             route_match_calculation: RouteMatchCalculation::Original,
             plugins: PluginSelection::default(),
+            untrusted_lua: UntrustedLua::Sandbox,
+            untrusted_lua_requires: Vec::new(),
+            untrusted_lua_environment: Vec::new(),
             worker_user: None,
             worker_threads: None,
         }

@@ -126,7 +126,11 @@ const DIRECTIVES: &[Guard] = &[
     guard(Exact("deniedurl"), always, "remove it: there is no web application firewall"),
     guard(Exact("checkrule"), always, "remove it: there is no web application firewall"),
     guard(Family("js_"), always, "remove it: there is no JavaScript, and code may restrict access"),
-    guard(Contains("_by_lua"), always, "remove it: there is no Lua, and code may restrict access"),
+    guard(
+        Contains("_by_lua"),
+        always,
+        "remove it, and use the plugin pre-function: Lua of nginx is not run, and may restrict access",
+    ),
     guard(Exact("include"), always, "remove it: files of nginx are not read, and may restrict access"),
     guard(
         Exact("underscores_in_headers"),

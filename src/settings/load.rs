@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::{
-    LogTemplate, Settings, SettingsError, client_certificates,
+    LogTemplate, Settings, SettingsError, UntrustedLua, client_certificates,
     error::{SettingFault, SettingOrigin},
     layers::SettingLayers,
     rows, tls,
@@ -66,6 +66,7 @@ fn check(mut layers: SettingLayers) -> Result<LoadedSettings, SettingsError> {
     }
     settings.proxy_log_template = log_template(&mut layers, "proxy_access_log", &settings);
     settings.admin_log_template = log_template(&mut layers, "admin_access_log", &settings);
+    layers.warnings.extend(sandbox_warnings(&settings));
     Ok(LoadedSettings { settings, warnings: layers.warnings })
 }
 
@@ -88,6 +89,37 @@ fn log_template(layers: &mut SettingLayers, name: &str, settings: &Settings) -> 
             defined
         }
     }
+}
+
+/// Modules that snippets of Lua can load.
+const LUA_MODULES: &[&str] = &["bit", "cjson", "cjson.safe", "table.clear", "table.new"];
+
+/// Global names of Kong's sandbox and of this one.
+const LUA_GLOBALS: &[&str] = &["kong", "ngx", "os.clock", "os.date", "os.difftime", "os.time"];
+
+/// Warnings about settings that ask for more than the sandbox of Lua has.
+fn sandbox_warnings(settings: &Settings) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if settings.untrusted_lua == UntrustedLua::On {
+        warnings.push("untrusted_lua is on, but Lua runs in the sandbox all the same".to_owned());
+    }
+    let missing = |given: &[String], known: &[&str]| {
+        let missing = given.iter().map(String::as_str).filter(|name| !known.contains(name));
+        missing.collect::<Vec<_>>().join(", ")
+    };
+    let modules = missing(&settings.untrusted_lua_requires, LUA_MODULES);
+    if !modules.is_empty() {
+        warnings.push(format!(
+            "untrusted_lua_sandbox_requires names modules that are not here: {modules}; a snippet that loads one fails"
+        ));
+    }
+    let globals = missing(&settings.untrusted_lua_environment, LUA_GLOBALS);
+    if !globals.is_empty() {
+        warnings.push(format!(
+            "untrusted_lua_sandbox_environment names what the sandbox does not have: {globals}; a snippet that uses it fails"
+        ));
+    }
+    warnings
 }
 
 /// Reads every given setting; the others keep their defaults.
@@ -269,6 +301,21 @@ mod tests {
             assert_eq!(warnings, [""; 0]);
             assert_eq!(settings.proxy_log_template.map(|template| template.name).as_deref(), expected);
         }
+    }
+
+    #[test]
+    fn what_the_sandbox_of_lua_does_not_have_is_warned_about() {
+        check_warnings("untrusted_lua = sandbox", "KONG_UNTRUSTED_LUA_SANDBOX_REQUIRES=cjson, bit", &[]);
+        check_warnings(
+            "untrusted_lua = on",
+            "KONG_UNTRUSTED_LUA_SANDBOX_REQUIRES=cjson,resty.http\nKONG_UNTRUSTED_LUA_SANDBOX_ENVIRONMENT=kong,io",
+            &[
+                "untrusted_lua is on, but Lua runs in the sandbox all the same",
+                "untrusted_lua_sandbox_requires names modules that are not here: resty.http; a snippet that loads one \
+                 fails",
+                "untrusted_lua_sandbox_environment names what the sandbox does not have: io; a snippet that uses it fails",
+            ],
+        );
     }
 
     #[test]

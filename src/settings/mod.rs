@@ -41,7 +41,7 @@ pub use added_fields::AddedField;
 pub use admin::{AdminToken, AllowedHost};
 pub use choice::{
     AccessLogFormat, AccessLogTarget, ErrorTemplateFiles, ErrorType, LogLevel, PluginSelection, RealIpHeader,
-    RouteMatchCalculation, RouterFlavor,
+    RouteMatchCalculation, RouterFlavor, UntrustedLua,
 };
 pub use client_certificates::{ClientCertificates, VerifyClient};
 pub use directive::HeaderBuffers;
@@ -192,6 +192,12 @@ pub struct Settings {
     pub route_match_calculation: RouteMatchCalculation,
     /// `plugins`.
     pub plugins: PluginSelection,
+    /// `untrusted_lua`.
+    pub untrusted_lua: UntrustedLua,
+    /// `untrusted_lua_sandbox_requires`: modules that snippets may load. Those that are here may always be loaded.
+    pub untrusted_lua_requires: Vec<String>,
+    /// `untrusted_lua_sandbox_environment`: global names for snippets. Those that are here are always there.
+    pub untrusted_lua_environment: Vec<String>,
     /// `nginx_main_user`; none if unset.
     pub worker_user: Option<String>,
     /// `nginx_worker_processes`; none for `auto`.

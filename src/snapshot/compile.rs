@@ -19,11 +19,12 @@ use super::{
 use crate::{
     config::{Config, ConfigOrigin, EMPTY_HASH},
     diag::Diagnostic,
-    entity::{self, Entities, PluginEntity, Route, RouteIndex, Upstream},
+    entity::{self, Entities, PluginEntity, PluginScope, Route, RouteIndex, Upstream},
     file_read::FileReader,
     metrics::MetricGroups,
     plugin::{
-        self, BundledPlugins, Consumers, EnabledPlugins, MatchedRoute, PluginChain, PluginSetup, Resources,
+        self, BundledPlugins, Consumers, EnabledPlugins, MatchedRoute, Plugin, PluginChain, PluginSetup,
+        Resources,
     },
     router::{self, MatchFlavor, Router},
     tls::CertificateTable,
@@ -236,6 +237,7 @@ impl SnapshotCompiler {
                 Ok(compiled) => {
                     warnings.extend(compiled.warnings.iter().cloned());
                     warnings.extend(unreachable_plugin(entry, &*compiled.plugin, &entities.routes));
+                    warnings.extend(check_rewrite(entry, &*compiled.plugin));
                     files.extend(compiled.files.iter().map(|(path, _)| path.clone()));
                     instances.add(entry.scope, def, compiled.plugin.clone());
                     plugins.insert(entry.id, ReusablePlugin { entity: entry.clone(), compiled });
@@ -299,6 +301,18 @@ impl SnapshotCompiler {
         self.referenced_files.extend(files.borrow().iter().map(|(path, _)| path.clone()));
         Ok(CompiledPlugin { plugin: plugin?, files: files.into_inner(), warnings: warnings.into_inner() })
     }
+}
+
+/// A warning about a phase before the router in an instance that is not global: the router decides which these are.
+fn check_rewrite(entry: &PluginEntity, plugin: &dyn Plugin) -> Option<Diagnostic> {
+    let PluginScope { route, service, consumer } = entry.scope;
+    let is_global = route.is_none() && service.is_none() && consumer.is_none();
+    (plugin.rewrites() && !is_global).then(|| {
+        let at = entry.at.key(entity::plugin::CONFIG.name).key("rewrite");
+        let message =
+            "this is not run: the phase rewrite comes before the router, and runs in global plugins alone";
+        Diagnostic::warning(at, message).help("write it at `access`, or move the plugin to the top level")
+    })
 }
 
 /// Splits diagnostics into errors and warnings.

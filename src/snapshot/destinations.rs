@@ -9,6 +9,7 @@ use super::{Destination, Snapshot};
 use crate::{
     balancer::Balancer,
     entity::{Entities, Service},
+    plugin::{ChosenDestination, ChosenPeer},
     upstream::{TlsSettings, UpstreamOrigin, UpstreamTimeouts},
     uri::Scheme,
 };
@@ -61,6 +62,37 @@ fn new_destination(
         host: balancer.first_host(tls).unwrap_or_else(|| HeaderValue::from_static("")),
         balancer,
         path: service.path.clone().unwrap_or_else(|| "/".to_owned()),
+    }
+}
+
+impl Destination {
+    /// The destination that a plugin has chosen in place of this one; `None`, with a line in the log, if it is an Upstream
+    /// that does not exist.
+    #[must_use]
+    pub fn replaced(&self, chosen: &ChosenDestination, snapshot: &Snapshot) -> Option<Box<Self>> {
+        let (host, port, balancer) = match &chosen.peer {
+            None => (self.origin.host(), self.origin.port(), self.balancer.clone()),
+            Some(ChosenPeer::Host(host, port)) => {
+                (host.as_str(), *port, Arc::new(Balancer::of_host(host, *port)))
+            }
+            Some(ChosenPeer::Upstream(name)) => {
+                let index = snapshot.entities.upstreams.iter().position(|upstream| upstream.name == *name);
+                let Some(index) = index else {
+                    tracing::error!("a plugin chose the Upstream '{name}', which does not exist");
+                    return None;
+                };
+                (name.as_str(), self.origin.port(), snapshot.balancers.get(index)?.clone())
+            }
+        };
+        let origin = match chosen.scheme {
+            None => self.origin.at(host, port),
+            Some(Scheme::Http) => UpstreamOrigin::http(host, port),
+            Some(Scheme::Https) => UpstreamOrigin::https(host, port, host, self.tls.clone()),
+        };
+        let tls = chosen.scheme.map_or_else(|| self.origin.is_tls(), |scheme| scheme == Scheme::Https);
+        let host = balancer.first_host(tls).unwrap_or_else(|| HeaderValue::from_static(""));
+        let (limits, path) = (self.limits, self.path.clone());
+        Some(Box::new(Self { origin, tls: self.tls.clone(), balancer, limits, host, path }))
     }
 }
 

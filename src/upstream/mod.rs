@@ -102,6 +102,16 @@ impl UpstreamOrigin {
         self
     }
 
+    /// The same protocol towards another host and port; with TLS, under the name of that host.
+    #[must_use]
+    pub fn at(&self, host: &str, port: u16) -> Self {
+        let mut protocol = self.protocol.clone();
+        if let UpstreamProtocol::Https(tls) = &mut protocol {
+            tls.server_name = ServerName::try_from(host.to_owned()).ok();
+        }
+        Self { host: host.into(), port, protocol }
+    }
+
     /// Whether the protocol is HTTP/2, in which requests share connections.
     const fn is_http2(&self) -> bool {
         match &self.protocol {

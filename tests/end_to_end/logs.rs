@@ -201,8 +201,6 @@ fn the_end_does_not_wait_for_ever() {
 fn settings_that_cannot_be_kept_are_errors() {
     let check = |plugin: &str| Setup::with(&config("127.0.0.1:9", plugin)).call(&["check", "kong.yaml"]);
     check("- name: file-log\n").is_refusal("required field missing");
-    check("- name: file-log\n  config: {path: a, custom_fields_by_lua: {a: return 1}}\n")
-        .is_refusal("Lua is not part of mynah");
     check("- name: http-log\n  config: {http_endpoint: 'ftp://a/'}\n")
         .is_refusal("its scheme is neither http nor https");
     let noted = check("- name: http-log\n  config: {http_endpoint: 'http://a/', queue_size: 5}\n");

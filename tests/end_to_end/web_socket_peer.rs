@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Mutex},
 };
 
@@ -168,7 +168,15 @@ pub(crate) struct Echo {
 
 impl Echo {
     pub(crate) fn start(tls: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listen(TcpListener::bind("127.0.0.1:0").unwrap(), tls)
+    }
+
+    /// One without TLS at this address.
+    pub(crate) fn start_at(address: SocketAddr) -> Self {
+        Self::listen(TcpListener::bind(address).unwrap(), false)
+    }
+
+    fn listen(listener: TcpListener, tls: bool) -> Self {
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::<Mutex<Vec<String>>>::default();
         let config = tls.then(config);

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use self::endpoint::LogEndpoint;
 use super::{
     Plugin, PluginDef, PluginResult, PluginSetup, RequestRecord,
+    custom_fields::{self, CustomFields},
     delivery::{BatchSink, DeliveryQueue},
     setting_values,
 };
@@ -25,9 +26,12 @@ use crate::{
 
 /// Definition of the plugin.
 pub(super) const DEF: PluginDef =
-    PluginDef::new("http-log", 12, settings::FIELDS, compile).checks(settings::CHECKS).per_consumer();
+    PluginDef::new("http-log", 12, settings::FIELDS, compile).checks(custom_fields::CHECKS).per_consumer();
 
-struct HttpLog(DeliveryQueue<LogServer>);
+struct HttpLog {
+    queue: DeliveryQueue<LogServer>,
+    fields: CustomFields,
+}
 
 /// A log without an endpoint: the setting refers to a variable or vault that is empty.
 struct DisabledLog;
@@ -73,7 +77,9 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
         pool: ConnectionPool::new(pool),
         sends_single_entries: queue.max_batch_size == 1,
     };
-    Ok(Arc::new(HttpLog(DeliveryQueue::new(server, queue, &setup.resources.deliveries))))
+    let fields = CustomFields::compile(DEF.name, setup)?;
+    let queue = DeliveryQueue::new(server, queue, &setup.resources.deliveries);
+    Ok(Arc::new(HttpLog { queue, fields }))
 }
 
 /// The header fields of each request to the server.
@@ -104,7 +110,7 @@ impl Plugin for HttpLog {
     }
 
     fn log(&self, record: &RequestRecord) {
-        self.0.push(record.entry().clone());
+        self.queue.push(self.fields.entry(record));
     }
 }
 

@@ -6,12 +6,9 @@ use super::{duration, endpoint::LogEndpoint};
 use crate::{
     diag::Diagnostic,
     document::Value,
-    plugin::{PluginSetup, delivery, setting_checks},
-    schema::{EntityFault, Field, FieldKind, FieldRule},
+    plugin::{PluginSetup, custom_fields, delivery},
+    schema::{Field, FieldKind, FieldRule},
 };
-
-/// Checks across several settings.
-pub(super) const CHECKS: &[fn(&Value) -> Option<EntityFault>] = &[setting_checks::rejects_lua_fields];
 
 const METHODS: &[&str] = &["POST", "PUT", "PATCH"];
 const TYPES: &[&str] = &["application/json", "application/json; charset=utf-8"];
@@ -31,7 +28,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("keepalive", FieldKind::Number).default("60000"),
     Field::new("headers", HEADERS),
     Field::new("queue", FieldKind::Record(QUEUE)),
-    setting_checks::LUA_FIELDS,
+    custom_fields::FIELD,
     Field::new("retry_count", FieldKind::Integer),
     Field::new("queue_size", FieldKind::Integer),
     Field::new("flush_timeout", FieldKind::Number),

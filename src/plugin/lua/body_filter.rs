@@ -7,12 +7,12 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::Frame;
 
 use super::{
     BodySnippets,
     call::{FinishedRequest, LuaCall, Phase, RequestState, Stop},
-    log_error,
 };
 use crate::{
     body::{Body, BodyError},
@@ -24,6 +24,8 @@ pub(super) struct FilteredBody {
     snippets: Arc<BodySnippets>,
     /// The call of the next piece.
     call: Option<LuaCall>,
+    /// Trailers, which follow the last piece.
+    trailers: Option<HeaderMap>,
     ended: bool,
 }
 
@@ -39,21 +41,13 @@ impl FilteredBody {
         let mut head = HttpResponse::new(Body::Empty);
         *head.status_mut() = response.status();
         head.headers_mut().clone_from(response.headers());
-        let call = LuaCall {
-            phase: Phase::BodyFilter,
-            plugin: snippets.number,
-            plugin_name: snippets.name,
-            state,
-            exchange: None,
-            request_body: None,
-            response: Some(head),
-            from_upstream: false,
-            finished: Some(FinishedRequest::of_exchange(exchange)),
-            printed: None,
-            stop: None,
-        };
-        *response.body_mut() =
-            Body::boxed(Self { body, snippets: snippets.clone(), call: Some(call), ended: false });
+        let mut call = LuaCall::new(Phase::BodyFilter, snippets.owner.clone(), state);
+        call.response = Some(head);
+        call.source = exchange.response_origin;
+        call.finished = Some(FinishedRequest::of_exchange(exchange));
+        let snippets = snippets.clone();
+        let filtered = Self { body, snippets, call: Some(call), trailers: None, ended: false };
+        *response.body_mut() = Body::boxed(filtered);
     }
 
     fn filter(&mut self, piece: &[u8], last: bool) -> Result<Bytes, BodyError> {
@@ -63,7 +57,7 @@ impl FilteredBody {
             let (mut call, result) = self.snippets.interpreters.filter_body(snippet, call, &piece, last);
             let stop = call.stop.take();
             let error = match (stop, result) {
-                (Some(Stop::OverBudget), _) => "its budget is used up".to_owned(),
+                (Some(Stop::OverBudget), _) => snippet.over_budget(),
                 (_, Ok(changed)) => {
                     piece = changed.unwrap_or_default();
                     self.call = Some(call);
@@ -71,7 +65,7 @@ impl FilteredBody {
                 }
                 (_, Err(error)) => error.to_string(),
             };
-            log_error(self.snippets.name, &self.snippets.place, &error);
+            self.snippets.owner.log_error(snippet, &error);
             return Err(BodyError::Source("a snippet of the phase body_filter failed".into()));
         }
         Ok(piece.into())
@@ -88,7 +82,7 @@ impl http_body::Body for FilteredBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         loop {
             if self.ended {
-                return Poll::Ready(None);
+                return Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
             }
             let frame = match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Pending => return Poll::Pending,
@@ -98,7 +92,8 @@ impl http_body::Body for FilteredBody {
             let filtered = match frame.map(Frame::into_data) {
                 Some(Ok(piece)) => self.filter(&piece, false),
                 // Trailers are not shown to snippets, and end the body.
-                Some(Err(_)) | None => {
+                end => {
+                    self.trailers = end.and_then(Result::err).and_then(|frame| frame.into_trailers().ok());
                     self.ended = true;
                     self.filter(b"", true)
                 }

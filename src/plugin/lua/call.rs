@@ -6,11 +6,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use mlua::{AppDataRefMut, Error, Lua, Result, Table};
 
-use crate::plugin::{Exchange, HttpResponse, RequestRecord};
+use super::snippet_owner::SnippetOwner;
+use crate::plugin::{EntryEdits, Exchange, HttpResponse, RequestRecord, ResponseOrigin};
 
 /// Phases of a request in which snippets run. (Kong: "Plugin development", implementing custom logic.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Before the router.
+    Rewrite,
     /// Before the upstream is contacted.
     Access,
     /// When the head of the response is known.
@@ -25,11 +28,17 @@ impl Phase {
     /// The name in the settings, and in messages.
     pub(super) const fn name(self) -> &'static str {
         match self {
+            Self::Rewrite => "rewrite",
             Self::Access => "access",
             Self::HeaderFilter => "header_filter",
             Self::BodyFilter => "body_filter",
             Self::Log => "log",
         }
+    }
+
+    /// Whether the request can still be changed and answered.
+    pub(super) const fn is_before_response(self) -> bool {
+        matches!(self, Self::Rewrite | Self::Access)
     }
 }
 
@@ -39,13 +48,13 @@ pub(super) enum Stop {
     Respond(Box<HttpResponse>),
     /// It ends its phase and lets the request go on (`ngx.exit(ngx.OK)`).
     Continue,
-    /// It used up its budget of instructions.
+    /// It used up its budget of instructions, or of steps of patterns.
     OverBudget,
 }
 
 /// State of a request that its phases share: the tables of `kong.ctx`, and changes of a response that is not made yet.
 #[derive(Clone, Default)]
-pub(super) struct RequestState(Arc<Mutex<RequestStateInner>>);
+pub(super) struct RequestState(Arc<Mutex<RequestStateInner>>, EntryEdits);
 
 #[derive(Default)]
 struct RequestStateInner {
@@ -83,7 +92,13 @@ impl RequestState {
         }
         let state = Self::default();
         exchange.kept.insert(state.clone());
+        exchange.kept.insert(state.1.clone());
         state
+    }
+
+    /// The changes of the request's log entry.
+    pub(super) const fn entry_edits(&self) -> &EntryEdits {
+        &self.1
     }
 
     fn with<T>(&self, read: impl FnOnce(&mut RequestStateInner) -> T) -> T {
@@ -113,7 +128,7 @@ impl RequestState {
     }
 
     /// `kong.ctx.plugin`, of the plugin with this number.
-    pub(super) fn of_plugin(&self, plugin: u64, lua: &Lua) -> Result<Table> {
+    fn of_plugin(&self, plugin: u64, lua: &Lua) -> Result<Table> {
         let known = self.with(|state| {
             state.per_plugin.iter().find(|(number, _)| *number == plugin).map(|(_, table)| table.clone())
         });
@@ -151,8 +166,8 @@ pub(super) struct FinishedRequest {
     pub(super) id: String,
     pub(super) status: u16,
     pub(super) response_fields: HeaderMap,
-    /// The entry of a log, JSON.
-    pub(super) entry: Bytes,
+    /// The entry of a log, JSON; `None` unless a snippet reads it.
+    pub(super) entry: Option<Bytes>,
 }
 
 impl FinishedRequest {
@@ -167,11 +182,11 @@ impl FinishedRequest {
             id: exchange.request_id.to_string(),
             status: 0,
             response_fields: HeaderMap::new(),
-            entry: Bytes::new(),
+            entry: None,
         }
     }
 
-    pub(super) fn of_record(record: &RequestRecord) -> Self {
+    pub(super) fn of_record(record: &RequestRecord, reads_entry: bool) -> Self {
         let answer = record.response.as_ref();
         Self {
             method: record.method.clone(),
@@ -182,18 +197,23 @@ impl FinishedRequest {
             id: record.id.to_string(),
             status: answer.map_or(0, |answer| answer.status),
             response_fields: answer.map(|answer| answer.fields.clone()).unwrap_or_default(),
-            entry: record.entry().clone(),
+            entry: reads_entry.then(|| record.entry_with(&[])),
         }
+    }
+}
+
+/// The origin of the response to a finished request.
+pub(super) fn source_of(record: &RequestRecord) -> ResponseOrigin {
+    match &record.upstream {
+        None => ResponseOrigin::Plugin,
+        Some(sent) => sent.status.map_or(ResponseOrigin::Gateway, ResponseOrigin::Upstream),
     }
 }
 
 /// One call, kept in the interpreter while it runs.
 pub(super) struct LuaCall {
     pub(super) phase: Phase,
-    /// Number of the plugin whose snippet runs, for `kong.ctx.plugin`.
-    pub(super) plugin: u64,
-    /// Name of the plugin, for the log.
-    pub(super) plugin_name: &'static str,
+    pub(super) owner: SnippetOwner,
     pub(super) state: RequestState,
     /// The request; none in the phase `log`.
     pub(super) exchange: Option<Exchange>,
@@ -201,8 +221,8 @@ pub(super) struct LuaCall {
     pub(super) request_body: Option<Bytes>,
     /// The response, in the phase `header_filter`; the head of it in `body_filter`.
     pub(super) response: Option<HttpResponse>,
-    /// Whether an upstream made the response.
-    pub(super) from_upstream: bool,
+    /// The origin of the response.
+    pub(super) source: ResponseOrigin,
     /// The finished request, in the phase `log`.
     pub(super) finished: Option<FinishedRequest>,
     /// What `ngx.print` and `ngx.status` have put together.
@@ -225,6 +245,26 @@ pub(super) fn current(lua: &Lua) -> Result<AppDataRefMut<'_, LuaCall>> {
 }
 
 impl LuaCall {
+    pub(super) const fn new(phase: Phase, owner: SnippetOwner, state: RequestState) -> Self {
+        Self {
+            phase,
+            owner,
+            state,
+            exchange: None,
+            request_body: None,
+            response: None,
+            source: ResponseOrigin::Plugin,
+            finished: None,
+            printed: None,
+            stop: None,
+        }
+    }
+
+    /// `kong.ctx.plugin`.
+    pub(super) fn plugin_context(&self, lua: &Lua) -> Result<Table> {
+        self.state.of_plugin(self.owner.number(), lua)
+    }
+
     /// The request.
     ///
     /// # Errors
@@ -236,11 +276,13 @@ impl LuaCall {
             .ok_or_else(|| Error::runtime(format!("function cannot be called in {phase} phase")))
     }
 
-    /// The request, in the phase `access` alone: later changes would change nothing.
+    /// The request, before there is a response: later changes would change nothing.
     pub(super) fn request_to_change(&mut self) -> Result<&mut Exchange> {
-        if self.phase != Phase::Access {
-            let message =
-                format!("function cannot be called in {} phase (only in: access)", self.phase.name());
+        if !self.phase.is_before_response() {
+            let message = format!(
+                "function cannot be called in {} phase (only in: rewrite, access)",
+                self.phase.name()
+            );
             return Err(Error::runtime(message));
         }
         self.exchange()
@@ -313,7 +355,7 @@ impl LuaCall {
     pub(super) fn change_response(&mut self, change: ResponseField) -> Result<()> {
         match (&mut self.response, self.phase) {
             (Some(response), Phase::HeaderFilter) => change.apply(response.headers_mut()),
-            (None, Phase::Access) => self.state.change_response(change),
+            (None, phase) if phase.is_before_response() => self.state.change_response(change),
             _ => return Err(self.too_late()),
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use mlua::{Error, Lua, Result, Table, Value};
 
 use super::{api::add, call::current, json};
+use crate::plugin::{EditCondition, EntryEdit};
 
 /// The version of Kong whose functions these are.
 const KONG_VERSION: (&str, u32) = ("3.9.3", 3_009_003);
@@ -84,13 +85,7 @@ fn add_context(host: &Table, lua: &Lua) -> Result<()> {
         let state = current(lua)?.state.clone();
         state.shared(lua)
     })?;
-    add(host, lua, "plugin_context", |lua, ()| {
-        let (state, plugin) = {
-            let call = current(lua)?;
-            (call.state.clone(), call.plugin)
-        };
-        state.of_plugin(plugin, lua)
-    })?;
+    add(host, lua, "plugin_context", |lua, ()| current(lua)?.plugin_context(lua))?;
     add(host, lua, "phase", |lua, ()| Ok(current(lua)?.phase.name()))?;
     add(host, lua, "is_stopped", |lua, ()| {
         Ok(lua.app_data_ref::<super::call::LuaCall>().is_some_and(|call| call.stop.is_some()))
@@ -104,7 +99,7 @@ fn add_context(host: &Table, lua: &Lua) -> Result<()> {
 
 fn add_log(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "log", |lua, (level, text): (Value, String)| {
-        let plugin = lua.app_data_ref::<super::call::LuaCall>().map_or("lua", |call| call.plugin_name);
+        let plugin = lua.app_data_ref::<super::call::LuaCall>().map_or("lua", |call| call.owner.name);
         write_log(&level, plugin, &text);
         Ok(())
     })?;
@@ -118,8 +113,22 @@ fn add_log(host: &Table, lua: &Lua) -> Result<()> {
         }
         Ok(text)
     })?;
+    add(host, lua, "set_log_value", |lua, (path, value, options): (String, Value, Option<Table>)| {
+        let mode = options.map(|options| options.get::<Option<String>>("mode")).transpose()?.flatten();
+        let condition = match mode.as_deref().unwrap_or("set") {
+            "set" => EditCondition::Always,
+            "add" => EditCondition::Absent,
+            "replace" => EditCondition::Present,
+            other => {
+                return Err(Error::runtime(format!("mode must be 'set', 'add' or 'replace', not '{other}'")));
+            }
+        };
+        let value = (!value.is_nil()).then(|| json::to_json(lua, &value)).transpose()?;
+        current(lua)?.state.entry_edits().push(EntryEdit { path, value, condition });
+        Ok(())
+    })?;
     add(host, lua, "log_entry", |lua, _: Value| {
-        let entry = current(lua)?.finished.as_ref().map(|finished| finished.entry.clone());
+        let entry = current(lua)?.finished.as_ref().and_then(|finished| finished.entry.clone());
         let entry =
             entry.ok_or_else(|| Error::runtime("function cannot be called in this phase (only in: log)"))?;
         json::decode(lua, &entry)

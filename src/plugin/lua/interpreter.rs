@@ -9,11 +9,14 @@ use std::{
     thread,
 };
 
-use mlua::{Error, Function, HookTriggers, Lua, LuaOptions, LuaString, Result, StdLib, Table, VmState};
+use mlua::{
+    Error, Function, HookTriggers, Lua, LuaOptions, LuaString, Result, StdLib, Table, Value, VmState,
+};
 
 use super::{
     api::SandboxApi,
     call::{LuaCall, RequestState, Stop},
+    json,
 };
 
 /// Instructions that one call may run. At some 100 million a second this is a twentieth of a second, for which other
@@ -81,6 +84,18 @@ impl Snippet {
         drop(free);
         let (text, interpreters) = (text.to_owned(), interpreters.clone());
         Ok(Self { number: NEXT.fetch_add(1, Relaxed), name, text, interpreters })
+    }
+}
+
+impl Snippet {
+    /// The name in messages of Lua: its list and place in it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The error of a call that used up its budget.
+    pub(super) fn over_budget(&self) -> String {
+        format!("{}: the budget of instructions, or of steps of a pattern, is used up", self.name)
     }
 }
 
@@ -181,6 +196,18 @@ impl LuaInterpreters {
         })
     }
 
+    /// Runs a snippet for the value that it returns; nil is none.
+    pub(super) fn evaluate(
+        &self,
+        snippet: &Snippet,
+        call: LuaCall,
+    ) -> (LuaCall, Result<Option<serde_json::Value>>) {
+        self.enter(call, |interpreter| {
+            let value: Value = interpreter.chunk(snippet)?.call(())?;
+            (!value.is_nil()).then(|| json::to_json(&interpreter.lua, &value)).transpose()
+        })
+    }
+
     fn enter<T>(
         &self,
         call: LuaCall,
@@ -224,6 +251,16 @@ impl Interpreter {
         let environment: Table = self.api.new_environment.call(())?;
         let chunk = self.lua.load(text).set_name(format!("={name}")).set_mode(mlua::chunk::ChunkMode::Text);
         chunk.set_environment(environment).into_function()
+    }
+
+    /// A snippet as a function that runs it as it stands.
+    fn chunk(&mut self, snippet: &Snippet) -> Result<Function> {
+        if let Some(function) = self.functions.get(&snippet.number) {
+            return Ok(function.clone());
+        }
+        let chunk = self.compile(&snippet.name, &snippet.text)?;
+        self.functions.insert(snippet.number, chunk.clone());
+        Ok(chunk)
     }
 
     /// The function of a snippet. A snippet that returns a function is run once, and its function from then on.

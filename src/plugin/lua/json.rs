@@ -80,10 +80,15 @@ fn from_entity(lua: &Lua, json: &Json) -> Result<Value> {
 
 /// Writes a value as JSON.
 pub(super) fn encode(lua: &Lua, value: &Value) -> Result<String> {
-    Ok(to_json(lua, value, 0)?.to_string())
+    Ok(to_json(lua, value)?.to_string())
 }
 
-fn to_json(lua: &Lua, value: &Value, depth: usize) -> Result<Json> {
+/// A value as JSON.
+pub(super) fn to_json(lua: &Lua, value: &Value) -> Result<Json> {
+    nested_json(lua, value, 0)
+}
+
+fn nested_json(lua: &Lua, value: &Value, depth: usize) -> Result<Json> {
     if depth > MAX_DEPTH {
         return Err(Error::runtime("Cannot serialise, excessive depth"));
     }
@@ -119,7 +124,7 @@ fn from_table(lua: &Lua, table: &Table, depth: usize) -> Result<Json> {
     let length = table.raw_len();
     let keys = table.pairs::<Value, Value>().count();
     if marked || (length > 0 && length == keys) {
-        let items = table.sequence_values::<Value>().map(|item| to_json(lua, &item?, depth + 1));
+        let items = table.sequence_values::<Value>().map(|item| nested_json(lua, &item?, depth + 1));
         return Ok(Json::Array(items.collect::<Result<_>>()?));
     }
     let mut members = Map::new();
@@ -135,7 +140,7 @@ fn from_table(lua: &Lua, table: &Table, depth: usize) -> Result<Json> {
                 )));
             }
         };
-        members.insert(name, to_json(lua, &value, depth + 1)?);
+        members.insert(name, nested_json(lua, &value, depth + 1)?);
     }
     Ok(Json::Object(members))
 }

@@ -3,13 +3,15 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `snippets`, `names` | reading of snippets; names in them that the sandbox does not have |
 //! | `interpreter` | interpreters, and the budget of a call |
+//! | `snippet_owner` | the plugin of a snippet, and its lines in the log |
 //! | `call` | the request and the response of one call |
+//! | `entry_snippets` | snippets of the plugins that log |
 //! | `api`, `prelude.lua` | `kong`, `ngx` and the libraries that a snippet sees |
 //! | `request_api`, `request_variables`, `response_api`, `client_api`, `json`, `text_api`, `regex_api`, `time_api` | functions behind these |
 //! | `patterns`, `pattern_matcher` | Lua's patterns, in a limited number of steps |
 //! | `body_filter` | bodies that a snippet changes |
-//! | `names` | names in a snippet that the sandbox does not have |
 
 // Lua has one kind of number; lengths, positions and statuses are far below its exact range.
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -18,6 +20,7 @@ mod api;
 mod body_filter;
 mod call;
 mod client_api;
+mod entry_snippets;
 mod interpreter;
 mod json;
 mod names;
@@ -27,17 +30,17 @@ mod regex_api;
 mod request_api;
 mod request_variables;
 mod response_api;
+mod snippet_owner;
+mod snippets;
 #[cfg(test)]
 mod tests;
 mod text_api;
 mod time_api;
 
+pub(super) use entry_snippets::EntrySnippets;
 pub use interpreter::LuaInterpreters;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{StatusCode, header::CONTENT_LENGTH};
@@ -49,12 +52,14 @@ use super::{
 use crate::{
     body::{Body, BodyBuffers},
     diag::Diagnostic,
-    document::{SyntaxError, Value},
+    document::Value,
     schema::{EntityFault, Field},
 };
 use body_filter::FilteredBody;
 use call::{FinishedRequest, LuaCall, Phase, RequestState, Stop};
 use interpreter::Snippet;
+use snippet_owner::SnippetOwner;
+use snippets::{SnippetReader, reads_log_entry};
 
 /// The plugin that runs before all others.
 pub(super) const PRE_FUNCTION: PluginDef =
@@ -96,29 +101,30 @@ const BODY_READERS: &[&str] = &[
     "request_body",
 ];
 
-/// Number of the next plugin, for `kong.ctx.plugin`.
-static NEXT: AtomicU64 = AtomicU64::new(1);
-
 struct LuaFunctions {
-    name: &'static str,
-    number: u64,
-    /// The path of the settings, for the log.
-    place: String,
+    owner: SnippetOwner,
     interpreters: LuaInterpreters,
     buffers: BodyBuffers,
-    /// Whether the body of a request is read before the snippets of `access` run.
-    reads_body: bool,
-    access: Vec<Snippet>,
+    rewrite: RequestSnippets,
+    access: RequestSnippets,
     header_filter: Vec<Snippet>,
     body_filter: Arc<BodySnippets>,
     log: Vec<Snippet>,
+    /// Whether a snippet of the phase `log` reads the whole entry.
+    reads_entry: bool,
+}
+
+/// Snippets of a phase before there is a response.
+struct RequestSnippets {
+    phase: Phase,
+    snippets: Vec<Snippet>,
+    /// Whether the body of the request is read before they run.
+    reads_body: bool,
 }
 
 /// Snippets of the phase `body_filter`, which a body keeps.
 struct BodySnippets {
-    name: &'static str,
-    number: u64,
-    place: String,
+    owner: SnippetOwner,
     interpreters: LuaInterpreters,
     snippets: Vec<Snippet>,
 }
@@ -132,109 +138,97 @@ fn compile_post_function(setup: &PluginSetup<'_>) -> PluginResult {
 }
 
 fn compile(name: &'static str, setup: &PluginSetup<'_>) -> PluginResult {
-    let interpreters = setup.resources.lua.clone();
-    let mut errors = Vec::new();
+    let mut reader = SnippetReader::new(setup);
     let mut read = |field: &str| -> Vec<Snippet> {
-        let texts: Vec<(usize, &str)> = setting_values::strings(setup.config, field).collect();
-        let mut snippets = Vec::new();
-        for (n, text) in texts {
-            let at = setup.at.key(field).index(n);
-            match Snippet::new(format!("{field}[{n}]"), text, &interpreters) {
-                Ok(snippet) => {
-                    let unknown = names::unknown(text, &interpreters);
-                    setup
-                        .warnings
-                        .borrow_mut()
-                        .extend(unknown.into_iter().map(|unknown| unknown.warning(&at)));
-                    snippets.push(snippet);
-                }
-                Err(error) => {
-                    let lines = text.split_inclusive('\n').take(error.line.saturating_sub(1));
-                    // The end of the text is shown at its last line.
-                    let byte =
-                        lines.map(str::len).sum::<usize>().min(text.trim_end().len().saturating_sub(1));
-                    let message = format!("invalid Lua in line {}: {}", error.line, error.message);
-                    errors.push(Diagnostic::syntax(at.inside(), &SyntaxError { byte, message }));
-                }
-            }
-        }
-        snippets
+        let texts = setting_values::strings(setup.config, field);
+        let read = texts.filter_map(|(n, text)| {
+            reader.read(format!("{field}[{n}]"), text, &setup.at.key(field).index(n))
+        });
+        read.collect()
     };
-    // The phase `rewrite` comes before `access`, and nothing happens in between here.
-    let mut access = read("rewrite");
-    access.extend(read("access"));
+    let reads_body = |field: &str| {
+        setting_values::strings(setup.config, field)
+            .any(|(_, text)| BODY_READERS.iter().any(|reader| text.contains(reader)))
+    };
+    let mut request_snippets = |phase: Phase| RequestSnippets {
+        phase,
+        snippets: read(phase.name()),
+        reads_body: reads_body(phase.name()),
+    };
+    let (rewrite, access) = (request_snippets(Phase::Rewrite), request_snippets(Phase::Access));
     let (header_filter, body_filter, log) = (read("header_filter"), read("body_filter"), read("log"));
-    if !errors.is_empty() {
-        return Err(errors);
-    }
+    reader.finish()?;
     for (n, _) in setting_values::strings(setup.config, "certificate") {
-        let message = "this snippet is not run: no phase of TLS handshakes is there for plugins";
+        let message = "this snippet is not run: plugins have no phase in TLS handshakes";
         setup.warnings.borrow_mut().push(Diagnostic::warning(setup.at.key("certificate").index(n), message));
     }
-    let number = NEXT.fetch_add(1, Relaxed);
-    let place = setup.at.to_string();
-    let texts =
-        ["rewrite", "access"].into_iter().flat_map(|field| setting_values::strings(setup.config, field));
-    let reads_body =
-        texts.map(|(_, text)| text).any(|text| BODY_READERS.iter().any(|reader| text.contains(reader)));
-    let body_filter = BodySnippets {
-        name,
-        number,
-        place: place.clone(),
-        interpreters: interpreters.clone(),
-        snippets: body_filter,
-    };
+    let owner = SnippetOwner::new(name, setup);
+    let interpreters = setup.resources.lua.clone();
+    let body_filter =
+        BodySnippets { owner: owner.clone(), interpreters: interpreters.clone(), snippets: body_filter };
     Ok(Arc::new(LuaFunctions {
-        name,
-        number,
-        place,
+        owner,
         interpreters,
         buffers: setup.resources.buffers.clone(),
-        reads_body,
+        rewrite,
         access,
         header_filter,
         body_filter: Arc::new(body_filter),
+        reads_entry: setting_values::strings(setup.config, "log").any(|(_, text)| reads_log_entry(text)),
         log,
     }))
 }
 
 impl LuaFunctions {
     fn call(&self, phase: Phase, state: RequestState) -> LuaCall {
-        LuaCall {
-            phase,
-            plugin: self.number,
-            plugin_name: self.name,
-            state,
-            exchange: None,
-            request_body: None,
-            response: None,
-            from_upstream: false,
-            finished: None,
-            printed: None,
-            stop: None,
-        }
+        LuaCall::new(phase, self.owner.clone(), state)
     }
 
-    /// Runs the snippets of the access phase.
-    fn run_access<'a>(&self, exchange: &mut Exchange, body: Option<Bytes>) -> Flow<'a> {
-        let mut call = self.call(Phase::Access, RequestState::of(exchange));
+    /// Runs a phase before there is a response, after the body is read if a snippet reads it.
+    fn run_phase<'a>(&'a self, phase: &'a RequestSnippets, exchange: &'a mut Exchange) -> Flow<'a> {
+        if phase.snippets.is_empty() {
+            return Flow::Continue;
+        }
+        if !phase.reads_body {
+            return self.run_snippets(phase, exchange, None);
+        }
+        Flow::Later(Box::pin(async move {
+            let body = std::mem::take(&mut exchange.body);
+            match self.buffers.read_whole(body, MAX_BODY).await {
+                Ok(bytes) => {
+                    exchange.body = Body::full(bytes.clone());
+                    self.run_snippets(phase, exchange, Some(bytes))
+                }
+                Err(error) => Flow::Respond(whole_body::refusal(exchange, &error)),
+            }
+        }))
+    }
+
+    fn run_snippets<'a>(
+        &self,
+        phase: &RequestSnippets,
+        exchange: &mut Exchange,
+        body: Option<Bytes>,
+    ) -> Flow<'a> {
+        let mut call = self.call(phase.phase, RequestState::of(exchange));
         call.request_body = body;
         call.exchange = Some(exchange.take());
         let mut flow = Flow::Continue;
-        for snippet in &self.access {
+        for snippet in &phase.snippets {
             let result;
             (call, result) = self.interpreters.run(snippet, call);
             match (call.stop.take(), result) {
                 (Some(Stop::Respond(response)), _) => flow = Flow::Respond(*response),
+                (Some(Stop::Continue), _) => continue,
                 (None, Ok(())) if call.printed.is_some() => {
                     match response_api::finish_printed(&mut call, None) {
                         Ok(response) => flow = Flow::Respond(response),
-                        Err(error) => flow = self.fail(&call, &error.to_string()),
+                        Err(error) => flow = self.fail(snippet, &call, &error.to_string()),
                     }
                 }
-                (Some(Stop::Continue), _) | (None, Ok(())) => continue,
-                (Some(Stop::OverBudget), _) => flow = self.fail(&call, "its budget is used up"),
-                (None, Err(error)) => flow = self.fail(&call, &error.to_string()),
+                (None, Ok(())) => continue,
+                (Some(Stop::OverBudget), _) => flow = self.fail(snippet, &call, &snippet.over_budget()),
+                (None, Err(error)) => flow = self.fail(snippet, &call, &error.to_string()),
             }
             break;
         }
@@ -245,48 +239,46 @@ impl LuaFunctions {
     }
 
     /// Logs why a snippet failed; the answer to its request. (Kong: an error of a plugin's handler.)
-    fn fail<'a>(&self, call: &LuaCall, error: &str) -> Flow<'a> {
-        self.log_error(error);
+    fn fail<'a>(&self, snippet: &Snippet, call: &LuaCall, error: &str) -> Flow<'a> {
+        self.owner.log_error(snippet, error);
         let response = call.exchange.as_ref().map(|exchange| {
             exchange.error(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
         });
         response.map_or(Flow::Continue, Flow::Respond)
     }
 
-    fn log_error(&self, error: &str) {
-        log_error(self.name, &self.place, error);
+    /// Runs snippets whose failure is logged and changes nothing.
+    fn run_observers(&self, snippets: &[Snippet], mut call: LuaCall) -> LuaCall {
+        for snippet in snippets {
+            let result;
+            (call, result) = self.interpreters.run(snippet, call);
+            match (call.stop.take(), result) {
+                (Some(Stop::OverBudget), _) => self.owner.log_over_budget(snippet),
+                (None, Err(error)) => self.owner.log_error(snippet, &error.to_string()),
+                _ => (),
+            }
+        }
+        call
     }
 }
 
-fn log_error(name: &str, place: &str, error: &str) {
-    let message = error.lines().next().unwrap_or_default();
-    let message = message.strip_prefix("runtime error: ").unwrap_or(message);
-    tracing::error!("{name} at {place}: {message}");
-}
-
 impl Plugin for LuaFunctions {
+    fn rewrites(&self) -> bool {
+        !self.rewrite.snippets.is_empty()
+    }
+
+    fn rewrite<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        self.run_phase(&self.rewrite, exchange)
+    }
+
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        if self.access.is_empty() {
-            return Flow::Continue;
-        }
-        if !self.reads_body {
-            return self.run_access(exchange, None);
-        }
-        Flow::Later(Box::pin(async move {
-            let body = std::mem::take(&mut exchange.body);
-            match self.buffers.read_whole(body, MAX_BODY).await {
-                Ok(bytes) => {
-                    exchange.body = Body::full(bytes.clone());
-                    self.run_access(exchange, Some(bytes))
-                }
-                Err(error) => Flow::Respond(whole_body::refusal(exchange, &error)),
-            }
-        }))
+        self.run_phase(&self.access, exchange)
     }
 
     fn header_filter(&self, exchange: &mut Exchange, response: &mut HttpResponse) {
         let filters_body = !self.body_filter.snippets.is_empty();
-        if self.header_filter.is_empty() && !filters_body && exchange.kept.is_empty() {
+        let has_phases = filters_body || !self.header_filter.is_empty() || !self.log.is_empty();
+        if !has_phases && exchange.kept.get::<RequestState>().is_none() {
             return;
         }
         let state = RequestState::of(exchange);
@@ -297,17 +289,10 @@ impl Plugin for LuaFunctions {
         }
         if !self.header_filter.is_empty() {
             let mut call = self.call(Phase::HeaderFilter, state.clone());
+            call.source = exchange.response_origin;
             call.exchange = Some(exchange.take());
             call.response = Some(std::mem::take(response));
-            for snippet in &self.header_filter {
-                let result;
-                (call, result) = self.interpreters.run(snippet, call);
-                match (call.stop.take(), result) {
-                    (Some(Stop::OverBudget), _) => self.log_error("its budget is used up"),
-                    (None, Err(error)) => self.log_error(&error.to_string()),
-                    _ => (),
-                }
-            }
+            call = self.run_observers(&self.header_filter, call);
             if let Some(own) = call.exchange {
                 *exchange = own;
             }
@@ -327,15 +312,8 @@ impl Plugin for LuaFunctions {
     fn log(&self, record: &RequestRecord) {
         let state = record.kept.get::<RequestState>().cloned().unwrap_or_default();
         let mut call = self.call(Phase::Log, state);
-        call.finished = Some(FinishedRequest::of_record(record));
-        for snippet in &self.log {
-            let result;
-            (call, result) = self.interpreters.run(snippet, call);
-            match (call.stop.take(), result) {
-                (Some(Stop::OverBudget), _) => self.log_error("its budget is used up"),
-                (None, Err(error)) => self.log_error(&error.to_string()),
-                _ => (),
-            }
-        }
+        call.finished = Some(FinishedRequest::of_record(record, self.reads_entry));
+        call.source = call::source_of(record);
+        drop(self.run_observers(&self.log, call));
     }
 }

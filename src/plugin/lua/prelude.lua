@@ -88,6 +88,7 @@ local request = {
 -- kong.service ------------------------------------------------------------------------------------------------------
 
 local service_request = {
+  set_scheme = host.set_scheme,
   set_method = host.set_method,
   set_path = host.set_path,
   set_raw_query = host.set_query,
@@ -180,7 +181,7 @@ for _, level in ipairs({ "emerg", "alert", "crit", "err", "warn", "notice", "inf
   log[level] = function(...) host.log(level, joined(...)) end
 end
 log.inspect = function(...) host.log("debug", host.inspect(...)) end
-log.set_serialize_value = function() end
+log.set_serialize_value = host.set_log_value
 log.deprecation = function(...) host.log("warn", joined(...)) end
 setmetatable(log, {
   __call = function(_, ...) host.log("notice", joined(...)) end,
@@ -195,6 +196,8 @@ local kong = {
   service = with_missing({
     request = with_missing(service_request, "kong.service.request"),
     response = with_missing(service_response, "kong.service.response"),
+    set_target = host.set_target,
+    set_upstream = host.set_upstream,
   }, "kong.service"),
   response = with_missing(response, "kong.response"),
   client = with_missing({

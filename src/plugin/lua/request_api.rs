@@ -10,6 +10,8 @@ use super::{
     text_api::{decode_args, encode_args},
 };
 
+use crate::{plugin::ChosenPeer, uri::Scheme};
+
 /// Values of a query or a form that are read. (`OpenResty`: `ngx.req.get_uri_args`, `max_args`.)
 const MAX_ARGS: usize = 100;
 
@@ -125,6 +127,35 @@ fn add_place_readers(host: &Table, lua: &Lua) -> Result<()> {
 }
 
 fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
+    add(host, lua, "set_target", |lua, (name, port): (String, Value)| {
+        let port = port.as_i64().or_else(|| port.as_f64().map(|port| port as i64));
+        let port = port
+            .and_then(|port| u16::try_from(port).ok())
+            .ok_or_else(|| Error::runtime("port must be an integer between 0 and 65535"))?;
+        if name.is_empty() {
+            return Err(Error::runtime("host must not be empty"));
+        }
+        let mut call = current(lua)?;
+        let chosen = call.request_to_change()?.chosen_destination.get_or_insert_default();
+        chosen.peer = Some(ChosenPeer::Host(name, port));
+        Ok(true)
+    })?;
+    add(host, lua, "set_upstream", |lua, name: String| {
+        let mut call = current(lua)?;
+        let chosen = call.request_to_change()?.chosen_destination.get_or_insert_default();
+        chosen.peer = Some(ChosenPeer::Upstream(name));
+        Ok(true)
+    })?;
+    add(host, lua, "set_scheme", |lua, name: String| {
+        let scheme = match name.as_str() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            _ => return Err(Error::runtime(format!("invalid scheme: {name}"))),
+        };
+        let mut call = current(lua)?;
+        call.request_to_change()?.chosen_destination.get_or_insert_default().scheme = Some(scheme);
+        Ok(())
+    })?;
     add(host, lua, "set_method", |lua, name: String| {
         let method = Method::from_bytes(name.as_bytes()).map_err(|_| Error::runtime("invalid method"))?;
         current(lua)?.request_to_change()?.upstream.set_method(method);

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    plugin::HttpResponse,
+    plugin::{HttpResponse, ResponseOrigin},
     reply::{self, ExitBody},
 };
 
@@ -72,12 +72,17 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
 fn add_readers(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "status", |lua, ()| Ok(current(lua)?.status()))?;
     add(host, lua, "upstream_status", |lua, ()| {
-        let call = current(lua)?;
-        Ok(if is_upstreams(&call) { call.status() } else { None })
+        Ok(match current(lua)?.source {
+            ResponseOrigin::Upstream(status) => Some(status.as_u16()),
+            ResponseOrigin::Plugin | ResponseOrigin::Gateway => None,
+        })
     })?;
     add(host, lua, "response_source", |lua, ()| {
-        let call = current(lua)?;
-        Ok(if is_upstreams(&call) { "service" } else { "exit" })
+        Ok(match current(lua)?.source {
+            ResponseOrigin::Upstream(_) => "service",
+            ResponseOrigin::Gateway => "error",
+            ResponseOrigin::Plugin => "exit",
+        })
     })?;
     // The first value, and a list of all where there are several.
     add(host, lua, "response_header", |lua, name: LuaString| {
@@ -115,8 +120,8 @@ fn fields_or_none(lua: &Lua, wanted: impl Fn(&LuaCall) -> bool) -> Result<Table>
 }
 
 /// Whether an upstream made the response.
-fn is_upstreams(call: &LuaCall) -> bool {
-    call.from_upstream
+const fn is_upstreams(call: &LuaCall) -> bool {
+    matches!(call.source, ResponseOrigin::Upstream(_))
 }
 
 fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
@@ -207,7 +212,7 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
     })?;
     add(host, lua, "write", |lua, text: LuaString| {
         let mut call = current(lua)?;
-        if call.phase != Phase::Access {
+        if !call.phase.is_before_response() {
             return Err(Error::runtime(format!("API disabled in the context of {}", call.phase.name())));
         }
         call.printed.get_or_insert_default().text.extend_from_slice(&text.as_bytes());
@@ -219,7 +224,7 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
         if call.phase == Phase::HeaderFilter {
             return call.set_status(status);
         }
-        if call.phase != Phase::Access {
+        if !call.phase.is_before_response() {
             return Err(Error::runtime("the status of the response is sent already"));
         }
         call.printed.get_or_insert_default().status = Some(status);
@@ -280,8 +285,9 @@ fn set_fields(response: &mut HttpResponse, headers: Value) -> Result<()> {
 }
 
 fn respond(call: &mut LuaCall, response: HttpResponse) -> Result<()> {
-    if call.phase != Phase::Access {
-        let message = format!("function cannot be called in {} phase (only in: access)", call.phase.name());
+    if !call.phase.is_before_response() {
+        let message =
+            format!("function cannot be called in {} phase (only in: rewrite, access)", call.phase.name());
         return Err(Error::runtime(message));
     }
     call.stop = Some(Stop::Respond(Box::new(response)));

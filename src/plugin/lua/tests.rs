@@ -1,12 +1,18 @@
 //! Snippets run as Kong runs them: each phase, what they can read and change, and the bounds of the sandbox.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
+use http_body::{Body as _, Frame};
 
 use super::{POST_FUNCTION, PRE_FUNCTION};
 use crate::{
-    body::Body,
+    body::{Body, BodyError},
     plugin::{Exchange, HttpResponse, Plugin, test_support},
 };
 
@@ -275,6 +281,39 @@ fn a_snippet_changes_the_body_of_the_response() {
     );
 }
 
+/// A body of these frames, the last one first.
+struct Frames(Vec<Frame<Bytes>>);
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(self.0.pop().map(Ok))
+    }
+}
+
+#[test]
+fn trailers_follow_a_body_that_a_snippet_changes() {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let source = Frames(vec![Frame::trailers(trailers), Frame::data(Bytes::from_static(b"data"))]);
+    let plugin = function("body_filter", "if ngx.arg[2] then ngx.arg[1] = '!' end");
+    let mut body = filtered(&*plugin, &mut test_support::request(REQUEST), Body::boxed(source)).into_body();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut seen = Vec::new();
+    while let Poll::Ready(Some(frame)) = Pin::new(&mut body).poll_frame(&mut context) {
+        seen.push(match frame.unwrap().into_data() {
+            Ok(data) => String::from_utf8(data.to_vec()).unwrap(),
+            Err(frame) => format!("{:?}", frame.into_trailers().unwrap()),
+        });
+    }
+    assert_eq!(seen, ["data", "!", "{\"grpc-status\": \"0\"}"]);
+}
+
 #[test]
 fn the_phases_of_a_request_share_a_context() {
     let text = "{access: ['kong.ctx.shared.a = 1 kong.ctx.plugin.b = {c = 2}'], \
@@ -306,7 +345,9 @@ fn the_sandbox_has_no_way_out() {
         "collectgarbage('stop')",
         "package.loadlib('x', 'y')",
         "kong.db.consumers:select()",
-        "kong.service.set_target('127.0.0.1', 1)",
+        "kong.service.set_target('127.0.0.1', -1)",
+        "kong.service.request.set_scheme('ftp')",
+        "kong.cluster.get_id()",
         "ngx.sleep(10)",
         "ngx.location.capture('/')",
         "ngx.timer.at(0, print)",

@@ -238,6 +238,25 @@ pub(super) const ROWS: &[SettingRow] = &[
         read!(plugins, value::plugins),
     ),
     SettingRow::new(
+        "untrusted_lua",
+        "sandbox",
+        "Lua in the configuration: `sandbox` runs it, `off` refuses it; `on` runs it in the sandbox, too",
+        read!(untrusted_lua, word),
+    )
+    .protective(),
+    SettingRow::new(
+        "untrusted_lua_sandbox_requires",
+        "",
+        "Modules that Lua may load; cjson, cjson.safe, bit, table.new and table.clear always",
+        read!(untrusted_lua_requires, names),
+    ),
+    SettingRow::new(
+        "untrusted_lua_sandbox_environment",
+        "",
+        "Further global names for Lua; only warned about, as there are none",
+        read!(untrusted_lua_environment, names),
+    ),
+    SettingRow::new(
         "nginx_main_user",
         "",
         "User that Kong's workers would change to; mynah only warns if it runs as root instead",
@@ -257,6 +276,12 @@ pub(super) const ROWS: &[SettingRow] = &[
 #[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
 fn user(_: &str, text: &str) -> Result<Option<String>, SettingFault> {
     Ok(text.split_ascii_whitespace().next().map(str::to_owned))
+}
+
+/// Reads a list of names.
+#[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
+fn names(_: &str, text: &str) -> Result<Vec<String>, SettingFault> {
+    Ok(value::list(text).into_iter().map(str::to_owned).collect())
 }
 
 fn database(name: &str, text: &str) -> Result<(), SettingFault> {
