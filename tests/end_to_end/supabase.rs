@@ -367,7 +367,7 @@ fn a_stack_with_new_keys_behaves_as_with_kong() {
         check_new_keys(&stack);
         check_realtime(&stack, PUBLISHABLE, ANON_INTERNAL);
         assert!(
-            stack.gateway.said().contains("\"GET /rest/v1/todos"),
+            stack.gateway.stdout().contains("\"GET /rest/v1/todos"),
             "the access log is on standard output"
         );
     }
