@@ -26,7 +26,7 @@ impl AddedField {
 /// Reads the arguments of `add_header`; further directives `add_header` may follow after semicolons, as people write them
 /// into one variable.
 pub(super) fn added_fields(name: &str, text: &str) -> Result<Vec<AddedField>, SettingFault> {
-    directives(text).and_then(|all| all.iter().map(|words| field(words)).collect()).ok_or_else(|| {
+    parse(text).ok_or_else(|| {
         SettingFault::new(
             format!("{name} is not a header field without variables: '{text}'"),
             "write a name and a value, such as `X-Served-By \"gateway 1\" always`, or use the plugin response-transformer",
@@ -34,8 +34,18 @@ pub(super) fn added_fields(name: &str, text: &str) -> Result<Vec<AddedField>, Se
     })
 }
 
+fn parse(text: &str) -> Option<Vec<AddedField>> {
+    let all = directives(text)?;
+    let fields = all.iter().enumerate().map(|(n, words)| match words.split_first()? {
+        (directive, words) if directive == "add_header" => field(words),
+        // Only the first one has its name in that of the setting; any other directive may be a restriction.
+        _ if n == 0 => field(words),
+        _ => None,
+    });
+    fields.collect()
+}
+
 fn field(words: &[String]) -> Option<AddedField> {
-    let words = if words.first()? == "add_header" { words.get(1..)? } else { words };
     let (name, value, always) = match words {
         [name, value] => (name, value, false),
         [name, value, always] if always == "always" => (name, value, true),
