@@ -135,6 +135,8 @@ impl<'a> Attempts<'a> {
         if balancer.is_unresolved() {
             // Another request looks the names up at the same time; the resolver shares the lookup.
             balancer.look_up_names(self.resolver).await;
+        } else {
+            balancer.refresh_unhealthy_names(self.resolver).await;
         }
         self.pick().ok_or_else(|| balancer.no_peer_cause())
     }

@@ -1,12 +1,15 @@
 //! Background tasks for the Upstreams of the current Snapshot: DNS lookups, active checks, and closing idle connections to
 //! unhealthy peers.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::task::AbortHandle;
 
 use super::{Balancer, check::run_checks};
 use crate::{dns::DnsResolver, supervise::supervise, upstream::ConnectionPool};
+
+/// Interval of lookups of a name that has an unhealthy address.
+const UNHEALTHY_LOOKUP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Background tasks of all Upstreams; they end when this is dropped.
 #[derive(Debug, Default)]
@@ -69,12 +72,23 @@ impl Drop for UpstreamTasks {
     }
 }
 
-/// Looks the names of an Upstream up whenever that is due.
+/// Looks the names of an Upstream up whenever that is due, and those with unhealthy addresses more often: a target that was
+/// started again may have another address.
 async fn refresh_names(balancer: Arc<Balancer>, resolver: DnsResolver) {
     loop {
         balancer.look_up_names(&resolver).await;
-        let Some(pause) = balancer.time_to_lookup() else { return };
-        tokio::time::sleep(pause).await;
+        while let Some(due) = balancer.time_to_lookup().filter(|due| !due.is_zero()) {
+            let has_unhealthy = !balancer.unhealthy_names().is_empty();
+            let pause = if has_unhealthy { due.min(UNHEALTHY_LOOKUP_INTERVAL) } else { due };
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = balancer.lookup_wanted.notified() => {}
+            }
+            balancer.refresh_unhealthy_names(&resolver).await;
+        }
+        if balancer.time_to_lookup().is_none() {
+            return;
+        }
     }
 }
 

@@ -70,6 +70,8 @@ pub struct Balancer {
     lookup_due: AtomicU64,
     /// Notified when the health of a peer changes.
     health_changed: Notify,
+    /// The same, for the lookups of names.
+    lookup_wanted: Notify,
 }
 
 /// Configuration of a balancer.
@@ -164,6 +166,7 @@ impl Balancer {
             lookup_due: AtomicU64::new(target_set.lookup_due()),
             target_set: Mutex::new(target_set),
             health_changed: Notify::new(),
+            lookup_wanted: Notify::new(),
             config,
         };
         balancer.rebuild_ring(&mut balancer.target_set());

@@ -154,6 +154,7 @@ impl Balancer {
     pub(super) fn handle_health_change(&self) {
         self.rebuild_ring(&mut self.target_set());
         self.health_changed.notify_one();
+        self.lookup_wanted.notify_one();
     }
 
     /// Time until the next lookup of names; `None` without names.
@@ -255,6 +256,23 @@ impl Balancer {
                  old: {}",
                 used.addresses()
             );
+        }
+    }
+
+    /// Indexes of the targets that are names with an unhealthy address.
+    pub(super) fn unhealthy_names(&self) -> Vec<usize> {
+        let ring = self.ring.load();
+        let unhealthy = ring.peers.iter().filter(|peer| !peer.is_healthy()).map(|peer| peer.target);
+        let target_set = self.target_set();
+        let mut targets: Vec<usize> = unhealthy.filter(|target| target_set.name(*target).is_some()).collect();
+        targets.dedup();
+        targets
+    }
+
+    /// Looks the names with an unhealthy address up again.
+    pub(super) async fn refresh_unhealthy_names(&self, resolver: &DnsResolver) {
+        for target in self.unhealthy_names() {
+            self.refresh_name(resolver, target).await;
         }
     }
 

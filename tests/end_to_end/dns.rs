@@ -272,6 +272,46 @@ fn a_refused_address_makes_its_name_be_looked_up_again() {
 }
 
 #[test]
+fn a_target_that_is_unhealthy_is_looked_up_again() {
+    for (checks, others) in [
+        (
+            "{active: {healthy: {interval: 0.05, successes: 1}, unhealthy: {interval: 0.05, tcp_failures: 1}}}",
+            "",
+        ),
+        ("{passive: {unhealthy: {tcp_failures: 1}}}", ""),
+        ("{passive: {unhealthy: {tcp_failures: 1}}}", ", {target: 'file.test:PORT'}"),
+    ] {
+        let (server, (targets, port)) = (Nameserver::start(), three());
+        server.a("more.test", 600, &["127.0.0.1"]);
+        let config = format!(
+            "\
+_format_version: \"3.0\"
+services:
+- {{name: up, host: up.upstream, routes: [{{name: up, paths: [/up]}}]}}
+upstreams:
+- name: up.upstream
+  slots: 10
+  healthchecks: {checks}
+  targets: [{{target: 'more.test:{port}'}}{}]
+",
+            others.replace("PORT", &port.to_string())
+        );
+        let gateway = setup(&server, &config).env("KONG_UPSTREAM_KEEPALIVE_POOL_SIZE", "0").run();
+        let other = if others.is_empty() { &[][..] } else { &["c"][..] };
+        settles(&gateway, "/up", &[&["a"], other].concat());
+        let mut targets = targets.into_iter();
+        drop(targets.next());
+        eventually("it is found unhealthy", || {
+            gateway.get("/up");
+            gateway.log().contains("is unhealthy").then_some(())
+        });
+        // Only now does its name lead elsewhere.
+        server.a("more.test", 600, &["127.0.0.2"]);
+        settles(&gateway, "/up", &[&["b"], other].concat());
+    }
+}
+
+#[test]
 fn a_name_whose_addresses_all_refuse_is_looked_up_at_most_once_a_second() {
     let server = Nameserver::start();
     server.a("shop.test", 600, &["127.0.0.1"]);
