@@ -158,7 +158,12 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("jsonschema_regex", &["src/openapi/validator/pattern.rs"]),
     (
         "fancy_regex",
-        &["src/openapi/validator/pattern.rs", "src/plugin/lua/regex_api.rs", "src/plugin/bot_detection/"],
+        &[
+            "src/openapi/validator/pattern.rs",
+            "src/plugin/lua/regex_api.rs",
+            "src/plugin/bot_detection/",
+            "src/plugin/pcre.rs",
+        ],
     ),
     ("mlua", &["src/plugin/lua/"]),
     ("serde_yaml", &["src/openapi/body/"]),

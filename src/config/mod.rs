@@ -10,13 +10,13 @@ mod lint;
 mod migrate;
 mod parts;
 mod previous_config;
+mod protocols;
 mod refusal;
 mod resolve;
 mod secrets;
 #[cfg(test)]
 mod tests;
 mod vault;
-mod web_socket;
 
 pub use environment::{escaped, is_substituted, read_changed, written};
 pub use lint::lint;
@@ -119,9 +119,14 @@ impl ConfigReader<'_> {
         let fail = |diagnostics| DiagnosticReport::new(source.clone(), diagnostics);
         let (no_origin, no_entities) = (ConfigOrigin::default(), Entities::default());
         let (entities, origin) = self.before.unwrap_or((&no_entities, &no_origin));
-        let ParsedDocument { value, document, is_verbatim, is_plain, layout, mut diagnostics } =
-            read(source, self.format, origin, LayoutTracking { layout: self.layout, known: self.known })
-                .map_err(fail)?;
+        let ParsedDocument { value, document, is_verbatim, is_plain, layout, mut diagnostics } = read(
+            source,
+            self.format,
+            self.plugins,
+            origin,
+            LayoutTracking { layout: self.layout, known: self.known },
+        )
+        .map_err(fail)?;
         let previous = PreviousConfig::new(entities, origin);
         let checked = schema::check_after(DOCUMENT, &value, self.plugins, &previous);
         let transform = value.get(TRANSFORM.name).and_then(Value::as_bool) != Some(false);
@@ -184,18 +189,19 @@ struct ParsedDocument {
 fn read(
     source: &SourceFile,
     format: DeclarativeFormat,
+    plugins: &dyn PluginSchemas,
     before: &ConfigOrigin,
     tracking: LayoutTracking<'_>,
 ) -> Result<ParsedDocument, Vec<Diagnostic>> {
     if !source.parts.is_empty() {
-        let (value, diagnostics) = parts::read_parts(source, format)?;
+        let (value, diagnostics) = parts::read_parts(source, format, plugins)?;
         return Ok(ParsedDocument {
             value: share(&value, &before.value),
             diagnostics,
             ..ParsedDocument::default()
         });
     }
-    read_one(source, format, before, tracking)
+    read_one(source, format, plugins, before, tracking)
 }
 
 /// Whether the positions of nodes are recorded, and the previous text with its positions.
@@ -208,6 +214,7 @@ struct LayoutTracking<'a> {
 fn read_one(
     source: &SourceFile,
     format: DeclarativeFormat,
+    plugins: &dyn PluginSchemas,
     before: &ConfigOrigin,
     tracking: LayoutTracking<'_>,
 ) -> Result<ParsedDocument, Vec<Diagnostic>> {
@@ -229,11 +236,19 @@ fn read_one(
         let mark = MarkedPart::Byte(byte);
         diagnostics.push(Diagnostic { mark, ..Diagnostic::warning(NodePath::root(), message) });
     }
-    let document = read.value;
-    let mut value = migrate::migrate(document.clone());
+    // What decK's extensions hold gets its type where they put it.
+    let (document, value) = if is_verbatim {
+        (read.value.clone(), read.value)
+    } else {
+        (environment::settle_all(&read.value, plugins), environment::settle_known(&read.value, plugins))
+    };
+    let mut value = migrate::migrate(value);
     if format != DeclarativeFormat::Kong {
         value = deck::to_kongs_format(value, &mut diagnostics);
-        value = web_socket::replace_protocols(value, &mut diagnostics);
+        if !is_verbatim {
+            value = environment::settle_all(&value, plugins);
+        }
+        value = protocols::replace_protocols(value, plugins, &mut diagnostics);
     }
     if value.address() != document.address() {
         value = share(&value, &before.value);

@@ -9,18 +9,21 @@ use crate::{
     diag::{Diagnostic, SourceFile},
     document::{Mapping, NodePath, PathStep, Value},
     entity::document::{COMMENT, FORMAT_VERSION},
+    schema::PluginSchemas,
 };
 
 /// The files of a source as one document: lists are concatenated, other values must be equal.
 pub(super) fn read_parts(
     source: &SourceFile,
     format: DeclarativeFormat,
+    plugins: &dyn PluginSchemas,
 ) -> Result<(Value, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut all = Mapping::default();
     let mut diagnostics = Vec::new();
     let mut first_files: Vec<(String, &Arc<SourceFile>)> = Vec::new();
     for part in &source.parts {
-        let value = match read_one(part, format, &ConfigOrigin::default(), LayoutTracking::default()) {
+        let value = match read_one(part, format, plugins, &ConfigOrigin::default(), LayoutTracking::default())
+        {
             Ok(ParsedDocument { value, diagnostics: found, .. }) => {
                 diagnostics.extend(found.into_iter().map(|diagnostic| diagnostic.in_file(part)));
                 value

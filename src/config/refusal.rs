@@ -167,7 +167,8 @@ fn flattened(source: &SourceFile, report: &DiagnosticReport, plugins: &dyn Plugi
     // Kong derives ids, and checks that they are unique, only after the fields are valid.
     let is_duplicate = |diagnostic: &Diagnostic| diagnostic.message.starts_with("uniqueness violation");
     let has_ids = report.diagnostics().iter().any(is_duplicate);
-    let document = read(source, DeclarativeFormat::Kong, &ConfigOrigin::default(), LayoutTracking::default())
+    let no_origin = ConfigOrigin::default();
+    let document = read(source, DeclarativeFormat::Kong, plugins, &no_origin, LayoutTracking::default())
         .map(|document| document.value)
         .unwrap_or_default();
     let checked = schema::check(DOCUMENT, &document, plugins);

@@ -73,9 +73,9 @@ pub fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError> {
 
 /// Source of replacements for scalars of a document, such as the values of environment variables.
 pub trait ScalarReplacer {
-    /// The replacement of the value at a path, if there is one. The replacement of a plain scalar is typed like a plain
-    /// scalar, that of a quoted one is a string.
-    fn value(&mut self, text: &str, at: &NodePath) -> Option<String>;
+    /// The replacement of the value at a path, if there is one. The replacement of a plain scalar, one without quotes and tag, is
+    /// typed like a plain scalar, that of another one is a string.
+    fn value(&mut self, text: &str, at: &NodePath, is_plain: bool) -> Option<String>;
 
     /// The replacement of a key of the mapping at a path, if there is one.
     fn key(&mut self, text: &str, at: &NodePath) -> Option<String>;
@@ -158,6 +158,12 @@ fn read_yaml(text: &str) -> Result<Document, SyntaxError> {
     yaml::read(text, Dialect::Specification, None)
 }
 
+/// The value of a plain scalar, as Kong's reader has it.
+#[must_use]
+pub fn plain_value(text: &str) -> Value {
+    scalar::plain(text, Dialect::Kong)
+}
+
 /// Whether a text may hold a `$` or an expression, which a [`ScalarReplacer`] replaces.
 fn may_be_replaced(text: &str) -> bool {
     text.contains('$') || expression::has_placeholder(text)
@@ -167,7 +173,7 @@ fn may_be_replaced(text: &str) -> bool {
 fn replaced(value: &Value, at: &NodePath, replace: &mut dyn ScalarReplacer) -> Value {
     match value {
         Value::String(text) if may_be_replaced(text) => {
-            replace.value(text, at).map_or_else(|| value.clone(), Value::from)
+            replace.value(text, at, false).map_or_else(|| value.clone(), Value::from)
         }
         Value::Sequence(items) => {
             let each = items.iter().enumerate();

@@ -43,6 +43,7 @@ mod hosts;
 mod id;
 mod pem;
 mod record;
+mod server_name;
 mod shared_fields;
 mod text_rules;
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     document::{NodePath, Value},
-    schema::{DerivedId, EntityLabel, EntitySchema, Field, FieldKind, FieldRule, OnDelete},
+    schema::{DerivedId, EntityLabel, EntitySchema, Field, FieldKind, FieldRule, HTTP_PROTOCOL_NAMES, OnDelete, PLUGIN_PROTOCOLS},
 };
 
 pub(crate) static ENTITY: EntitySchema = EntitySchema {
@@ -25,9 +25,6 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
     ..EntitySchema::new("plugins", FIELDS)
 };
 
-/// The protocols of requests that a plugin can see.
-const PLUGIN_PROTOCOLS: &[&str] = &["grpc", "grpcs", "http", "https"];
-
 fields! {
     ID,
     NAME = Field::new("name", FieldKind::String).required()
@@ -38,13 +35,8 @@ fields! {
         .describe("a unique name of this instance"),
     CONFIG = Field::new("config", FieldKind::Config).required()
         .describe("its settings"),
-    PROTOCOLS = Field::new(
-        "protocols",
-        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(PLUGIN_PROTOCOLS)])),
-    )
-    .required()
-    .default("[\"grpc\",\"grpcs\",\"http\",\"https\"]")
-        .describe("the protocols of the requests that it handles"),
+    // Each plugin allows its own.
+    PROTOCOLS = PLUGIN_PROTOCOLS,
     ENABLED = Field::new("enabled", FieldKind::Boolean).required().default("true")
         .describe("whether it is active"),
     ROUTE = Field::new("route", FieldKind::Foreign(|| &route::ENTITY, OnDelete::Cascade))
@@ -96,6 +88,14 @@ impl PluginEntity {
             record: record.clone(),
             at: at.clone(),
         }
+    }
+}
+
+impl PluginEntity {
+    /// Whether one of its protocols has requests; those of streams have none.
+    #[must_use]
+    pub fn sees_requests(&self) -> bool {
+        self.protocols.iter().any(|protocol| HTTP_PROTOCOL_NAMES.contains(&protocol.as_str()))
     }
 }
 

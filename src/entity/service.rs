@@ -13,7 +13,7 @@ use crate::{
     document::{Mapping, NodePath, Value},
     schema::{
         DerivedId, EntityFault, EntityLabel, EntitySchema, Field, FieldCondition, FieldKind, FieldRule,
-        OnDelete, Shorthand,
+        OnDelete, PROTOCOL_NAMES, Shorthand,
     },
     uri::{Authority, Scheme},
 };
@@ -40,7 +40,7 @@ fields! {
     PROTOCOL = Field::new("protocol", FieldKind::String)
         .required()
         .default("\"http\"")
-        .rules(&[FieldRule::OneOf(text_rules::PROTOCOLS)])
+        .rules(&[FieldRule::OneOf(PROTOCOL_NAMES)])
         .describe("the protocol towards the API"),
     HOST = Field::new("host", FieldKind::String).required().rules(&[FieldRule::Holds(hosts::host)])
         .describe("a host name, an address, or the name of an upstream"),

@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 use super::{
-    CertificateIndex, certificate, hosts,
+    CertificateIndex, certificate,
     record::{id, text},
+    server_name,
     shared_fields::{CREATED_AT, ID, TAGS, UPDATED_AT},
 };
 use crate::{
@@ -29,7 +30,7 @@ fields! {
     NAME = Field::new("name", FieldKind::String)
         .required()
         .unique()
-        .rules(&[FieldRule::Holds(hosts::wildcard_host)]),
+        .rules(&[FieldRule::Holds(server_name::server_name)]),
     CERTIFICATE = Field::new("certificate", FieldKind::Foreign(|| &certificate::ENTITY, OnDelete::Cascade))
         .required(),
     TAGS,

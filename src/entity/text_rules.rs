@@ -2,10 +2,6 @@
 
 use crate::document::Value;
 
-/// The protocols that a Service or Route may have, in the order of Kong's messages.
-pub(super) const PROTOCOLS: &[&str] =
-    &["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"];
-
 /// The name of an entity: letters, digits, `. - _ ~`, and every character outside ASCII.
 pub(super) fn name(value: &Value) -> Result<(), String> {
     let name = value.as_str().unwrap_or_default();

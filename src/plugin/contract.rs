@@ -8,7 +8,7 @@ use crate::{
     document::{Mapping, Value},
     metrics::MetricGroups,
     openapi::api::SecurityKind,
-    schema::{EntityFault, Field, PluginSettings},
+    schema::{EntityFault, Field, HTTP_PLUGIN_PROTOCOLS, PluginSettings},
 };
 
 /// Definition of a plugin: all facts about it that other modules read. Made by [`PluginDef::new`].
@@ -60,7 +60,7 @@ impl PluginDef {
             name,
             priority,
             per_consumer: false,
-            settings: PluginSettings { fields, checks: &[] },
+            settings: PluginSettings { fields, checks: &[], protocols: &HTTP_PLUGIN_PROTOCOLS },
             document: None,
             security: None,
             compile,
@@ -78,6 +78,13 @@ impl PluginDef {
     #[must_use]
     pub const fn per_consumer(mut self) -> Self {
         self.per_consumer = true;
+        self
+    }
+
+    /// Sets the field `protocols` of its entries, where Kong has the plugin for more than HTTP.
+    #[must_use]
+    pub const fn protocols(mut self, field: &'static Field) -> Self {
+        self.settings.protocols = field;
         self
     }
 

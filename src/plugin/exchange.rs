@@ -42,6 +42,8 @@ pub struct Exchange {
     pub path: String,
     /// The address of the client, behind trusted proxies if there are any.
     pub client: SocketAddr,
+    /// The port of the listener that it came to.
+    pub port: u16,
     /// Whether it came over TLS.
     pub tls: bool,
     /// The time when its head had arrived.
@@ -103,6 +105,8 @@ pub enum ResponseOrigin {
 pub struct Origin {
     /// The address of the client, behind trusted proxies if there are any.
     pub client: SocketAddr,
+    /// The port of the listener that it came to.
+    pub port: u16,
     /// Whether it came over TLS.
     pub tls: bool,
     /// The time when its head had arrived.
@@ -120,7 +124,7 @@ impl Exchange {
         path: String,
         origin: Origin,
     ) -> Self {
-        let Origin { client, tls, started, request_id } = origin;
+        let Origin { client, port, tls, started, request_id } = origin;
         Self {
             head,
             upstream: UpstreamRequest::default(),
@@ -128,6 +132,7 @@ impl Exchange {
             body,
             path,
             client,
+            port,
             tls,
             started,
             request_id,
@@ -146,8 +151,13 @@ impl Exchange {
     /// The request, which leaves an empty one in its place: for a plugin that must own it for a while.
     #[must_use]
     pub fn take(&mut self) -> Self {
-        let origin =
-            Origin { client: self.client, tls: self.tls, started: self.started, request_id: self.request_id };
+        let origin = Origin {
+            client: self.client,
+            port: self.port,
+            tls: self.tls,
+            started: self.started,
+            request_id: self.request_id,
+        };
         let empty = Self::new((ClientHead::default(), Extensions::new()), Body::Empty, String::new(), origin);
         std::mem::replace(self, empty)
     }

@@ -18,11 +18,13 @@ use super::{
     delivery::{self, BatchSink, DeliveryQueue},
     setting_values,
 };
-use crate::schema::{Field, FieldKind};
+use crate::schema::{Field, FieldKind, PLUGIN_PROTOCOLS};
 
 /// Definition of the plugin.
-pub(super) const DEF: PluginDef =
-    PluginDef::new("file-log", 9, FIELDS, compile).checks(custom_fields::CHECKS).per_consumer();
+pub(super) const DEF: PluginDef = PluginDef::new("file-log", 9, FIELDS, compile)
+    .checks(custom_fields::CHECKS)
+    .per_consumer()
+    .protocols(&PLUGIN_PROTOCOLS);
 
 const FIELDS: &[Field] = &[
     Field::new("path", FieldKind::String).required(),

@@ -8,12 +8,14 @@ use super::{Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, settin
 use crate::{
     document::Value,
     ip_network::IpNetwork,
-    schema::{EntityFault, Field, FieldKind, FieldRule},
+    schema::{CONNECTION_PLUGIN_PROTOCOLS, EntityFault, Field, FieldKind, FieldRule},
 };
 
 /// Definition of the plugin.
-pub(super) const DEF: PluginDef =
-    PluginDef::new("ip-restriction", 990, FIELDS, compile).checks(&[needs_a_list]).per_consumer();
+pub(super) const DEF: PluginDef = PluginDef::new("ip-restriction", 990, FIELDS, compile)
+    .checks(&[needs_a_list])
+    .per_consumer()
+    .protocols(&CONNECTION_PLUGIN_PROTOCOLS);
 
 const NETWORKS: FieldKind =
     FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(is_network)]));

@@ -44,6 +44,7 @@ mod lua;
 mod mocking;
 #[cfg(test)]
 mod panics;
+mod pcre;
 mod prometheus;
 mod proxy_cache;
 mod rate_limiting;

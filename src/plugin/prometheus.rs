@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::{Plugin, PluginDef, PluginResult, PluginSetup, setting_values};
 use crate::{
     metrics::MetricGroups,
-    schema::{Field, FieldKind},
+    schema::{Field, FieldKind, PLUGIN_PROTOCOLS},
 };
 
 /// Definition of the plugin.
-pub(super) const DEF: PluginDef = PluginDef::new("prometheus", 13, FIELDS, compile);
+pub(super) const DEF: PluginDef =
+    PluginDef::new("prometheus", 13, FIELDS, compile).protocols(&PLUGIN_PROTOCOLS);
 
 const FIELDS: &[Field] = &[
     Field::new("per_consumer", FieldKind::Boolean).default("false"),

@@ -1,5 +1,7 @@
 //! Resources that all plugins of the process share.
 
+use uuid::Uuid;
+
 use super::{DeliveryTracker, ResponseCache};
 use crate::{
     body::BodyBuffers,
@@ -9,6 +11,8 @@ use crate::{
 /// Resources of all plugins, in every Snapshot. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Resources {
+    /// Identifies this process.
+    pub node_id: Uuid,
     /// Tracks log entries until they are delivered.
     pub deliveries: DeliveryTracker,
     /// Threads for work that may take over a millisecond.
@@ -31,6 +35,7 @@ pub struct Resources {
 impl Default for Resources {
     fn default() -> Self {
         Self {
+            node_id: Uuid::new_v4(),
             deliveries: DeliveryTracker::default(),
             pool: WorkPool::default(),
             buffers: BodyBuffers::default(),

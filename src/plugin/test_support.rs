@@ -140,6 +140,7 @@ pub(super) fn request(text: &str) -> Exchange {
         if body.is_empty() { Body::Empty } else { Body::Full(Bytes::copy_from_slice(body.as_bytes())) };
     let origin = Origin {
         client: "192.0.2.7:40000".parse().unwrap(),
+        port: 8000,
         tls: false,
         started: Instant::now(),
         request_id: RequestId::from_bits(7),

@@ -53,6 +53,7 @@ pub(super) fn new_exchange(
     let RequestArrival { client, started, id } = arrival;
     let origin = Origin {
         client: SocketAddr::new(client.address, connection.peer.port()),
+        port: connection.local.port(),
         tls: connection.tls.is_some(),
         started,
         request_id: id,

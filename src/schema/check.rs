@@ -114,7 +114,13 @@ impl RecordChecker<'_> {
         let parent = item.and_then(|item| self.checked.items[item].parent).map(|parent| parent.field);
         let is_in_record = |field: &&Field| !matches!(field.kind, FieldKind::Entities(..));
         let mut done = Vec::with_capacity(self.known(fields).filter(is_in_record).count());
+        let settings = record.get(PLUGIN_NAME).and_then(Value::as_str).filter(|_| configures_plugins(fields));
+        let settings = settings.and_then(|name| self.plugins.settings(name));
         for field in self.known(fields) {
+            let field = match settings {
+                Some(settings) if settings.protocols.name == field.name => settings.protocols,
+                _ => field,
+            };
             let given = record.get(field.name).unwrap_or(&Value::Null);
             let at = at.key(field.name);
             if let FieldKind::Entities(entity, back) = field.kind {
@@ -316,6 +322,11 @@ const ANNOTATIONS: [Field; 2] = [
     Field::new("_comment", FieldKind::Text),
     Field::new("_ignore", FieldKind::Array(&Field::item(FieldKind::Any))),
 ];
+
+/// Whether fields are those of an entry that configures a plugin.
+fn configures_plugins(fields: &[Field]) -> bool {
+    fields.iter().any(|field| matches!(field.kind, FieldKind::Config))
+}
 
 /// The name of the plugin that a record configures, if the entity is of that kind.
 fn plugin_name<'a>(entity: &EntitySchema, record: &'a Mapping) -> Option<&'a str> {

@@ -11,6 +11,7 @@ mod field;
 mod item;
 mod messages;
 mod nearest;
+mod plugin_protocols;
 mod rule;
 mod spelling;
 mod value;
@@ -22,6 +23,9 @@ pub use fault::EntityFault;
 pub use field::{Field, FieldKind, FieldRule, OnDelete, Uniqueness};
 pub use item::{CheckedDocument, CheckedItem, ParentEntity, PreviousItems};
 pub use nearest::nearest;
+pub use plugin_protocols::{
+    CONNECTION_PLUGIN_PROTOCOLS, HTTP_PLUGIN_PROTOCOLS, HTTP_PROTOCOL_NAMES, PLUGIN_PROTOCOLS, PROTOCOL_NAMES,
+};
 
 use crate::document::Value;
 
@@ -32,4 +36,6 @@ pub struct PluginSettings {
     pub fields: &'static [Field],
     /// The rules across them; they see complete settings.
     pub checks: &'static [fn(&Value) -> Option<EntityFault>],
+    /// The field `protocols` of the entries that configure the plugin.
+    pub protocols: &'static Field,
 }

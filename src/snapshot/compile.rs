@@ -229,8 +229,7 @@ impl SnapshotCompiler {
         split_diagnostics(diagnostics, &mut errors, &mut warnings);
         let mut files = Vec::new();
         self.referenced_files.clear();
-        // An instance without a protocol gets no request.
-        for entry in entities.plugins.iter().filter(|entry| entry.enabled && !entry.protocols.is_empty()) {
+        for entry in entities.plugins.iter().filter(|entry| entry.enabled && entry.sees_requests()) {
             let Some(def) = plugin::find(&entry.name) else { continue };
             warnings.extend(check_anonymous(entry, &consumers));
             match self.compile_plugin(entry, def, reader) {

@@ -1,5 +1,6 @@
 //! Values from the environment in `kong.yaml`: typed as they stand, refused where they are missing, kept by writes.
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::json;
 
 use crate::gateway::{Gateway, Setup};
@@ -41,6 +42,32 @@ fn values_come_from_the_environment() {
     assert_eq!((&service["retries"], &service["tags"]), (&json!(3), &json!(["on", "x"])));
     assert_eq!(gateway.admin("GET", "/consumers/anon/key-auth").json()["data"][0]["key"], SECRET);
     assert_eq!(gateway.admin("GET", "/consumers/anon").json()["tags"], json!(["on"]));
+}
+
+#[test]
+fn credentials_may_look_like_numbers_or_truth_values() {
+    let config = "_format_version: \"3.0\"
+services:
+- {name: a, url: 'http://127.0.0.1:1/', routes: [{paths: [/], plugins: [{name: basic-auth}]}], retries: $N}
+consumers:
+- username: $NAME
+  basicauth_credentials:
+  - username: ${NAME}
+    password: $PASSWORD
+plugins: [{name: request-termination, config: {status_code: $STATUS, message: $PASSWORD}}]
+";
+    for password in ["123456", "0123", "yes", "null", "1e3", "2024-01-01", "~", "0x1F", "12:30"] {
+        let gateway = Setup::with(config)
+            .env("NAME", "007")
+            .env("PASSWORD", password)
+            .env("STATUS", "418")
+            .env("N", "3")
+            .env("KONG_ENV_SUBSTITUTION", "on")
+            .run();
+        let credentials = BASE64_STANDARD.encode(format!("007:{password}"));
+        let answer = gateway.ask("GET", "/", &[("Authorization", &format!("Basic {credentials}"))]);
+        assert_eq!((answer.status, answer.json()["message"].clone()), (418, json!(password)), "{password}");
+    }
 }
 
 #[test]

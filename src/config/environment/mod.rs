@@ -1,9 +1,10 @@
 //! Values from the environment: decK's `${{ env "DECK_NAME" }}` in every file, and `${NAME}` if the settings ask for it.
 //!
-//! Scalars are replaced after the text is parsed, so that no value changes the structure of the document. A value has the
-//! type that YAML gives it in place of the expression: in quotes it is a text.
+//! Scalars are replaced after the text is parsed, so that no value changes the structure of the document. In quotes a value is
+//! a text; without quotes its type is open, and is settled by the field that it is for.
 
 mod substitute;
+mod typing;
 
 use super::DeclarativeFormat;
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
 };
 use substitute::{SubstitutionError, substitute};
 pub use substitute::{escaped, is_substituted};
+pub(super) use typing::{settle_all, settle_known};
 
 /// The value of a variable, if it is set.
 ///
@@ -45,7 +47,8 @@ fn read_with(
         return Ok((document, layout, Vec::new()));
     }
     let masked = MaskedText::new(text);
-    let mut values = VariableValues { masked: &masked, format, lookup, diagnostics: Vec::new() };
+    let has_types = typing::can_be_open(text);
+    let mut values = VariableValues { masked: &masked, format, lookup, has_types, diagnostics: Vec::new() };
     let (document, layout) =
         document::read_after(masked.text(), Dialect::Kong, before, layout, Some(&mut values))?;
     Ok((document, layout, values.diagnostics))
@@ -102,6 +105,8 @@ struct VariableValues<'a> {
     masked: &'a MaskedText<'a>,
     format: DeclarativeFormat,
     lookup: Lookup<'a>,
+    /// Whether values without quotes have an open type.
+    has_types: bool,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -118,19 +123,20 @@ impl VariableValues<'_> {
 }
 
 impl ScalarReplacer for VariableValues<'_> {
-    fn value(&mut self, text: &str, at: &NodePath) -> Option<String> {
+    fn value(&mut self, written: &str, at: &NodePath, is_plain: bool) -> Option<String> {
         let substituted = match self.format {
-            DeclarativeFormat::Environment => substitute(text, self.lookup),
+            DeclarativeFormat::Environment => substitute(written, self.lookup),
             DeclarativeFormat::Deck | DeclarativeFormat::Kong => Ok(None),
         };
         let text = match &substituted {
-            Ok(other) => other.as_deref().unwrap_or(text),
+            Ok(other) => other.as_deref().unwrap_or(written),
             Err(fault) => {
                 self.diagnostics.push(fault.at(at.clone()));
-                text
+                written
             }
         };
-        Some(self.replace_deck_expressions(text, at))
+        let value = self.replace_deck_expressions(text, at);
+        Some(if is_plain && self.has_types && value != written { typing::open(&value) } else { value })
     }
 
     fn key(&mut self, text: &str, at: &NodePath) -> Option<String> {
@@ -142,13 +148,13 @@ impl ScalarReplacer for VariableValues<'_> {
 struct VerbatimText<'a>(&'a MaskedText<'a>);
 
 impl ScalarReplacer for VerbatimText<'_> {
-    fn value(&mut self, text: &str, _at: &NodePath) -> Option<String> {
+    fn value(&mut self, text: &str, _at: &NodePath, _is_plain: bool) -> Option<String> {
         let restored = self.0.restore(text, str::to_owned);
         (restored != text).then_some(restored)
     }
 
     fn key(&mut self, text: &str, at: &NodePath) -> Option<String> {
-        self.value(text, at)
+        self.value(text, at, false)
     }
 }
 
@@ -187,6 +193,7 @@ fn expression_value(expression: &str, lookup: Lookup<'_>) -> Result<String, Subs
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::{Field, FieldKind, HTTP_PLUGIN_PROTOCOLS, PluginSchemas, PluginSettings};
 
     fn lookup(name: &str) -> Result<Option<String>, SubstitutionError> {
         Ok(match name {
@@ -203,7 +210,79 @@ mod tests {
     fn check(text: &str, format: DeclarativeFormat, expected: &str) {
         let (document, _, diagnostics) = read_with(text, format, &lookup, &Value::Null, false).unwrap();
         assert_eq!(diagnostics, [], "{text}");
-        assert_eq!(document.value.to_json(), expected, "{text}");
+        assert_eq!(settle_all(&document.value, &NoPlugins).to_json(), expected, "{text}");
+    }
+
+    struct NoPlugins;
+
+    impl PluginSchemas for NoPlugins {
+        fn settings(&self, name: &str) -> Option<PluginSettings> {
+            const FIELDS: &[Field] =
+                &[Field::new("password", FieldKind::Secret), Field::new("port", FieldKind::Integer)];
+            let protocols = &HTTP_PLUGIN_PROTOCOLS;
+            (name == "any").then_some(PluginSettings { fields: FIELDS, checks: &[], protocols })
+        }
+
+        fn names(&self) -> Vec<&'static str> {
+            vec!["any"]
+        }
+
+        fn is_kongs(&self, _name: &str) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn values_of_texts_are_texts_and_other_values_have_their_types() {
+        let lookup = |name: &str| {
+            let value = match name {
+                "DIGITS" => "0123456",
+                "YES" => "yes",
+                "NULL" => "null",
+                "FLOAT" => "1e3",
+                "DAY" => "2024-01-01",
+                "PORT" => "8080",
+                "ANY" => "any",
+                _ => return Ok(None),
+            };
+            Ok(Some(value.to_owned()))
+        };
+        for (text, expected) in [
+            ("consumers: [{username: $DIGITS}]", r#"{"consumers":[{"username":"0123456"}]}"#),
+            (
+                "consumers: [{basicauth_credentials: [{username: $YES, password: $NULL}]}]",
+                r#"{"consumers":[{"basicauth_credentials":[{"username":"yes","password":"null"}]}]}"#,
+            ),
+            (
+                "keyauth_credentials: [{key: $FLOAT, consumer: $DAY, ttl: $PORT}]",
+                r#"{"keyauth_credentials":[{"key":"1e3","consumer":"2024-01-01","ttl":8080}]}"#,
+            ),
+            (
+                "services: [{url: $DIGITS, port: $PORT, tags: [$DIGITS, '$YES', 5], client_certificate: {id: $YES}}]",
+                r#"{"services":[{"url":"0123456","port":8080,"tags":["0123456","yes",5],"client_certificate":{"id":"yes"}}]}"#,
+            ),
+            (
+                "routes: [{strip_path: $YES, headers: {a: [$DIGITS]}, x: $DIGITS}]",
+                r#"{"routes":[{"strip_path":true,"headers":{"a":["0123456"]},"x":42798}]}"#,
+            ),
+            (
+                "plugins: [{name: $ANY, config: {password: $DIGITS, port: $PORT, other: $YES}}]",
+                r#"{"plugins":[{"name":"any","config":{"password":"0123456","port":8080,"other":true}}]}"#,
+            ),
+            (
+                "_ignore: [&a $YES]\nroutes: [{name: *a, preserve_host: *a}]",
+                r#"{"_ignore":[true],"routes":[{"name":"yes","preserve_host":true}]}"#,
+            ),
+            (
+                "_format_version: ${FLOAT}\nupstreams: [{name: x-$DIGITS}]",
+                r#"{"_format_version":"1e3","upstreams":[{"name":"x-0123456"}]}"#,
+            ),
+        ] {
+            let read = read_with(text, DeclarativeFormat::Environment, &lookup, &Value::Null, false);
+            let (document, _, diagnostics) = read.unwrap();
+            assert_eq!(diagnostics, [], "{text}");
+            assert_eq!(settle_all(&document.value, &NoPlugins).to_json(), expected, "{text}");
+        }
     }
 
     const TEXT: &str = r#""a: [b]\n# \"c' ${PORT}""#;

@@ -5,14 +5,18 @@ mod secrets;
 mod upstreams;
 
 use super::*;
-use crate::schema::PluginSettings;
+use crate::schema::{HTTP_PLUGIN_PROTOCOLS, PluginSettings};
 
 /// A registry of one plugin without settings.
 struct Bare;
 
 impl PluginSchemas for Bare {
     fn settings(&self, name: &str) -> Option<PluginSettings> {
-        (name == "any").then_some(PluginSettings { fields: &[], checks: &[] })
+        (name == "any").then_some(PluginSettings {
+            fields: &[],
+            checks: &[],
+            protocols: &HTTP_PLUGIN_PROTOCOLS,
+        })
     }
 
     fn names(&self) -> Vec<&'static str> {

@@ -1,7 +1,7 @@
 //! Tests of the warning about secrets in clear in a file.
 
 use super::*;
-use crate::schema::{Field, FieldKind, PluginSettings};
+use crate::schema::{Field, FieldKind, HTTP_PLUGIN_PROTOCOLS, PluginSettings};
 
 /// A registry of one plugin, whose settings contain the password of a cache.
 struct Caching;
@@ -10,7 +10,7 @@ impl PluginSchemas for Caching {
     fn settings(&self, _name: &str) -> Option<PluginSettings> {
         const CACHE: FieldKind = FieldKind::Record(&[Field::new("password", FieldKind::Text)]);
         const FIELDS: &[Field] = &[Field::new("redis", CACHE), Field::new("endpoint", FieldKind::Secret)];
-        Some(PluginSettings { fields: FIELDS, checks: &[] })
+        Some(PluginSettings { fields: FIELDS, checks: &[], protocols: &HTTP_PLUGIN_PROTOCOLS })
     }
 
     fn names(&self) -> Vec<&'static str> {

@@ -78,7 +78,7 @@ impl AdminApi {
         connections: ConnectionCounters,
         log_level: Arc<super::LogLevelHandle>,
     ) -> Self {
-        let (node_id, started) = (uuid::Uuid::new_v4(), Instant::now());
+        let (node_id, started) = (control.live().current().resources().node_id, Instant::now());
         let (work_pools, uploads) =
             (work_pools::AdminWorkPools::default(), upload::UploadLimiter::new(settings.admin_max_body_size));
         Self { control, settings, readiness, connections, log_level, node_id, started, work_pools, uploads }

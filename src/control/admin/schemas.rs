@@ -108,7 +108,8 @@ fn plugin_schema(name: &str, plugins: &dyn PluginSchemas) -> Response<Body> {
     let per_consumer = plugin::find(name).is_none_or(|def| def.per_consumer);
     let mut fields = Vec::new();
     for field in plugin_entity::ENTITY.fields {
-        let mut attributes = field_attributes(field, true);
+        let is_protocols = field.name == settings.protocols.name;
+        let mut attributes = field_attributes(if is_protocols { settings.protocols } else { field }, true);
         if field.name == plugin_entity::CONSUMER.name && !per_consumer {
             attributes.insert("eq".into(), Json::Null);
         } else if field.name == plugin_entity::CONFIG.name {
@@ -118,7 +119,7 @@ fn plugin_schema(name: &str, plugins: &dyn PluginSchemas) -> Response<Body> {
             if !shorthands.is_empty() {
                 attributes.insert("shorthand_fields".into(), shorthands.into());
             }
-        } else if field.name != plugin_entity::PROTOCOLS.name {
+        } else if !is_protocols {
             continue;
         }
         fields.push(named_entry(field.name, attributes));

@@ -8,14 +8,14 @@ mod rules;
 use super::{
     ServiceIndex, filter_chain, hosts, plugin,
     record::{boolean, id, integer, text, texts},
-    service,
+    server_name, service,
     shared_fields::{CREATED_AT, ID, TAGS, UPDATED_AT},
     text_rules,
 };
 use crate::{
     document::{Mapping, NodePath, Value},
     ip_network::IpNetwork,
-    schema::{DerivedId, EntityLabel, EntitySchema, Field, FieldKind, FieldRule, OnDelete},
+    schema::{DerivedId, EntityLabel, EntitySchema, Field, FieldKind, FieldRule, OnDelete, PROTOCOL_NAMES},
 };
 
 pub(crate) static ENTITY: EntitySchema = EntitySchema {
@@ -59,7 +59,7 @@ fields! {
         .describe("a unique name"),
     PROTOCOLS = Field::new(
         "protocols",
-        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(text_rules::PROTOCOLS)])),
+        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::OneOf(PROTOCOL_NAMES)])),
     )
     .required()
     .default("[\"http\",\"https\"]")
@@ -105,7 +105,7 @@ fields! {
     RESPONSE_BUFFERING = Field::new("response_buffering", FieldKind::Boolean).required().default("true"),
     SNIS = Field::new(
         "snis",
-        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(hosts::wildcard_host)])),
+        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(server_name::server_name)])),
     ),
     SOURCES = Field::new("sources", FieldKind::Set(ENDPOINT)),
     DESTINATIONS = Field::new("destinations", FieldKind::Set(ENDPOINT)),

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     document::{Mapping, Value},
     ip_network::IpNetwork,
-    schema::{EntityFault, Field},
+    schema::{EntityFault, Field, PROTOCOL_NAMES},
     uri::check_prefix_is_normal,
 };
 
@@ -96,9 +96,9 @@ pub(super) fn check_first_protocol(given: &Mapping) -> Result<Mapping, EntityFau
         Some(Value::Sequence(all)) => all.first().map_or("nil", |first| first.as_str().unwrap_or_default()),
         _ => return Ok(record),
     };
-    if first == "nil" || (!first.is_empty() && !text_rules::PROTOCOLS.contains(&first)) {
+    if first == "nil" || (!first.is_empty() && !PROTOCOL_NAMES.contains(&first)) {
         return Err(EntityFault::field(PROTOCOLS.name, format!("unknown type: {first}"))
-            .help(format!("known are: {}", text_rules::PROTOCOLS.join(", "))));
+            .help(format!("known are: {}", PROTOCOL_NAMES.join(", "))));
     }
     if first.starts_with("grpc") && !given.contains_key(STRIP_PATH.name) {
         record.insert(STRIP_PATH.name, false);

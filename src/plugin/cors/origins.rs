@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use http::HeaderValue;
-use regex::Regex;
 
 use crate::{
     diag::Diagnostic,
     document::{NodePath, Value},
+    plugin::pcre::{PcreFault, PcreRegex},
     uri::{Authority, Scheme},
 };
 
@@ -24,9 +24,9 @@ pub(super) enum OriginRules {
         /// Origins in normal form.
         origins: Vec<String>,
         /// Expressions without a colon, which match the host.
-        host_patterns: Vec<Regex>,
+        host_patterns: Vec<PcreRegex>,
         /// Expressions with a colon, which match the origin.
-        origin_patterns: Vec<Regex>,
+        origin_patterns: Vec<PcreRegex>,
     },
 }
 
@@ -62,10 +62,10 @@ impl OriginRules {
             } else if is_literal(entry) {
                 origins.push(normalize(entry).origin.into_owned());
             } else {
-                match expression(entry) {
+                match PcreRegex::of_whole_text(entry) {
                     Ok(regex) if entry.contains(':') => origin_patterns.push(regex),
                     Ok(regex) => host_patterns.push(regex),
-                    Err(error) => complaints.push(invalid(entry, &error, at.index(n))),
+                    Err(_) => complaints.push(unusable(entry, at.index(n))),
                 }
             }
         }
@@ -107,36 +107,19 @@ fn is_literal(entry: &str) -> bool {
 /// Accepts origins, `*`, and expressions, also those with features that only Kong's engine has.
 pub(super) fn is_origin_or_pattern(entry: &Value) -> Result<(), String> {
     let entry = entry.as_str().unwrap_or_default();
-    if is_literal(entry) {
+    if is_literal(entry) || entry == "*" {
         return Ok(());
     }
-    match expression(entry) {
-        Err(error) if entry != "*" && !is_unsupported_feature(&error) => {
-            Err(format!("'{entry}' is not a valid regex"))
-        }
-        _ => Ok(()),
+    match PcreRegex::of_whole_text(entry) {
+        Err(PcreFault::Invalid) => Err(format!("'{entry}' is not a valid regex")),
+        Ok(_) | Err(PcreFault::Unsupported) => Ok(()),
     }
 }
 
-fn expression(entry: &str) -> Result<Regex, regex::Error> {
-    Regex::new(&format!(r"\A(?:{entry})\z"))
-}
-
-/// Whether an expression needs features that Kong's engine has and this one lacks, as it never backtracks.
-fn is_unsupported_feature(error: &regex::Error) -> bool {
-    let text = error.to_string();
-    text.contains("look-around") || text.contains("backreferences")
-}
-
-fn invalid(entry: &str, error: &regex::Error, at: NodePath) -> Diagnostic {
-    let diagnostic = Diagnostic::error(at, format!("'{entry}' is not a valid regex"));
-    if is_unsupported_feature(error) {
-        return diagnostic.help(
-            "Kong allows look-around and backreferences here, mynah does not; list the origins, or describe \
-             them without",
-        );
-    }
-    diagnostic
+fn unusable(entry: &str, at: NodePath) -> Diagnostic {
+    Diagnostic::error(at, format!("'{entry}' cannot be used as a regex")).help(
+        "Kong allows recursion, branch reset and verbs here, mynah does not; list the origins, or describe them without",
+    )
 }
 
 /// An origin in normal form.

@@ -21,12 +21,15 @@ use crate::{
     body::Body,
     diag::Diagnostic,
     document::Value,
+    schema::PLUGIN_PROTOCOLS,
     upstream::{ConnectionPool, PoolSettings, UpstreamOrigin, UpstreamTimeouts},
 };
 
 /// Definition of the plugin.
-pub(super) const DEF: PluginDef =
-    PluginDef::new("http-log", 12, settings::FIELDS, compile).checks(custom_fields::CHECKS).per_consumer();
+pub(super) const DEF: PluginDef = PluginDef::new("http-log", 12, settings::FIELDS, compile)
+    .checks(custom_fields::CHECKS)
+    .per_consumer()
+    .protocols(&PLUGIN_PROTOCOLS);
 
 struct HttpLog {
     queue: DeliveryQueue<LogServer>,

@@ -53,7 +53,7 @@ use crate::{
     body::{Body, BodyBuffers},
     diag::Diagnostic,
     document::Value,
-    schema::{EntityFault, Field},
+    schema::{EntityFault, Field, PLUGIN_PROTOCOLS},
 };
 use body_filter::FilteredBody;
 use call::{FinishedRequest, LuaCall, Phase, RequestState, Stop};
@@ -63,11 +63,15 @@ use snippets::{SnippetReader, reads_log_entry};
 
 /// The plugin that runs before all others.
 pub(super) const PRE_FUNCTION: PluginDef =
-    PluginDef::new("pre-function", 1_000_000, FIELDS, compile_pre_function).checks(&[any_phase]);
+    PluginDef::new("pre-function", 1_000_000, FIELDS, compile_pre_function)
+        .checks(&[any_phase])
+        .protocols(&PLUGIN_PROTOCOLS);
 
 /// The plugin that runs after all others.
 pub(super) const POST_FUNCTION: PluginDef =
-    PluginDef::new("post-function", -1000, FIELDS, compile_post_function).checks(&[any_phase]);
+    PluginDef::new("post-function", -1000, FIELDS, compile_post_function)
+        .checks(&[any_phase])
+        .protocols(&PLUGIN_PROTOCOLS);
 
 const FIELDS: &[Field] = &[
     snippets("certificate", "Lua that runs while a TLS connection is made; not run by this gateway"),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use form_urlencoded::parse;
 use http::{HeaderMap, header};
+use uuid::Uuid;
 
 use crate::{
     body::{Body, BodyBuffers, BodyError},
@@ -18,6 +19,7 @@ const MAX_BODY_BYTES: u64 = 1 << 20;
 pub(super) async fn echo(
     exchange: &mut Exchange,
     message: Option<&str>,
+    node_id: Uuid,
     buffers: &BodyBuffers,
 ) -> Result<Bytes, BodyError> {
     let body = std::mem::replace(&mut exchange.body, Body::Empty);
@@ -34,19 +36,20 @@ pub(super) async fn echo(
     let request: Mapping = [
         ("scheme", Value::from(scheme.as_str())),
         ("host", Value::from(authority.host())),
-        ("port", i64::from(authority.port().unwrap_or(scheme.default_port())).into()),
+        ("port", i64::from(exchange.port).into()),
         ("headers", headers(&fields)),
         ("query", pairs(exchange.upstream_query().unwrap_or_default())),
         ("body", raw.as_deref().map_or(Value::Null, |raw| parse_body(raw, &fields))),
         ("raw_body", raw.map_or(Value::Null, Value::from)),
         ("method", Value::from(exchange.upstream_method().as_str())),
         ("path", Value::from(head.path())),
-        ("uri_captures", captures(exchange)),
+        ("uri_captures", captures(exchange).into()),
     ]
     .into_iter()
     .collect();
     let answer: Mapping = [
         ("message", message.map_or(Value::Null, Value::from)),
+        ("kong", node(node_id).into()),
         ("request", request.into()),
         ("matched_route", matched.map_or(Value::Null, |route| route.route_record.clone())),
         ("matched_service", matched.map_or(Value::Null, |route| route.service_record.clone())),
@@ -101,13 +104,21 @@ fn pairs(text: &str) -> Value {
     all.into()
 }
 
-fn captures(exchange: &Exchange) -> Value {
-    let mut all = Mapping::default();
-    for (n, (name, text)) in exchange.captures.iter().enumerate() {
-        all.insert(
-            if name.is_empty() { (n + 1).to_string() } else { name.clone() },
-            Value::from(text.as_str()),
-        );
-    }
-    all.into()
+/// This process.
+fn node(node_id: Uuid) -> Mapping {
+    [
+        ("node_id", Value::from(node_id.to_string())),
+        ("worker_pid", i64::from(std::process::id()).into()),
+        ("hostname", Value::from(&*rustix::system::uname().nodename().to_string_lossy())),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// The captures of the Route's path: all groups in their order, and those with names.
+fn captures(exchange: &Exchange) -> Mapping {
+    let unnamed: Vec<Value> = exchange.captures.iter().map(|(_, text)| Value::from(text.as_str())).collect();
+    let named = exchange.captures.iter().filter(|(name, _)| !name.is_empty());
+    let named: Mapping = named.map(|(name, text)| (name.clone(), Value::from(text.as_str()))).collect();
+    [("named", Value::from(named)), ("unnamed", unnamed.into())].into_iter().collect()
 }

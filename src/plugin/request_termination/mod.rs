@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
+use uuid::Uuid;
 
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, setting_values, whole_body,
@@ -63,6 +64,7 @@ struct RequestTermination {
     status: StatusCode,
     trigger: Option<Trigger>,
     answer: TerminationResponse,
+    node_id: Uuid,
     buffers: BodyBuffers,
 }
 
@@ -99,8 +101,8 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     };
     let trigger =
         text("trigger").map(|name| Trigger { header: HeaderName::try_from(&name).ok(), parameter: name });
-    let buffers = setup.resources.buffers.clone();
-    Ok(Arc::new(RequestTermination { status, trigger, answer, buffers }))
+    let (node_id, buffers) = (setup.resources.node_id, setup.resources.buffers.clone());
+    Ok(Arc::new(RequestTermination { status, trigger, answer, node_id, buffers }))
 }
 
 fn media_type(text: Option<String>, setup: &PluginSetup<'_>) -> Result<Option<HeaderValue>, Vec<Diagnostic>> {
@@ -127,7 +129,7 @@ impl Plugin for RequestTermination {
             TerminationResponse::Default => return Flow::Respond(status::answer(self.status, exchange)),
             TerminationResponse::Echo(message) => {
                 return Flow::Later(Box::pin(async move {
-                    let echoed = echo::echo(exchange, message.as_deref(), &self.buffers).await;
+                    let echoed = echo::echo(exchange, message.as_deref(), self.node_id, &self.buffers).await;
                     Flow::Respond(match echoed {
                         Ok(text) => reply::json(self.status, text),
                         Err(error) => whole_body::refusal(exchange, &error),

@@ -64,13 +64,35 @@ fn an_echo_shows_the_request() {
     let request = "POST /a?b=1&b=2&c\nHost: shop.test:8000\nContent-Type: application/json\nX-A: 1\nX-A: 2\n\n{\"q\":1.50}";
     let (status, media_type, body) = run("{echo: true}", request).unwrap();
     assert_eq!((status, media_type.as_str()), (503, JSON));
+    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let node = &body["kong"];
+    assert_eq!(node["worker_pid"], std::process::id());
+    assert!(uuid::Uuid::parse_str(node["node_id"].as_str().unwrap()).is_ok());
+    assert!(!node["hostname"].as_str().unwrap().is_empty());
+    let body = serde_json::json!({
+        "message": body["message"],
+        "request": body["request"],
+        "matched_route": body["matched_route"],
+        "matched_service": body["matched_service"],
+    });
     let expected = concat!(
         r#"{"message":"Service unavailable","request":{"scheme":"http","host":"shop.test","port":8000,"#,
         r#""headers":{"host":"shop.test:8000","content-type":"application/json","x-a":["1","2"]},"#,
         r#""query":{"b":["1","2"],"c":true},"body":{"q":1.50},"raw_body":"{\"q\":1.50}","#,
-        r#""method":"POST","path":"/a","uri_captures":{}},"matched_route":null,"matched_service":null}"#,
+        r#""method":"POST","path":"/a","uri_captures":{"named":{},"unnamed":[]}},"matched_route":null,"matched_service":null}"#,
     );
-    assert_eq!(body, expected);
+    assert_eq!(body.to_string(), expected);
+}
+
+#[test]
+fn an_echo_shows_captures() {
+    let plugin = test_support::plugin(&DEF, "{echo: true}");
+    let mut exchange = test_support::request("GET /a/42/x");
+    exchange.captures = vec![("id".to_owned(), "42".to_owned()), (String::new(), "x".to_owned())];
+    let response = test_support::access(&*plugin, &mut exchange).unwrap();
+    let body: serde_json::Value = serde_json::from_str(&test_support::text(response.into_body())).unwrap();
+    let expected = serde_json::json!({"named": {"id": "42"}, "unnamed": ["42", "x"]});
+    assert_eq!(body["request"]["uri_captures"], expected);
 }
 
 #[test]

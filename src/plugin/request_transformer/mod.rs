@@ -4,6 +4,7 @@
 //! Values are templates with expressions, parsed at load.
 
 mod expression;
+mod multipart;
 mod parameters;
 mod parse;
 mod template;
@@ -30,13 +31,15 @@ use crate::{
     body::{Body, BodyBuffers, BodyError},
     diag::Diagnostic,
     document::{NodePath, Value},
-    schema::{Field, FieldKind, FieldRule},
+    schema::{Field, FieldKind, FieldRule, PLUGIN_PROTOCOLS},
     uri::Authority,
 };
+use multipart::MultipartFault;
 use template::ValueTemplate;
 
 /// Definition of the plugin.
-pub(super) const DEF: PluginDef = PluginDef::new("request-transformer", 801, FIELDS, compile).per_consumer();
+pub(super) const DEF: PluginDef =
+    PluginDef::new("request-transformer", 801, FIELDS, compile).per_consumer().protocols(&PLUGIN_PROTOCOLS);
 
 const PARTS: FieldKind = FieldKind::Record(&[
     Field::new("body", STRINGS),
@@ -167,7 +170,7 @@ impl RequestTransformer {
     async fn transform_body<'a>(&'a self, exchange: &'a mut Exchange, format: BodyFormat) -> Flow<'a> {
         let body = std::mem::replace(&mut exchange.body, Body::Empty);
         let read = self.buffers.read_whole(body, MAX_BODY_BYTES).await;
-        let bytes = match read.and_then(|bytes| self.transform_bytes(bytes, format, exchange)) {
+        let bytes = match read.and_then(|bytes| self.transform_bytes(bytes, &format, exchange)) {
             Ok(bytes) => bytes,
             Err(error) => return Flow::Respond(whole_body::refusal(exchange, &error)),
         };
@@ -180,7 +183,7 @@ impl RequestTransformer {
     fn transform_bytes(
         &self,
         bytes: Bytes,
-        format: BodyFormat,
+        format: &BodyFormat,
         exchange: &Exchange,
     ) -> Result<Bytes, BodyError> {
         let changed = match format {
@@ -191,6 +194,9 @@ impl RequestTransformer {
             BodyFormat::Form => std::str::from_utf8(&bytes)
                 .ok()
                 .map(|text| parameters::transform(text, &self.body, exchange).into_bytes()),
+            BodyFormat::Multipart { boundary } => {
+                multipart::transform(&bytes, boundary, &self.body, exchange).map_err(refuse_multipart)?
+            }
         };
         changed.map_or(Ok(bytes), |changed| self.buffers.hold(changed))
     }
@@ -214,18 +220,31 @@ impl RequestTransformer {
 }
 
 /// The formats of bodies that can be changed.
-#[derive(Clone, Copy)]
 enum BodyFormat {
     Json,
     Form,
+    Multipart { boundary: String },
 }
 
 impl BodyFormat {
     fn of(exchange: &Exchange) -> Option<Self> {
-        let media_type = exchange.upstream_field(&CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
+        // Boundaries may have any byte of a field.
+        let content_type = String::from_utf8_lossy(exchange.upstream_field(&CONTENT_TYPE)?.as_bytes());
+        let media_type = content_type.split(';').next()?.trim();
         if media_type.eq_ignore_ascii_case("application/json") {
             return Some(Self::Json);
         }
-        media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded").then_some(Self::Form)
+        if media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Some(Self::Form);
+        }
+        multipart::boundary(&content_type).map(|boundary| Self::Multipart { boundary })
+    }
+}
+
+/// The error for a multipart body that cannot be changed.
+fn refuse_multipart(fault: MultipartFault) -> BodyError {
+    match fault {
+        MultipartFault::TooManyParts => BodyError::TooLarge,
+        MultipartFault::BoundaryInValue => BodyError::Source("a value contains the boundary".into()),
     }
 }

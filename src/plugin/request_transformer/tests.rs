@@ -136,6 +136,100 @@ fn bodies_are_transformed() {
     check(all, "POST /\ncontent-type: text/plain\n\na=1", "POST /\ncontent-type: text/plain\n\na=1");
 }
 
+const MULTIPART: &str = "content-type: multipart/form-data; boundary=b";
+
+/// A field of a form.
+fn field(name: &str, value: &str) -> String {
+    format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+}
+
+/// A file of a form, with bytes that look like line ends and delimiters.
+fn file(name: &str) -> String {
+    let content = "\u{0}\r\n\n--bb\r\n --b\r\nx";
+    format!(
+        "--b\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"a.bin\"\r\nContent-Type: image/png\r\n\r\n{content}\r\n"
+    )
+}
+
+/// The body that goes upstream, for a multipart body of these parts.
+#[track_caller]
+fn check_multipart(config: &str, parts: &[String], expected: &[String]) {
+    let plugin = test_support::plugin(&DEF, config);
+    let body = format!("{}--b--\r\n", parts.concat());
+    let mut exchange = test_support::request(&format!("POST /?q=v\n{MULTIPART}\n\n{body}"));
+    assert!(test_support::access(&*plugin, &mut exchange).is_none());
+    let expected = format!("{}--b--\r\n", expected.concat());
+    let length = exchange.edited_fields().get("content-length").cloned();
+    assert_eq!(length.unwrap().to_str().unwrap(), expected.len().to_string(), "{config}");
+    assert_eq!(test_support::text(exchange.body), expected, "{config}");
+}
+
+#[test]
+fn multipart_bodies_are_transformed_and_files_stay_intact() {
+    let form = [field("user", "ada"), field("password", "secret"), file("photo")];
+    let [user, password, photo] = form.clone();
+    for (config, expected) in [
+        ("{remove: {body: [password, none]}}", vec![user.clone(), photo.clone()]),
+        ("{remove: {body: [photo]}}", vec![user.clone(), password.clone()]),
+        ("{remove: {body: [user, password, photo]}}", vec![]),
+        ("{rename: {body: ['user:name']}}", vec![field("name", "ada"), password.clone(), photo.clone()]),
+        ("{rename: {body: ['photo:image']}}", vec![user.clone(), password.clone(), file("image")]),
+        ("{rename: {body: ['user:password']}}", vec![field("password", "ada"), photo.clone()]),
+        ("{rename: {body: ['user:password']}, remove: {body: [password]}}", vec![photo.clone()]),
+        (
+            "{replace: {body: ['user:$(query_params.q)', 'none:1']}}",
+            vec![field("user", "v"), password.clone(), photo.clone()],
+        ),
+        ("{replace: {body: ['photo:none']}}", vec![user.clone(), password.clone(), field("photo", "none")]),
+        (
+            "{add: {body: ['user:x', 'a\"b:$(query_params.q)']}}",
+            vec![user.clone(), password.clone(), photo.clone(), field("a%22b", "v")],
+        ),
+        (
+            "{append: {body: ['user:x']}}",
+            vec![user.clone(), password.clone(), photo.clone(), field("user", "x")],
+        ),
+        ("{remove: {body: [none]}}", form.to_vec()),
+    ] {
+        check_multipart(config, &form, &expected);
+    }
+}
+
+#[test]
+fn parts_that_a_lenient_upstream_reads_are_transformed() {
+    let config = "{remove: {body: [password]}, add: {body: ['a:1']}}";
+    let (user, added) = (field("user", "ada"), field("a", "1"));
+    let password = field("password", "secret");
+    for (body, expected) in [
+        (
+            format!("preamble\r\n{user}{password}--b--\r\nepilogue"),
+            format!("preamble\r\n{user}{added}--b--\r\nepilogue"),
+        ),
+        (format!("{user}{password}"), format!("{user}{added}--b--\r\n")),
+        (format!("{password}{}", user.trim_end()), format!("{user}{added}--b--\r\n")),
+        (
+            format!("{user}{password}--b--").replace("\r\n", "\n"),
+            format!("{}{added}--b--", user.replace("\r\n", "\n")),
+        ),
+        (String::new(), format!("{added}--b--\r\n")),
+        ("no form at all".to_owned(), "no form at all".to_owned()),
+    ] {
+        let plugin = test_support::plugin(&DEF, config);
+        let mut exchange = test_support::request(&format!("POST /\n{MULTIPART}\n\n{body}"));
+        assert!(test_support::access(&*plugin, &mut exchange).is_none());
+        assert_eq!(test_support::text(exchange.body), expected, "{body:?}");
+    }
+}
+
+#[test]
+fn a_value_with_the_boundary_is_refused() {
+    let plugin = test_support::plugin(&DEF, "{add: {body: ['a:$(query_params.q)']}}");
+    let forged = "POST /?q=x%0D%0A--b%0D%0AContent-Disposition%3A%20form-data";
+    let mut exchange = test_support::request(&format!("{forged}\n{MULTIPART}\n\n{}--b--", field("c", "d")));
+    let response = test_support::access(&*plugin, &mut exchange).unwrap();
+    assert_eq!(response.status().as_u16(), 400);
+}
+
 #[test]
 fn settings_are_checked() {
     for (config, expected) in [
