@@ -26,10 +26,43 @@ fn check_paths(route: &Route, found: &mut Vec<Diagnostic>) {
         if let Some(expression) = template_to_regex(path) {
             let message = format!("`{path}` matches its braces only: paths of routes have no templates");
             found.push(Diagnostic::warning(at, message).help(format!("write it as `{expression}`")));
+        } else if let Some(expression) = placeholders_to_regex(path) {
+            let message = format!("`{path}` has no placeholders: each character stands for itself");
+            found.push(Diagnostic::warning(at, message).help(placeholder_help(path, &expression)));
         } else if looks_like_expression(path) {
             let message = format!("`{path}` is a prefix, in which each character stands for itself");
             found.push(Diagnostic::warning(at, message).help(format!("an expression is `~{path}`")));
         }
+    }
+}
+
+/// The regular expression for a path with segments such as `*` and `:id`.
+fn placeholders_to_regex(path: &str) -> Option<String> {
+    let mut placeholders = 0;
+    let segment = |segment: &str| {
+        let name = segment.strip_prefix(':').filter(|name| {
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
+        });
+        placeholders += usize::from(name.is_some() || matches!(segment, "*" | "**"));
+        match (segment, name) {
+            ("*", _) => "[^/]+".to_owned(),
+            ("**", _) => ".*".to_owned(),
+            (_, Some(name)) => format!("(?<{}>[^/]+)", name.replace('-', "_")),
+            (text, None) => regex::escape(text),
+        }
+    };
+    let segments: Vec<String> = path.split('/').map(segment).collect();
+    (placeholders > 0).then(|| format!("~{}$", segments.join("/")))
+}
+
+/// What to write instead of a path with placeholders: a prefix, if the only one is a `*` at its end.
+fn placeholder_help(path: &str, expression: &str) -> String {
+    let prefix = path.trim_end_matches('*');
+    if placeholders_to_regex(prefix).is_none() {
+        format!("a path is a prefix anyway: write `{prefix}`")
+    } else {
+        format!("write it as `{expression}`")
     }
 }
 
@@ -90,6 +123,22 @@ mod tests {
             ("/a", None),
         ] {
             assert_eq!(template_to_regex(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn placeholders_have_a_prefix_or_a_regular_expression() {
+        for (path, expected) in [
+            ("/services/*", Some("a path is a prefix anyway: write `/services/`")),
+            ("/services/**", Some("a path is a prefix anyway: write `/services/`")),
+            ("/users/:id", Some("write it as `~/users/(?<id>[^/]+)$`")),
+            ("/a.b/*/:user-id/c", Some("write it as `~/a\\.b/[^/]+/(?<user_id>[^/]+)/c$`")),
+            ("/v1/things:batch", None),
+            ("/a*", None),
+            ("/:", None),
+        ] {
+            let help = placeholders_to_regex(path).map(|expression| placeholder_help(path, &expression));
+            assert_eq!(help.as_deref(), expected, "{path}");
         }
     }
 

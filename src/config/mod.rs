@@ -6,6 +6,7 @@
 mod collect;
 mod deck;
 mod environment;
+mod hints;
 mod lint;
 mod migrate;
 mod parts;
@@ -126,20 +127,30 @@ impl ConfigReader<'_> {
             origin,
             LayoutTracking { layout: self.layout, known: self.known },
         )
-        .map_err(fail)?;
+        .map_err(|mut diagnostics| {
+            if source.parts.is_empty() {
+                diagnostics.iter_mut().for_each(|diagnostic| hints::add_syntax_hint(diagnostic, source));
+            }
+            fail(diagnostics)
+        })?;
         let previous = PreviousConfig::new(entities, origin);
         let checked = schema::check_after(DOCUMENT, &value, self.plugins, &previous);
         let transform = value.get(TRANSFORM.name).and_then(Value::as_bool) != Some(false);
         diagnostics.extend(checked.diagnostics);
         if diagnostics.iter().any(Diagnostic::is_error) {
             diagnostics.extend(resolve::dangling_references(checked.items));
+            self.add_hints(&mut diagnostics, source, &value);
             return Err(fail(diagnostics));
         }
         let resolved = resolve::resolve(checked.items, self.plugins, self.now, transform, &previous);
         let ResolvedEntities { entities, nodes, diagnostics: found } = resolved;
         diagnostics.extend(found);
         if diagnostics.iter().any(Diagnostic::is_error) {
+            self.add_hints(&mut diagnostics, source, &value);
             return Err(fail(diagnostics));
+        }
+        if source.text.contains('$') {
+            diagnostics.extend(hints::warn_of_variables(&value, self.format));
         }
         if self.format != DeclarativeFormat::Kong {
             let written = || as_written(source, self.format, is_verbatim, &value);
@@ -151,6 +162,13 @@ impl ConfigReader<'_> {
         let hash = if entities.is_empty() { EMPTY_HASH.to_owned() } else { text_hash.clone() };
         let origin = ConfigOrigin { hash: text_hash, document, is_verbatim, is_plain, value, layout, nodes };
         Ok(Config { entities, warnings: diagnostics, hash, origin })
+    }
+
+    /// Adds hints for people to the errors of a file.
+    fn add_hints(&self, diagnostics: &mut Vec<Diagnostic>, source: &SourceFile, value: &Value) {
+        if self.format != DeclarativeFormat::Kong {
+            hints::add_hints(diagnostics, source, value, self.format);
+        }
     }
 }
 

@@ -282,15 +282,37 @@ impl DiagnosticReport {
         positions.into_iter().flatten().collect()
     }
 
+    /// The diagnostics with their positions, in the order of the text; those of one file together.
+    fn in_file_order(&self) -> Vec<(&Diagnostic, Position)> {
+        let positions = self.positions(&self.diagnostics);
+        let mut all: Vec<(&Diagnostic, Position)> = self.diagnostics.iter().zip(positions).collect();
+        let mut files: Vec<&SourceFile> = Vec::new();
+        for (diagnostic, _) in &all {
+            let file = self.source_of(diagnostic);
+            if !files.iter().any(|known| std::ptr::eq(*known, file)) {
+                files.push(file);
+            }
+        }
+        let rank = |diagnostic: &Diagnostic| {
+            files.iter().position(|known| std::ptr::eq(*known, self.source_of(diagnostic)))
+        };
+        let start = |diagnostic: &Diagnostic, position: &Position| match diagnostic.mark {
+            // About the whole file, such as that there are more diagnostics.
+            MarkedPart::Value if diagnostic.path.steps().is_empty() => usize::MAX,
+            _ => position.bytes.start,
+        };
+        all.sort_by_cached_key(|(diagnostic, position)| (rank(diagnostic), start(diagnostic, position)));
+        all
+    }
+
     /// One line for the log: the first error, and the number of further errors.
     #[must_use]
     pub fn summary(&self) -> String {
-        let Some(first) =
-            self.diagnostics.iter().find(|diagnostic| diagnostic.is_error()).or(self.diagnostics.first())
-        else {
+        let mut all = self.in_file_order();
+        all.sort_by_key(|(diagnostic, _)| !diagnostic.is_error());
+        let Some((first, Position { line, column, .. })) = all.first() else {
             return String::from("no errors");
         };
-        let Position { line, column, .. } = self.position(first);
         let mut text = format!("{}:{line}:{column}: {}", self.source_of(first).name, first.message);
         if let Some(help) = &first.help {
             text = format!("{text}, {help}");

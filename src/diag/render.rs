@@ -24,7 +24,13 @@ impl DiagnosticReport {
     /// The first diagnostics with their source lines, and the number of further ones.
     #[must_use]
     pub fn draw(&self, style: RenderStyle) -> String {
-        let mut out = self.render(&self.diagnostics[..self.diagnostics.len().min(MAX_RENDERED)], style);
+        let mut all = self.in_file_order();
+        if all.len() > MAX_RENDERED {
+            // What is left out is a warning, if possible.
+            all.sort_by_key(|(diagnostic, _)| !diagnostic.is_error());
+            all.truncate(MAX_RENDERED);
+        }
+        let mut out = self.render(&all, style);
         if self.diagnostics.len() > MAX_RENDERED {
             let rest = plural(self.diagnostics.len() - MAX_RENDERED, "more diagnostic");
             out = format!("{out}... and {rest}\n\n");
@@ -35,14 +41,14 @@ impl DiagnosticReport {
     /// All diagnostics with their source lines.
     #[must_use]
     pub fn draw_all(&self, style: RenderStyle) -> String {
-        self.render(&self.diagnostics, style)
+        self.render(&self.in_file_order(), style)
     }
 
-    fn render(&self, diagnostics: &[Diagnostic], style: RenderStyle) -> String {
+    fn render(&self, diagnostics: &[(&Diagnostic, Position)], style: RenderStyle) -> String {
         let renderer = if style == RenderStyle::Colour { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
-        for (diagnostic, position) in diagnostics.iter().zip(self.positions(diagnostics)) {
-            out.push_str(&self.render_one(diagnostic, &position, &renderer));
+        for (diagnostic, position) in diagnostics {
+            out.push_str(&self.render_one(diagnostic, position, &renderer));
             out.push_str("\n\n");
         }
         out
@@ -76,19 +82,17 @@ impl DiagnosticReport {
     /// `message` and `help`.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let positions = self.positions(&self.diagnostics);
-        let each =
-            self.diagnostics.iter().zip(positions).map(|(diagnostic, Position { line, column, .. })| {
-                json!({
-                    "file": self.source_of(diagnostic).name,
-                    "line": line,
-                    "column": column,
-                    "path": diagnostic.path.to_string(),
-                    "severity": if diagnostic.is_error() { "error" } else { "warning" },
-                    "message": diagnostic.message,
-                    "help": diagnostic.help,
-                })
-            });
+        let each = self.in_file_order().into_iter().map(|(diagnostic, Position { line, column, .. })| {
+            json!({
+                "file": self.source_of(diagnostic).name,
+                "line": line,
+                "column": column,
+                "path": diagnostic.path.to_string(),
+                "severity": if diagnostic.is_error() { "error" } else { "warning" },
+                "message": diagnostic.message,
+                "help": diagnostic.help,
+            })
+        });
         Value::Array(each.collect())
     }
 }

@@ -133,6 +133,11 @@ impl RecordChecker<'_> {
                 && record.contains_key(field.name)
             {
                 self.complain(&at, "required field missing");
+            } else if given.is_null() && field.is_generated && record.contains_key(field.name) {
+                let message = "there is no value: a random text takes its place, another one at each load";
+                let help = "quote a text that begins with `#`, `!` or `&`";
+                self.push(Diagnostic::warning(at.path(), message).help(help));
+                done.push((self.name(field.name), self.field(field, given, &at)));
             } else if matches!(field.kind, FieldKind::Config) {
                 let name = record.get(PLUGIN_NAME).and_then(Value::as_str);
                 let config = self.config(name, given, &at);

@@ -3,8 +3,11 @@
 use super::{EntityFault, Field, FieldCondition, FieldKind, Shorthand, check::RecordChecker, nearest};
 use crate::{
     diag::{Diagnostic, ENTITY, KongMessage, MAX_DIAGNOSTICS, push_bounded},
-    document::{NodePlace, Number, Value},
+    document::{Mapping, NodePlace, Number, Value},
 };
+
+/// Older names of settings, and the present ones.
+const RENAMED: [(&str, &str); 2] = [("whitelist", "allow"), ("blacklist", "deny")];
 
 impl RecordChecker<'_> {
     pub(super) fn unknown(&mut self, key: &str, fields: &'static [Field], at: &NodePlace<'_>) {
@@ -13,9 +16,14 @@ impl RecordChecker<'_> {
         }
         let mut diagnostic = Diagnostic::error(at.key(key).path(), "unknown field").key();
         let known: Vec<&str> = self.known(fields).map(|field| field.name).collect();
+        let renamed = RENAMED.iter().find(|(old, new)| *old == key && known.contains(new));
         let names = || known.iter().copied().filter(|name| !name.starts_with('_'));
-        if let Some(near) = nearest(key, names()) {
+        if let Some((_, new)) = renamed {
+            diagnostic = diagnostic.help(format!("it is `{new}` now"));
+        } else if let Some(near) = nearest(key, names()) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+        } else if at.path().steps().is_empty() && key.starts_with('_') {
+            diagnostic = diagnostic.help("what anchors are to reuse belongs under `_ignore`, a list");
         } else if known.len() <= 30 {
             diagnostic = diagnostic.help(format!("known are: {}", names().collect::<Vec<_>>().join(", ")));
         }
@@ -51,6 +59,10 @@ impl RecordChecker<'_> {
                 "found a boolean (unquoted yes, no, on and off are booleans in YAML 1.1); quote it"
                     .to_owned(),
             ),
+            (
+                FieldKind::String | FieldKind::Text | FieldKind::Secret | FieldKind::Uuid,
+                Value::Mapping(found),
+            ) => Some(mapping_help(found, kind)),
             (FieldKind::Integer | FieldKind::Number, Value::String(text)) if Number::new(text).is_some() => {
                 Some(format!("found a text; write it without quotes: {text}"))
             }
@@ -173,5 +185,19 @@ impl RecordChecker<'_> {
 
     pub(super) fn complain(&mut self, at: &NodePlace<'_>, message: impl Into<String>) {
         self.push(Diagnostic::error(at.path(), message));
+    }
+}
+
+/// A hint for a mapping in place of a text: a colon or braces without quotes.
+fn mapping_help(found: &Mapping, kind: FieldKind) -> String {
+    let quote = "found a mapping; a text with `: ` or `{` in it needs quotes";
+    match found.iter().next() {
+        Some((key, Value::Null)) if found.len() == 1 && key.starts_with("vault://") => {
+            format!("found a mapping; quote it: \"{{{key}}}\"")
+        }
+        Some((key, _)) if found.len() == 1 && key.len() < 60 && !matches!(kind, FieldKind::Secret) => {
+            format!("{quote}: \"{key}: ...\"")
+        }
+        _ => quote.to_owned(),
     }
 }

@@ -6,7 +6,8 @@ use super::{Field, FieldKind, FieldRule, PluginSettings};
 pub const HTTP_PROTOCOL_NAMES: &[&str] = &["grpc", "grpcs", "http", "https"];
 
 /// All protocols, in the order of Kong's messages.
-pub const PROTOCOL_NAMES: &[&str] = &["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"];
+pub const PROTOCOL_NAMES: &[&str] =
+    &["grpc", "grpcs", "http", "https", "tcp", "tls", "tls_passthrough", "udp"];
 
 /// The field of a plugin of the HTTP subsystem.
 pub const HTTP_PLUGIN_PROTOCOLS: Field =

@@ -144,7 +144,10 @@ impl<'a> TemplateReader<'a> {
 fn unset(name: &str) -> SubstitutionError {
     SubstitutionError {
         message: format!("environment variable '{name}' is not set"),
-        help: format!("set it, or give a default: `${{{name}:-...}}`; the text itself is `$${{{name}}}`"),
+        help: format!(
+            "KONG_ENV_SUBSTITUTION is on: set the variable, or give a default: `${{{name}:-...}}`; the text itself is \
+             `$${{{name}}}`"
+        ),
     }
 }
 

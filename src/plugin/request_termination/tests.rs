@@ -64,7 +64,7 @@ fn an_echo_shows_the_request() {
     let request = "POST /a?b=1&b=2&c\nHost: shop.test:8000\nContent-Type: application/json\nX-A: 1\nX-A: 2\n\n{\"q\":1.50}";
     let (status, media_type, body) = run("{echo: true}", request).unwrap();
     assert_eq!((status, media_type.as_str()), (503, JSON));
-    let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let body = serde_json::from_str::<serde_json::Value>(&body).unwrap();
     let node = &body["kong"];
     assert_eq!(node["worker_pid"], std::process::id());
     assert!(uuid::Uuid::parse_str(node["node_id"].as_str().unwrap()).is_ok());

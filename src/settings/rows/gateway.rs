@@ -1,5 +1,7 @@
 //! Settings of the configuration, listeners, Admin API, logs, response headers, errors, router and process.
 
+use std::path::PathBuf;
+
 use super::{
     super::{
         ErrorType,
@@ -23,7 +25,7 @@ pub(super) const ROWS: &[SettingRow] = &[
         "declarative_config",
         "",
         "File of the configuration, YAML or JSON",
-        read!(declarative_config, text),
+        read!(declarative_config, config_path),
     ),
     SettingRow::new(
         "declarative_config_string",
@@ -271,6 +273,17 @@ pub(super) const ROWS: &[SettingRow] = &[
     )
     .aliases(&["nginx_main_worker_processes"]),
 ];
+
+/// Reads the path of a configuration, which is no configuration itself.
+fn config_path(name: &str, given: &str) -> Result<Option<PathBuf>, SettingFault> {
+    let begins_document = given.trim_start().starts_with(['{', '[']) && given.contains(['"', ':']);
+    if begins_document || given.contains('\n') || given.contains("_format_version") {
+        let help =
+            "set declarative_config_string (KONG_DECLARATIVE_CONFIG_STRING) to the text, or name a file here";
+        return Err(SettingFault::new(format!("{name} is a text, not the path of a file"), help));
+    }
+    text(name, given)
+}
 
 /// Reads the name of a user, which the name of a group may follow.
 #[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
