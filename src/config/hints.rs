@@ -5,7 +5,7 @@ use super::{DeclarativeFormat, is_substituted};
 use crate::{
     diag::{Diagnostic, MarkedPart, SourceFile},
     document::{NodePath, NodeSpan, PathStep, Value, locate_all},
-    entity::{DOCUMENT, IGNORE, route},
+    entity::{DOCUMENT, document::IGNORE, route},
 };
 
 /// Most warnings about variables.

@@ -1,6 +1,6 @@
 //! Conversion of one document: the Service and the Route of each operation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     DocumentSource, ImportPlugins, ImportSettings, ImportWarnings, MockPlugin, Specification,
@@ -79,7 +79,16 @@ impl<'a> Importer<'a> {
     pub(super) fn add_operations(&mut self) {
         let api = &self.specification.api;
         let security = SecurityPlugins::new(api, self.plugins);
+        let mut matched = HashSet::new();
         for operation in &api.operations {
+            if pattern::path_of(&operation.template) == operation.template {
+                matched.insert((operation.method.as_str(), pattern::shape(&operation.template)));
+            }
+        }
+        for operation in &api.operations {
+            if self.is_indistinguishable(operation, &mut matched) {
+                continue;
+            }
             let Some(pattern) = pattern::route_pattern(&operation.template) else {
                 let message = format!("no route can match the path {}", operation.template);
                 self.warnings.add(Diagnostic::warning(operation.path.parent(), message).key());
@@ -92,6 +101,30 @@ impl<'a> Importer<'a> {
             };
             self.add_operation(operation, &pattern, security_plugins);
         }
+    }
+
+    /// Whether an operation differs from an earlier one only in the query or fragment of its path, which no Route matches. There
+    /// is a warning about each path with these.
+    fn is_indistinguishable<'b>(
+        &mut self,
+        operation: &'b Operation,
+        matched: &mut HashSet<(&'b str, String)>,
+    ) -> bool {
+        let path = pattern::path_of(&operation.template);
+        if path == operation.template {
+            return false;
+        }
+        let (method, template) = (operation.method.as_str(), &operation.template);
+        let is_new = matched.insert((method, pattern::shape(path)));
+        let message = if is_new {
+            format!("the route of {method} {template} is for {path}: routes match no query and no fragment")
+        } else {
+            format!(
+                "{method} {template} is left out: without its query and fragment, another operation has its path"
+            )
+        };
+        self.warnings.add(Diagnostic::warning(operation.path.clone(), message).key());
+        !is_new
     }
 
     fn add_operation(

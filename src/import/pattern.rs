@@ -14,11 +14,27 @@ pub(super) struct RoutePattern {
 /// The longest name of a group in every version of PCRE.
 const MAX_GROUP_NAME: usize = 32;
 
+/// A template without query and fragment, which are no part of the path of a request.
+pub(super) fn path_of(template: &str) -> &str {
+    template.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// A template without the names of its parameters: equal for paths that the same requests have.
+pub(super) fn shape(template: &str) -> String {
+    let mut shape = String::new();
+    let mut rest = template;
+    while let Some((before, _, after)) = next_parameter(rest) {
+        shape.push_str(before);
+        shape.push_str("{}");
+        rest = after;
+    }
+    shape + rest
+}
+
 /// The pattern of a path such as `/pets/{id}`; none if no request can have such a path.
 pub(super) fn route_pattern(template: &str) -> Option<RoutePattern> {
     // Routes match normalized paths, without queries.
-    let template = template.split(['?', '#']).next().unwrap_or_default();
-    let normal = String::from_utf8(normalize_path(template.as_bytes()).into_owned()).ok()?;
+    let normal = String::from_utf8(normalize_path(path_of(template).as_bytes()).into_owned()).ok()?;
     if !has_valid_escapes(&normal) {
         return None;
     }

@@ -58,6 +58,46 @@ const BROKEN: &[(&str, &str)] = &[
         "a document that is not there",
         "_format_version: \"3.0\"\nplugins:\n- name: mocking\n  config:\n    api_specification_filename: nope.yaml\n",
     ),
+    (
+        "a service whose address is made of variables",
+        "_format_version: \"3.0\"\nservices:\n- name: a\n  url: http://$AUTH_HOST:$AUTH_PORT/\n- name: b\n  host: b\n  port: ${PORT}\n",
+    ),
+    (
+        "a credential and an origin that are variables",
+        "_format_version: \"3.0\"\nservices:\n- {name: a, host: a, port: 0x}\nconsumers:\n- username: u\n  keyauth_credentials:\n  - key: ${SUPABASE_ANON_KEY}\n",
+    ),
+    (
+        "paths with placeholders, a query and a fragment",
+        "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: ['/services/*', '/users/:id', '/users?x=1', '/a#b']\n",
+    ),
+    (
+        "a header that YAML reads as a mapping",
+        "_format_version: \"3.0\"\nplugins:\n- name: request-transformer\n  config:\n    add:\n      headers:\n      - Authorization: $X\n",
+    ),
+    ("a text that begins with @", "_format_version: \"3.0\"\nconsumers:\n- username: @x\n"),
+    ("a text that begins with a backtick", "_format_version: \"3.0\"\nconsumers:\n- username: `x`\n"),
+    ("a text that begins with a percent sign", "_format_version: \"3.0\"\nconsumers:\n- username: %x\n"),
+    ("a text that begins with *", "_format_version: \"3.0\"\nservices:\n- name: a\n  host: *.example.com\n"),
+    ("a text that begins with !", "_format_version: \"3.0\"\nservices:\n- name: a\n  host: !abc\n"),
+    ("a text that begins with #", "_format_version: \"3.0\"\nservices:\n- name: a\n  host: #abc\n"),
+    ("a text that begins with &", "_format_version: \"3.0\"\nservices:\n- name: a\n  host: &abc\n"),
+    ("a text in double braces", "_format_version: \"3.0\"\nservices:\n- name: a\n  host: {{ host }}\n"),
+    (
+        "a reference to a vault without quotes",
+        "_format_version: \"3.0\"\ncertificates:\n- cert: {vault://env/cert}\n  key: {vault://env/key}\n",
+    ),
+    (
+        "older names of settings",
+        "_format_version: \"1.1\"\nplugins:\n- name: ip-restriction\n  config:\n    whitelist: [10.0.0.0/8]\n",
+    ),
+    (
+        "values for anchors",
+        "_format_version: \"3.0\"\nx-tags: &tags [a]\n_limits: &limits {minute: 5}\nservices:\n- {name: a, host: a, tags: *tags}\n",
+    ),
+    (
+        "errors in the order of the file",
+        "_format_version: \"3.0\"\nroutes:\n- {name: r, pats: [/]}\nservices:\n- {name: a, hots: a}\nplugins:\n- name: nope\n",
+    ),
 ];
 
 #[test]

@@ -7,6 +7,37 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Outcome, Setup};
 
+/// Operations that only a fragment or a query tells apart, as in Box's document.
+const FRAGMENTS: &str = "\
+openapi: 3.0.3
+info: {title: Box, version: '1'}
+servers: [{url: 'https://api.example'}]
+paths:
+  /files/{file_id}#copy:
+    get: {operationId: copy, responses: {'200': {description: ok}}}
+    put: {operationId: put, responses: {'200': {description: ok}}}
+  /files/{id}:
+    get: {operationId: get, responses: {'200': {description: ok}}}
+  /files/{id}?versions:
+    put: {operationId: versions, responses: {'200': {description: ok}}}
+";
+
+#[test]
+fn operations_that_routes_cannot_tell_apart_are_named_and_left_out() {
+    let outcome = Setup::with("").file("box.yaml", FRAGMENTS).call(&["import", "box.yaml"]);
+    for text in [
+        "GET /files/{file_id}#copy is left out: without its query and fragment, another operation has its path",
+        "the route of PUT /files/{file_id}#copy is for /files/{file_id}: routes match no query and no fragment",
+        "PUT /files/{id}?versions is left out",
+    ] {
+        assert!(outcome.stderr.contains(text), "{text}: {}", outcome.stderr);
+    }
+    let document = read(&outcome.stdout, Dialect::Kong).unwrap().value;
+    let routes = document.get("services").unwrap().items()[0].get("routes").unwrap();
+    let names: Vec<_> = routes.items().iter().filter_map(|route| route.get("name")?.as_str()).collect();
+    assert_eq!(names, ["box_put", "box_get"]);
+}
+
 const PETS: &str = "\
 openapi: 3.0.3
 info: {title: Pet Shop, version: '1'}

@@ -67,7 +67,7 @@ fn an_echo_shows_the_request() {
     let body = serde_json::from_str::<serde_json::Value>(&body).unwrap();
     let node = &body["kong"];
     assert_eq!(node["worker_pid"], std::process::id());
-    assert!(uuid::Uuid::parse_str(node["node_id"].as_str().unwrap()).is_ok());
+    assert!(Uuid::parse_str(node["node_id"].as_str().unwrap()).is_ok());
     assert!(!node["hostname"].as_str().unwrap().is_empty());
     let body = serde_json::json!({
         "message": body["message"],

@@ -15,24 +15,39 @@ use crate::{
     plugin::{transform_rules::TransformRules, whole_body},
 };
 
+use super::content_coding::ContentCodings;
+
 type Json = TransformRules<String, serde_json::Value>;
 
 /// The size limit of a body that is changed, in bytes.
 const MAX_BODY_BYTES: usize = 64 << 20;
 
-/// A body changed by rules. Anything but a JSON object is unchanged.
-pub(super) fn transform(body: Body, rules: Arc<Json>, buffers: &BodyBuffers) -> Body {
+/// A body decoded and changed by rules. Anything but a JSON object is only decoded.
+pub(super) fn transform(
+    body: Body,
+    codings: ContentCodings,
+    rules: Arc<Json>,
+    buffers: &BodyBuffers,
+) -> Body {
     match &body {
         Body::Empty => return body,
         Body::Full(bytes) => {
-            if let Ok(changed) = apply(bytes.clone(), &rules, buffers) {
+            let decoded = codings.decode(bytes.clone(), MAX_BODY_BYTES, buffers);
+            if let Ok(changed) = decoded.and_then(|decoded| apply(decoded, &rules, buffers)) {
                 return Body::full(changed);
             }
         }
         Body::Incoming(_) | Body::Boxed(_) => {}
     }
     let (buffered, buffers) = (buffers.new_buffer(MAX_BODY_BYTES), buffers.clone());
-    Body::boxed(TransformedBody { body, rules, buffers, buffered: Some(buffered), next: VecDeque::new() })
+    Body::boxed(TransformedBody {
+        body,
+        codings,
+        rules,
+        buffers,
+        buffered: Some(buffered),
+        next: VecDeque::new(),
+    })
 }
 
 fn apply(bytes: Bytes, rules: &Json, buffers: &BodyBuffers) -> Result<Bytes, BodyError> {
@@ -44,6 +59,7 @@ fn apply(bytes: Bytes, rules: &Json, buffers: &BodyBuffers) -> Result<Bytes, Bod
 
 struct TransformedBody {
     body: Body,
+    codings: ContentCodings,
     rules: Arc<Json>,
     buffers: BodyBuffers,
     /// The data so far; `None` once it was changed.
@@ -63,7 +79,13 @@ impl HttpBody for TransformedBody {
         let this = self.get_mut();
         while let Some(buffered) = &mut this.buffered {
             match ready!(Pin::new(&mut this.body).poll_frame(cx)).transpose()?.map(Frame::into_data) {
-                Some(Ok(data)) if buffered.len() + data.len() > MAX_BODY_BYTES => this.send_unchanged(data),
+                Some(Ok(data)) if buffered.len() + data.len() > MAX_BODY_BYTES => {
+                    // Its head says by now that it is not encoded.
+                    if !this.codings.is_empty() {
+                        return Poll::Ready(Some(Err(BodyError::TooLarge)));
+                    }
+                    this.send_unchanged(data);
+                }
                 Some(Ok(data)) => buffered.append(&data)?,
                 Some(Err(trailers)) => this.send_changed(Some(trailers))?,
                 None => {
@@ -83,7 +105,8 @@ impl TransformedBody {
     /// Changes the buffered data and sends it.
     fn send_changed(&mut self, last: Option<Frame<Bytes>>) -> Result<(), BodyError> {
         let buffered = self.buffered.take().map(BudgetedBuffer::into_bytes).unwrap_or_default();
-        let changed = apply(buffered, &self.rules, &self.buffers)?;
+        let decoded = self.codings.decode(buffered, MAX_BODY_BYTES, &self.buffers)?;
+        let changed = apply(decoded, &self.rules, &self.buffers)?;
         let data = (!changed.is_empty()).then(|| Frame::data(changed));
         self.next = data.into_iter().chain(last).collect();
         Ok(())

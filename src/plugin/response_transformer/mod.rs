@@ -1,6 +1,7 @@
 //! `response-transformer`: changes of headers and top-level JSON members of responses.
 //! (Kong: Response Transformer plugin.)
 
+mod content_coding;
 mod json_body;
 #[cfg(test)]
 mod tests;
@@ -9,11 +10,11 @@ use std::sync::Arc;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
 
 use super::{
-    Exchange, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup,
+    Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup,
     setting_checks::STRINGS,
     transform_rules::{self, RuleEntry, RulesReader, TransformRules},
 };
@@ -23,6 +24,7 @@ use crate::{
     document::Value,
     schema::{Field, FieldKind, FieldRule},
 };
+use content_coding::ContentCodings;
 
 /// Definition of the plugin.
 pub(super) const DEF: PluginDef = PluginDef::new("response-transformer", 800, FIELDS, compile).per_consumer();
@@ -75,14 +77,35 @@ fn json_value(config: &Value, entry: &RuleEntry<'_>) -> Result<serde_json::Value
 }
 
 impl Plugin for ResponseTransformer {
+    fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        if !self.json.is_empty()
+            && let Some(accepted) = exchange.upstream_field(&ACCEPT_ENCODING)
+        {
+            let decodable = content_coding::decodable(accepted);
+            if decodable != *accepted {
+                exchange.upstream.set_field(ACCEPT_ENCODING, decodable);
+            }
+        }
+        Flow::Continue
+    }
+
     fn header_filter(&self, _exchange: &mut Exchange, response: &mut HttpResponse) {
         self.headers.apply(response, |value, _| Some(value.clone()));
         if self.json.is_empty() || !is_json(response.headers()) {
             return;
         }
+        let Some(codings) = ContentCodings::of(response.headers()) else {
+            tracing::warn!(
+                "response-transformer leaves a body as it is: its content coding cannot be decoded"
+            );
+            return;
+        };
+        if !codings.is_empty() {
+            ContentCodings::remove_fields(response.headers_mut());
+        }
         response.headers_mut().remove(CONTENT_LENGTH);
         let body = std::mem::replace(response.body_mut(), Body::Empty);
-        *response.body_mut() = json_body::transform(body, self.json.clone(), &self.buffers);
+        *response.body_mut() = json_body::transform(body, codings, self.json.clone(), &self.buffers);
     }
 }
 

@@ -64,6 +64,55 @@ fn members_change_in_order() {
     check_body("{remove: {json: [a]}}", json, "no json", "no json");
 }
 
+/// `{"a":1,"debug":true}`, encoded.
+const ENCODED: [(&str, &str); 4] = [
+    ("gzip", "1f8b0800000000000003ab564a54b232d4514a494d2a4d57b22a292a4dad0500dfe96bfd14000000"),
+    ("br", "8b09807b2261223a312c226465627567223a747275657d03"),
+    ("deflate", "789cab564a54b232d4514a494d2a4d57b22a292a4dad05003d17067a"),
+    ("deflate", "ab564a54b232d4514a494d2a4d57b22a292a4dad0500"),
+];
+
+fn bytes(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+#[test]
+fn encoded_bodies_are_decoded_and_changed() {
+    let plugin = test_support::plugin(&DEF, "{remove: {json: [debug]}}");
+    for (coding, hex) in ENCODED {
+        let encoded = bytes(hex);
+        let (head, rest) = encoded.split_at(5);
+        let frames = [head, rest].map(|piece| http_body::Frame::data(piece.to_vec().into()));
+        let pieces = Body::prefixed(frames.into_iter().collect(), Body::Empty);
+        for body in [Body::Full(encoded.clone().into()), Body::boxed(pieces)] {
+            let fields =
+                ["content-type: application/json", "etag: \"1\"", &format!("content-encoding: {coding}")];
+            let mut response = response(&fields, body);
+            plugin.header_filter(&mut test_support::request("GET /"), &mut response);
+            let fields = test_support::headers(response.headers());
+            assert_eq!(fields, ["content-type: application/json", "etag: W/\"1\""], "{coding}");
+            assert_eq!(test_support::text(response.into_body()), r#"{"a":1}"#, "{coding}");
+        }
+    }
+}
+
+#[test]
+fn bodies_of_other_codings_are_unchanged_and_not_asked_for() {
+    let plugin = test_support::plugin(&DEF, "{remove: {json: [debug]}}");
+    let fields = ["content-type: application/json", "content-encoding: zstd", "content-length: 3"];
+    let mut response = response(&fields, Body::Full("abc".into()));
+    plugin.header_filter(&mut test_support::request("GET /"), &mut response);
+    assert_eq!(test_support::headers(response.headers()), fields);
+    assert_eq!(test_support::text(response.into_body()), "abc");
+    let mut exchange = test_support::request("GET /\naccept-encoding: gzip, zstd");
+    assert!(test_support::access(&*plugin, &mut exchange).is_none());
+    assert_eq!(test_support::headers(&exchange.edited_fields()), ["accept-encoding: gzip"]);
+    let plugin = test_support::plugin(&DEF, "{remove: {headers: [debug]}}");
+    let mut exchange = test_support::request("GET /\naccept-encoding: gzip, zstd");
+    assert!(test_support::access(&*plugin, &mut exchange).is_none());
+    assert_eq!(test_support::headers(&exchange.edited_fields()), ["accept-encoding: gzip, zstd"]);
+}
+
 #[test]
 fn settings_are_checked() {
     for (config, expected) in [
