@@ -175,7 +175,8 @@ impl<'a> TreeBuilder<'a, '_> {
 
     fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
         let is_plain = tag.is_none() && style == ScalarStyle::Plain;
-        let other = self.replaced(text, TreeBuilder::next_path, |replacer, at| replacer.value(text, at, is_plain));
+        let other =
+            self.replaced(text, TreeBuilder::next_path, |replacer, at| replacer.value(text, at, is_plain));
         let written = text;
         let text = other.as_deref().unwrap_or(text);
         if let Some(name) = tag.and_then(Tag::core_suffix) {

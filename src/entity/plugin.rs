@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     document::{NodePath, Value},
-    schema::{DerivedId, EntityLabel, EntitySchema, Field, FieldKind, FieldRule, HTTP_PROTOCOL_NAMES, OnDelete, PLUGIN_PROTOCOLS},
+    schema::{
+        DerivedId, EntityLabel, EntitySchema, Field, FieldKind, FieldRule, HTTP_PROTOCOL_NAMES, OnDelete,
+        PLUGIN_PROTOCOLS,
+    },
 };
 
 pub(crate) static ENTITY: EntitySchema = EntitySchema {

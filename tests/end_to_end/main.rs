@@ -87,6 +87,7 @@ mod openssl;
 mod overload;
 mod parts;
 mod pem;
+mod protocols;
 mod proxy_protocol;
 mod proxying;
 mod proxying_failures;

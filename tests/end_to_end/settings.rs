@@ -96,6 +96,15 @@ fn all_invalid_values_are_reported() {
 }
 
 #[test]
+fn a_configuration_in_place_of_its_path_is_refused() {
+    for text in ["{\"_format_version\": \"3.0\"}", "_format_version: \"3.0\"\nservices: []\n", " [\"a\"]"] {
+        let refused = Setup::with(EMPTY).env("KONG_DECLARATIVE_CONFIG", text).call(&["run"]);
+        refused.is_refusal("declarative_config is a text, not the path of a file");
+        refused.is_refusal("KONG_DECLARATIVE_CONFIG_STRING");
+    }
+}
+
+#[test]
 fn error_templates_come_from_files() {
     let config = "_format_version: \"3.0\"\nservices:\n- {name: s, url: 'http://127.0.0.1:1', retries: 0, routes: [{name: r, paths: [/]}]}\n";
     let gateway = Setup::with(config)

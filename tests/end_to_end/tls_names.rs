@@ -61,6 +61,19 @@ fn the_narrowest_name_decides() {
 }
 
 #[test]
+fn a_certificate_may_be_for_all_names() {
+    let [exact, every, other] = ["a.shop.example", "every", "x"].map(Signed::by_itself);
+    let text = config(&[(&exact, "a.shop.example"), (&every, "*")]);
+    let text = text.replace("{name: r, paths: [/],", "{name: r, protocols: [https], snis: ['*'],");
+    let setup =
+        Setup::with(&text).env("KONG_SSL_CERT", &other.certificate).env("KONG_SSL_CERT_KEY", &other.key);
+    let gateway = run(setup);
+    for (name, expected) in [("a.shop.example", &exact), ("b.shop.example", &every), ("single", &every)] {
+        assert_eq!(shown(&gateway, Some(name)), expected.der, "{name}");
+    }
+}
+
+#[test]
 fn the_kind_of_key_depends_on_the_clients_algorithms() {
     let elliptic = Signed::by_itself("a.example");
     let text = format!(
