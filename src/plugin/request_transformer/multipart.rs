@@ -32,7 +32,8 @@ pub(super) fn boundary(content_type: &str) -> Option<String> {
     if !media_type.trim().eq_ignore_ascii_case("multipart/form-data") {
         return None;
     }
-    let found = Parameters { text: rest, at: 0 }.find(|found| found.name.eq_ignore_ascii_case("boundary"))?;
+    let found =
+        FieldParameters { text: rest, at: 0 }.find(|found| found.name.eq_ignore_ascii_case("boundary"))?;
     let boundary = unescape(found.value);
     let boundary = boundary.trim_end();
     (!boundary.is_empty() && boundary.len() <= MAX_BOUNDARY_BYTES).then(|| boundary.to_owned())
@@ -241,7 +242,7 @@ fn names(bytes: &[u8], start: usize) -> Vec<(Range<usize>, String)> {
         let value_start = line.start + colon + 1;
         let text: String =
             value.iter().map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect();
-        for found in (Parameters { text: &text, at: 0 }) {
+        for found in (FieldParameters { text: &text, at: 0 }) {
             let range = value_start + found.range.start..value_start + found.range.end;
             let raw = value.get(found.value_range.clone()).unwrap_or_default();
             let raw = String::from_utf8_lossy(raw).into_owned();
@@ -311,13 +312,13 @@ fn name_parameter(name: &str) -> String {
 }
 
 /// Iterator over the parameters of a field's value. Texts without `=` are skipped.
-struct Parameters<'a> {
+struct FieldParameters<'a> {
     text: &'a str,
     at: usize,
 }
 
 /// One parameter.
-struct Parameter<'a> {
+struct FieldParameter<'a> {
     name: &'a str,
     /// Its value without quotes, with its backslashes.
     value: &'a str,
@@ -326,8 +327,8 @@ struct Parameter<'a> {
     range: Range<usize>,
 }
 
-impl<'a> Iterator for Parameters<'a> {
-    type Item = Parameter<'a>;
+impl<'a> Iterator for FieldParameters<'a> {
+    type Item = FieldParameter<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -355,7 +356,7 @@ impl<'a> Iterator for Parameters<'a> {
             };
             self.at = end;
             let value = self.text.get(value_range.clone())?;
-            return Some(Parameter { name, value, value_range, range: start..end });
+            return Some(FieldParameter { name, value, value_range, range: start..end });
         }
     }
 }
