@@ -28,19 +28,11 @@ const UNUSED: &[&str] = &[
 /// The document in Kong's own format, with defaults, tags and shared settings in its entities.
 pub(super) fn to_kongs_format(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Value {
     let Some(top) = document.as_mapping() else { return document };
-    let is_of_deck = |key: &str| {
-        key == "_info" || key == "_plugin_configs" || UNUSED.contains(&key) || is_anchor_holder(key)
-    };
+    let is_of_deck = |key: &str| key == "_info" || key == "_plugin_configs" || UNUSED.contains(&key);
     if !top.keys().any(is_of_deck) {
         return document;
     }
     let mut top = top.clone();
-    let holders: Vec<String> = top.keys().filter(|key| is_anchor_holder(key)).map(str::to_owned).collect();
-    for key in holders {
-        top.remove(&key);
-        let note = "only its anchors are used here, and Kong refuses the key; Kong reads anchors under `_ignore`, a list";
-        diagnostics.push(Diagnostic::warning(NodePath::root().key(&key), note).key());
-    }
     for key in UNUSED {
         if top.remove(key).is_some() {
             let note = "decK's own; it is not used here";
@@ -57,11 +49,6 @@ pub(super) fn to_kongs_format(document: Value, diagnostics: &mut Vec<Diagnostic>
     };
     converter.convert_entities(&mut top, &NodePath::root(), diagnostics);
     top.into()
-}
-
-/// Whether a key of the top level only holds values for anchors, as in Compose files.
-fn is_anchor_holder(key: &str) -> bool {
-    key.starts_with("x-")
 }
 
 /// How many values of defaults, tags and shared settings all entities together may get: a few bytes of a file are multiplied

@@ -5,7 +5,7 @@ use super::{DeclarativeFormat, is_substituted};
 use crate::{
     diag::{Diagnostic, MarkedPart, SourceFile},
     document::{NodePath, NodeSpan, PathStep, Value, locate_all},
-    entity::{DOCUMENT, document::IGNORE, route},
+    entity::{DOCUMENT, document::IGNORE},
 };
 
 /// Most warnings about variables.
@@ -25,11 +25,6 @@ pub(super) fn add_hints(
             if let Some(name) = text.filter(|text| is_substituted(text)).and_then(variable_name) {
                 diagnostic.help = Some(not_replaced_help(name));
             }
-        }
-    }
-    for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.is_error()) {
-        if let Some(help) = path_help(diagnostic, document) {
-            diagnostic.help = Some(help);
         }
     }
     // Paths of several files are those of the whole; the hints are for the text of one.
@@ -60,16 +55,6 @@ fn remove_consequences(diagnostics: &mut Vec<Diagnostic>) {
             !(is_missing && renamed.iter().any(|path| diagnostic.path.steps().starts_with(path.steps())))
         });
     }
-}
-
-/// A hint for a path of a Route that holds a query or a fragment.
-fn path_help(diagnostic: &Diagnostic, document: &Value) -> Option<String> {
-    let [.., PathStep::Key(key), PathStep::Index(_)] = diagnostic.path.steps() else { return None };
-    let text = node_at(document, &diagnostic.path)?.as_str().filter(|_| **key == *route::PATHS.name)?;
-    let at = text.find(['?', '#']).filter(|_| text.starts_with('/'))?;
-    let (path, rest) = text.split_at(at);
-    let part = if rest.starts_with('?') { "query" } else { "fragment" };
-    Some(format!("the path of a request ends before its {part}: write `{path}`"))
 }
 
 /// Adds a hint to an error of YAML about a character that a text without quotes cannot begin with.

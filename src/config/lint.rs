@@ -23,7 +23,12 @@ fn check_paths(route: &Route, found: &mut Vec<Diagnostic>) {
     let prefixes = route.paths.iter().enumerate().filter(|(_, path)| path.starts_with('/'));
     for (n, path) in prefixes {
         let at = route.at.key(route::PATHS.name).index(n);
-        if let Some(expression) = template_to_regex(path) {
+        if let Some(end) = path.find(['?', '#']).filter(|_| !looks_like_expression(path)) {
+            let (path, rest) = path.split_at(end);
+            let part = if rest.starts_with('?') { "query" } else { "fragment" };
+            let message = format!("`{path}{rest}` never matches: the path of a request has no {part}");
+            found.push(Diagnostic::warning(at, message).help(format!("write `{path}`")));
+        } else if let Some(expression) = template_to_regex(path) {
             let message = format!("`{path}` matches its braces only: paths of routes have no templates");
             found.push(Diagnostic::warning(at, message).help(format!("write it as `{expression}`")));
         } else if let Some(expression) = placeholders_to_regex(path) {

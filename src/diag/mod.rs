@@ -285,7 +285,7 @@ impl DiagnosticReport {
     /// The diagnostics with their positions, in the order of the text; those of one file together.
     fn in_file_order(&self) -> Vec<(&Diagnostic, Position)> {
         let positions = self.positions(&self.diagnostics);
-        let mut all: Vec<(&Diagnostic, Position)> = self.diagnostics.iter().zip(positions).collect();
+        let all: Vec<(&Diagnostic, Position)> = self.diagnostics.iter().zip(positions).collect();
         let mut files: Vec<&SourceFile> = Vec::new();
         for (diagnostic, _) in &all {
             let file = self.source_of(diagnostic);
@@ -296,13 +296,26 @@ impl DiagnosticReport {
         let rank = |diagnostic: &Diagnostic| {
             files.iter().position(|known| std::ptr::eq(*known, self.source_of(diagnostic)))
         };
-        let start = |diagnostic: &Diagnostic, position: &Position| match diagnostic.mark {
-            // About the whole file, such as that there are more diagnostics.
-            MarkedPart::Value if diagnostic.path.steps().is_empty() => usize::MAX,
-            _ => position.bytes.start,
+        let is_missing = |diagnostic: &Diagnostic| diagnostic.message == "required field missing";
+        // A missing field has no position of its own: it follows what is wrong with the other fields of its record.
+        let last_of_record = |diagnostic: &Diagnostic| {
+            let record = diagnostic.path.parent();
+            let others = all.iter().filter(|(other, _)| !is_missing(other) && other.path.parent() == record);
+            others.map(|(_, position)| position.bytes.start).max().unwrap_or_default()
         };
-        all.sort_by_cached_key(|(diagnostic, position)| (rank(diagnostic), start(diagnostic, position)));
-        all
+        let key = |(diagnostic, position): &(&Diagnostic, Position)| {
+            let start = match diagnostic.mark {
+                // About the whole file, such as that there are more diagnostics.
+                MarkedPart::Value if diagnostic.path.steps().is_empty() => usize::MAX,
+                _ if is_missing(diagnostic) => position.bytes.start.max(last_of_record(diagnostic)),
+                _ => position.bytes.start,
+            };
+            (rank(diagnostic), start, is_missing(diagnostic))
+        };
+        let keys: Vec<_> = all.iter().map(key).collect();
+        let mut all: Vec<_> = all.into_iter().zip(keys).collect();
+        all.sort_by_key(|(_, key)| *key);
+        all.into_iter().map(|(entry, _)| entry).collect()
     }
 
     /// One line for the log: the first error, and the number of further errors.

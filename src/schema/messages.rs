@@ -22,7 +22,7 @@ impl RecordChecker<'_> {
             diagnostic = diagnostic.help(format!("it is `{new}` now"));
         } else if let Some(near) = nearest(key, names()) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
-        } else if at.path().steps().is_empty() && key.starts_with('_') {
+        } else if at.path().steps().is_empty() && (key.starts_with('_') || key.starts_with("x-")) {
             diagnostic = diagnostic.help("what anchors are to reuse belongs under `_ignore`, a list");
         } else if known.len() <= 30 {
             diagnostic = diagnostic.help(format!("known are: {}", names().collect::<Vec<_>>().join(", ")));

@@ -63,14 +63,6 @@ const BROKEN: &[(&str, &str)] = &[
         "_format_version: \"3.0\"\nservices:\n- name: a\n  url: http://$AUTH_HOST:$AUTH_PORT/\n- name: b\n  host: b\n  port: ${PORT}\n",
     ),
     (
-        "a credential and an origin that are variables",
-        "_format_version: \"3.0\"\nservices:\n- {name: a, host: a, port: 0x}\nconsumers:\n- username: u\n  keyauth_credentials:\n  - key: ${SUPABASE_ANON_KEY}\n",
-    ),
-    (
-        "paths with placeholders, a query and a fragment",
-        "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: ['/services/*', '/users/:id', '/users?x=1', '/a#b']\n",
-    ),
-    (
         "a header that YAML reads as a mapping",
         "_format_version: \"3.0\"\nplugins:\n- name: request-transformer\n  config:\n    add:\n      headers:\n      - Authorization: $X\n",
     ),
@@ -109,4 +101,36 @@ fn every_broken_file_is_explained() {
         writeln!(all, "#### {what}\n\n{}{}", checked.stderr, checked.stdout).unwrap();
     }
     insta::assert_snapshot!(all);
+}
+
+#[test]
+fn what_is_probably_a_mistake_is_warned_of_at_its_line() {
+    let paths = |path: &str| format!("routes:\n- name: r\n  paths: ['{path}']\n");
+    for (text, line, expected) in [
+        (paths("/services/*"), 4, "a path is a prefix anyway: write `/services/`"),
+        (paths("/users/:id"), 4, "write it as `~/users/(?<id>[^/]+)$`"),
+        (paths("/users?x=1"), 4, "`/users?x=1` never matches: the path of a request has no query"),
+        (paths("/users#x"), 4, "`/users#x` never matches: the path of a request has no fragment"),
+        (
+            "consumers:\n- username: u\n  keyauth_credentials:\n  - key: ${SUPABASE_ANON_KEY}\n".to_owned(),
+            5,
+            "to have the environment variable SUPABASE_ANON_KEY in its place, set KONG_ENV_SUBSTITUTION=on",
+        ),
+        (
+            "plugins:\n- {name: cors, config: {origins: ['${FRONTEND_URL}']}}\n".to_owned(),
+            3,
+            "`FRONTEND_URL` is not replaced: the text goes on as it is written",
+        ),
+        (
+            "consumers:\n- username: u\n  keyauth_credentials:\n  - key: #abc\n".to_owned(),
+            5,
+            "there is no value: a random text takes its place, another one at each load",
+        ),
+    ] {
+        let text = format!("_format_version: \"3.0\"\n{text}");
+        let checked = Setup::with(&text).call(&["check", "kong.yaml"]);
+        assert_eq!(checked.code, Some(0), "{text}: {}", checked.stderr);
+        assert!(checked.stderr.contains(expected), "{text}: {}", checked.stderr);
+        assert!(checked.stderr.contains(&format!("kong.yaml:{line}:")), "{text}: {}", checked.stderr);
+    }
 }
