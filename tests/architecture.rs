@@ -1,5 +1,5 @@
-//! The house rules that a compiler does not know: which module may use which, who may touch which library, and how
-//! a file begins. ARCHITECTURE.md draws the same table.
+//! Rules of the source that the compiler does not check: dependencies between modules, libraries that belong to one
+//! module, sizes and first lines of files, names and words. ARCHITECTURE.md explains them.
 #![allow(clippy::unwrap_used)]
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A module may use itself and those beside it; a row may only name rows above it.
+/// A module may use itself and the modules of its row. A row names only modules that stand above it.
 const LAYERS: &[(&str, &[&str])] = &[
     ("base64_codec", &[]),
     ("budget", &[]),
@@ -149,7 +149,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// A library, and the only places that may name it.
+/// Libraries that only the given files and folders may name.
 const LIBRARIES: &[(&str, &[&str])] = &[
     ("base64", &["src/base64_codec.rs"]),
     ("granit_parser", &["src/document/"]),
@@ -204,10 +204,10 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("clap", &["src/main.rs", "src/command/"]),
 ];
 
-/// How a file could be read past `file_read`, and so while a process is writing it.
+/// Calls that read a file without `file_read`, which would read a file that another process is writing.
 const READS: &[&str] = &["fs::read(", "fs::read_to_string(", "File::open("];
 
-/// Those who may: what they read is no part of a configuration, or is read once, before anything is served.
+/// Places that may use [`READS`]: they read no part of a configuration, or read once, before the start.
 const MAY_READ: &[(&str, &str)] = &[
     ("src/file_read/", "reads files for all others"),
     ("src/settings/load.rs", "kong.conf, read once"),
@@ -221,7 +221,7 @@ const MAY_READ: &[(&str, &str)] = &[
     ("src/control/write/save.rs", "opens the folder, to lock it"),
 ];
 
-/// No file is longer than this, its tests aside.
+/// Lines of the longest file, without its `mod tests`.
 const MOST_LINES: usize = 400;
 
 #[test]
@@ -244,14 +244,14 @@ fn modules_only_use_what_they_may() {
 fn layers_only_point_up() {
     for (n, (module, may)) in LAYERS.iter().enumerate() {
         for used in *may {
-            let place = LAYERS.iter().position(|(it, _)| it == used);
-            assert!(place.is_some_and(|place| place < n), "{module} -> {used} points down");
+            let position = LAYERS.iter().position(|(name, _)| name == used);
+            assert!(position.is_some_and(|position| position < n), "{module} -> {used} points down");
         }
     }
 }
 
 #[test]
-fn libraries_stay_behind_their_doors() {
+fn libraries_are_used_only_by_their_modules() {
     let mut broken = Vec::new();
     for (file, text) in sources() {
         let name = file.display().to_string();
@@ -278,9 +278,9 @@ fn files_of_a_configuration_are_read_in_one_place() {
         if is_of_tests(&file) || MAY_READ.iter().any(|(place, _)| name.starts_with(place)) {
             continue;
         }
-        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let code = without_tests(&text);
         for (n, line) in code.lines().enumerate() {
-            if READS.iter().any(|it| line.contains(it)) {
+            if READS.iter().any(|call| line.contains(call)) {
                 broken.push(format!("{name}:{}: files are read by file_read::FileReader", n + 1));
             }
         }
@@ -289,15 +289,92 @@ fn files_of_a_configuration_are_read_in_one_place() {
 }
 
 #[test]
-fn files_say_what_they_are_for_and_stay_short() {
+fn files_begin_with_their_purpose_and_stay_short() {
     let mut broken = Vec::new();
     for (file, text) in sources() {
         if !text.starts_with("//! ") {
-            broken.push(format!("{} does not begin with what it is for", file.display()));
+            broken.push(format!("{} does not begin with what it holds (`//! ...`)", file.display()));
         }
-        let lines = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().lines().count();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("//! ");
+        let tag = first.split_once(": ").map(|(tag, _)| tag);
+        if tag.is_some_and(|tag| tag.len() > 1 && tag.chars().all(|c| c.is_ascii_uppercase())) {
+            broken.push(format!("{} begins with a tag; a noun phrase says more", file.display()));
+        }
+        let lines = without_tests(&text).lines().count();
         if lines > MOST_LINES && !is_of_tests(&file) {
             broken.push(format!("{} has {lines} lines; {MOST_LINES} are enough", file.display()));
+        }
+    }
+    assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+/// Names that several types may have, each inside one module.
+const REPEATED_TYPES: &[&str] = &["Builder", "Config", "Error", "Iter", "State"];
+
+#[test]
+fn a_type_name_has_one_type() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (file, text) in sources() {
+        if is_of_tests(&file) {
+            continue;
+        }
+        for (n, line) in without_tests(&text).lines().enumerate() {
+            if let Some(name) = defined_type(line) {
+                places.entry(name.to_owned()).or_default().push(format!("{}:{}", file.display(), n + 1));
+            }
+        }
+    }
+    assert!(places.len() > 300, "the types were not found");
+    places.retain(|name, places| places.len() > 1 && !REPEATED_TYPES.contains(&&**name));
+    assert!(places.is_empty(), "one name for several types: {places:#?}");
+}
+
+/// The type that a line defines; types of traits' implementations (`type Output = …`, indented) are not meant.
+fn defined_type(line: &str) -> Option<&str> {
+    let mut words = line.trim_start();
+    if let Some(rest) = words.strip_prefix("pub") {
+        words = match rest.strip_prefix('(') {
+            Some(rest) => rest.split_once(')')?.1.trim_start(),
+            None => rest.trim_start(),
+        };
+    }
+    let (kind, rest) = words.split_once(' ')?;
+    let indented = line.starts_with(' ');
+    let defines = matches!(kind, "struct" | "enum" | "trait" | "union") || (kind == "type" && !indented);
+    let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+    (defines && name.starts_with(|c: char| c.is_ascii_uppercase())).then_some(name)
+}
+
+/// Words that make persons of the parts of a program, or riddles of sentences.
+const WORDS_TO_AVOID: &[&str] =
+    &["nobody", "somebody", "whoever", "whom", "is told", "are told", "one that is none"];
+
+#[test]
+fn comments_and_documentation_are_plain() {
+    let mut broken = Vec::new();
+    let mut texts = sources();
+    for folder in ["docs", "."] {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let text = fs::read_to_string(&path).unwrap();
+                texts.push((path, text));
+            }
+        }
+    }
+    for (file, text) in texts {
+        let is_source = file.extension().is_some_and(|extension| extension == "rs");
+        for (n, line) in text.lines().enumerate() {
+            let place = format!("{}:{}", file.display(), n + 1);
+            if is_source && (line.contains("|it|") || line.contains("|&it|")) {
+                broken.push(format!("{place}: name the argument of the closure by what it is"));
+            }
+            let prose =
+                if is_source { line.split_once("//").map_or("", |(_, comment)| comment) } else { line };
+            let prose = format!(" {} ", prose.to_lowercase().replace(|c: char| !c.is_alphanumeric(), " "));
+            if let Some(word) = WORDS_TO_AVOID.iter().find(|word| prose.contains(&format!(" {word} "))) {
+                broken.push(format!("{place}: say \"{word}\" in plain technical English"));
+            }
         }
     }
     assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
@@ -306,14 +383,22 @@ fn files_say_what_they_are_for_and_stay_short() {
 #[test]
 fn the_map_names_every_module() {
     let map = fs::read_to_string("src/lib.rs").unwrap();
-    let paper = fs::read_to_string("ARCHITECTURE.md").unwrap();
+    let architecture = fs::read_to_string("ARCHITECTURE.md").unwrap();
     for (module, _) in LAYERS {
         assert!(map.contains(&format!("[`{module}`]")), "src/lib.rs does not say what {module} is for");
-        assert!(paper.contains(&format!("`{module}`")), "ARCHITECTURE.md does not say what {module} may use");
+        assert!(
+            architecture.contains(&format!("`{module}`")),
+            "ARCHITECTURE.md does not say what {module} may use"
+        );
     }
 }
 
-/// `src/plugin/cors.rs` -> `plugin`; the map, the command line and their parts may use all.
+/// The text of a file before its `mod tests`.
+fn without_tests(text: &str) -> &str {
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
+}
+
+/// `src/plugin/cors.rs` -> `plugin`; `lib.rs`, `main.rs` and `command/` may use all modules.
 fn module_of(file: &Path) -> Option<String> {
     let rest = file.strip_prefix("src").ok()?;
     let first = rest.components().next()?.as_os_str().to_str()?;
@@ -375,7 +460,7 @@ fn visit(folder: &Path, all: &mut Vec<(PathBuf, String)>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             visit(&path, all);
-        } else if path.extension().is_some_and(|it| it == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).unwrap();
             all.push((path, text));
         }
