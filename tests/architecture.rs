@@ -216,6 +216,8 @@ const MAY_READ: &[(&str, &str)] = &[
     ("src/dns/hosts.rs", "/etc/hosts"),
     ("src/control/admin/", "/proc"),
     ("src/command/bulk/", "/proc"),
+    ("src/command/pid_file.rs", "the pid file of a running gateway"),
+    ("src/command/kong/start.rs", "the log of the process that it has started"),
     ("src/command/pid_file.rs", "the pid file"),
     ("src/command/kong/start.rs", "the log of a start that failed"),
     ("src/control/write/save.rs", "opens the folder, to lock it"),

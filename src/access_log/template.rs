@@ -13,12 +13,12 @@ use crate::settings::{LogEscape, LogPart, LogTemplate};
 /// Format whose variables are known.
 #[derive(Debug)]
 pub(super) struct LineTemplate {
-    parts: Vec<TemplatePart>,
+    parts: Vec<LogTemplatePart>,
     escape: LogEscape,
 }
 
 #[derive(Debug)]
-enum TemplatePart {
+enum LogTemplatePart {
     Text(String),
     Request(RequestVariable),
     Response(ResponseVariable),
@@ -77,10 +77,10 @@ impl LineTemplate {
     pub(super) fn new(template: &LogTemplate) -> (Self, Vec<String>) {
         let mut unknown = Vec::new();
         let parts = template.parts.iter().map(|part| match part {
-            LogPart::Text(text) => TemplatePart::Text(text.clone()),
+            LogPart::Text(text) => LogTemplatePart::Text(text.clone()),
             LogPart::Variable(name) => variable(name).unwrap_or_else(|| {
                 unknown.push(name.clone());
-                TemplatePart::Request(RequestVariable::Fixed(""))
+                LogTemplatePart::Request(RequestVariable::Fixed(""))
             }),
         });
         let parts = parts.collect();
@@ -97,9 +97,11 @@ impl LineTemplate {
         let mut positions = Vec::new();
         for part in &self.parts {
             match part {
-                TemplatePart::Text(literal) => text.extend_from_slice(literal.as_bytes()),
-                TemplatePart::Request(variable) => self.write_variable(text, variable, request, with_query),
-                TemplatePart::Response(variable) => positions.push((text.len(), *variable)),
+                LogTemplatePart::Text(literal) => text.extend_from_slice(literal.as_bytes()),
+                LogTemplatePart::Request(variable) => {
+                    self.write_variable(text, variable, request, with_query)
+                }
+                LogTemplatePart::Response(variable) => positions.push((text.len(), *variable)),
             }
         }
         Box::new(ResponseValues {
@@ -227,7 +229,7 @@ impl std::fmt::Display for Seconds {
 }
 
 /// The variable with this name of nginx's.
-fn variable(name: &str) -> Option<TemplatePart> {
+fn variable(name: &str) -> Option<LogTemplatePart> {
     use RequestVariable as Request;
     let request = match name {
         "remote_addr" => Request::Client,
@@ -249,17 +251,17 @@ fn variable(name: &str) -> Option<TemplatePart> {
         "remote_user" => Request::Fixed(""),
         "server_name" => Request::Fixed("kong"),
         "pipe" => Request::Fixed("."),
-        "status" => return Some(TemplatePart::Response(ResponseVariable::Status)),
-        "body_bytes_sent" => return Some(TemplatePart::Response(ResponseVariable::BodyBytes)),
-        "request_time" => return Some(TemplatePart::Response(ResponseVariable::Time)),
-        "upstream_addr" => return Some(TemplatePart::Response(ResponseVariable::Upstream)),
+        "status" => return Some(LogTemplatePart::Response(ResponseVariable::Status)),
+        "body_bytes_sent" => return Some(LogTemplatePart::Response(ResponseVariable::BodyBytes)),
+        "request_time" => return Some(LogTemplatePart::Response(ResponseVariable::Time)),
+        "upstream_addr" => return Some(LogTemplatePart::Response(ResponseVariable::Upstream)),
         "upstream_response_time" | "upstream_header_time" => {
-            return Some(TemplatePart::Response(ResponseVariable::UpstreamTime));
+            return Some(LogTemplatePart::Response(ResponseVariable::UpstreamTime));
         }
         _ => {
             let field = name.strip_prefix("http_")?.replace('_', "-");
             Request::Field(HeaderName::from_bytes(field.as_bytes()).ok()?)
         }
     };
-    Some(TemplatePart::Request(request))
+    Some(LogTemplatePart::Request(request))
 }

@@ -1,4 +1,4 @@
-//! DNS: resolves host names to addresses, and caches the answers for their lifetime.
+//! Resolution of host names to addresses, and a cache of the answers for their lifetime.
 //!
 //! Concurrent lookups of a name share one query. An expired answer is still returned while a new lookup runs, and for
 //! `stale_ttl` if that fails. (Kong: `dns_*` settings.) An answer whose address cannot be reached is replaced by a new one

@@ -1,4 +1,4 @@
-//! TLS: certificates and private keys, selection by server name, and verification of peers.
+//! Certificates and private keys for TLS, selection by server name, and verification of peers.
 //!
 //! Everything here is prepared when a configuration is loaded, or when the process starts; a handshake only looks it up.
 //!
