@@ -12,7 +12,9 @@ use mynah::{
     diag::{DiagnosticReport, SourceFile, plural},
     plugin::{EnabledPlugins, Resources},
     router,
-    settings::{LoadedSettings, RouteMatchCalculation, RouterFlavor, Settings, UntrustedLua},
+    settings::{
+        ConfigErrorAction, LoadedSettings, RouteMatchCalculation, RouterFlavor, Settings, UntrustedLua,
+    },
     snapshot::{CompiledSnapshot, Snapshot, SnapshotCompiler},
 };
 
@@ -52,6 +54,10 @@ pub(crate) fn required_source(settings: &Settings) -> Result<ConfigSource> {
     }
 }
 
+/// How to serve a configuration although it has errors.
+pub(crate) const QUARANTINE_HELP: &str = "KONG_DECLARATIVE_CONFIG_ON_ERROR=quarantine (mynah run --quarantine) serves the rest of a \
+     configuration; requests that an entity with errors would have guarded are answered with 503";
+
 /// The folder of the OpenAPI documents that plugins name: `specs_dir`, else `specs` in the folder of the configuration.
 pub(crate) fn specs_folder(settings: &Settings, source: &ConfigSource) -> PathBuf {
     let default = source.file().map(default_specs_folder);
@@ -70,6 +76,7 @@ pub(crate) struct CompileOptions {
     format: DeclarativeFormat,
     plugins: EnabledPlugins,
     runs_lua: bool,
+    quarantines: bool,
 }
 
 impl CompileOptions {
@@ -77,7 +84,8 @@ impl CompileOptions {
         config::set_env_prefix(&settings.vault_env_prefix);
         let format = DeclarativeFormat::of_files(settings.env_substitution);
         let (plugins, runs_lua) = (enabled_plugins(settings), runs_lua(settings));
-        Self { router: router_options(settings), format, plugins, runs_lua }
+        let quarantines = settings.on_config_error == ConfigErrorAction::Quarantine;
+        Self { router: router_options(settings), format, plugins, runs_lua, quarantines }
     }
 
     /// Checks and compiles a configuration whose plugins read their files from the folder `specs`.
@@ -94,7 +102,7 @@ impl CompileOptions {
 
     /// The control that compiles configurations with this compiler and publishes them.
     pub(crate) fn control(self, compiler: SnapshotCompiler) -> Control {
-        Control::new(compiler).with_format(self.format)
+        Control::new(compiler).with_format(self.format).with_quarantine(self.quarantines)
     }
 }
 

@@ -24,6 +24,9 @@ pub(crate) struct RunArgs {
     admin_listen: Option<String>,
     #[arg(long, value_name = "LISTEN", help = setting_help("status_listen"))]
     status_listen: Option<String>,
+    /// Serve a configuration without the entities that have errors; requests that these would have guarded are refused
+    #[arg(long)]
+    quarantine: bool,
     #[command(flatten)]
     log_level: LogLevelFlag,
     /// File of settings, in the format of kong.conf [default: /etc/kong/kong.conf, else /etc/kong.conf, if it exists]
@@ -38,6 +41,7 @@ impl RunArgs {
             ("admin_listen", self.admin_listen),
             ("status_listen", self.status_listen),
             ("log_level", self.log_level.log_level),
+            ("declarative_config_on_error", self.quarantine.then(|| "quarantine".to_owned())),
             ("declarative_config", path_value(self.config.file)),
             ("specs_dir", path_value(self.specs.specs)),
         ];

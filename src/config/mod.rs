@@ -12,6 +12,7 @@ mod migrate;
 mod parts;
 mod previous_config;
 mod protocols;
+mod quarantine;
 mod refusal;
 mod resolve;
 mod secrets;
@@ -23,6 +24,7 @@ pub use environment::{escaped, is_substituted, read_changed, written};
 pub use lint::lint;
 pub use parts::relocate;
 pub use previous_config::ConfigOrigin;
+pub use quarantine::{EntityPlaces, Quarantine, QuarantineState, QuarantinedEntity, RouteFence, ScopeBlock};
 pub use refusal::{RefusedDocument, refusal, with_kongs_messages};
 pub use vault::set_env_prefix;
 
@@ -37,6 +39,7 @@ use crate::{
     schema::{self, PluginSchemas},
 };
 use previous_config::PreviousConfig;
+use quarantine::QuarantineContext;
 use resolve::ResolvedEntities;
 
 /// A declarative configuration that can be used.
@@ -50,6 +53,8 @@ pub struct Config {
     pub hash: String,
     /// The document that it was read from.
     pub origin: ConfigOrigin,
+    /// What was kept out of it.
+    pub quarantine: Quarantine,
 }
 
 /// The hash of a configuration that declares nothing.
@@ -117,6 +122,18 @@ impl ConfigReader<'_> {
     /// # Errors
     /// Every error of the first phase that found any, together with the warnings so far.
     pub fn parse(&self, source: &Arc<SourceFile>) -> Result<Config, DiagnosticReport> {
+        self.parse_with(source, None)
+    }
+
+    /// Reads a declarative configuration; with a state of quarantine, without the entities that have errors.
+    ///
+    /// # Errors
+    /// As [`Self::parse`]; with a state of quarantine, the errors that cannot be quarantined are among them.
+    pub fn parse_with(
+        &self,
+        source: &Arc<SourceFile>,
+        state: Option<&mut QuarantineState>,
+    ) -> Result<Config, DiagnosticReport> {
         let fail = |diagnostics| DiagnosticReport::new(source.clone(), diagnostics);
         let (no_origin, no_entities) = (ConfigOrigin::default(), Entities::default());
         let (entities, origin) = self.before.unwrap_or((&no_entities, &no_origin));
@@ -137,12 +154,24 @@ impl ConfigReader<'_> {
         let checked = schema::check_after(DOCUMENT, &value, self.plugins, &previous);
         let transform = value.get(TRANSFORM.name).and_then(Value::as_bool) != Some(false);
         diagnostics.extend(checked.diagnostics);
-        if diagnostics.iter().any(Diagnostic::is_error) {
-            diagnostics.extend(resolve::dangling_references(checked.items));
-            self.add_hints(&mut diagnostics, source, &value);
-            return Err(fail(diagnostics));
-        }
-        let resolved = resolve::resolve(checked.items, self.plugins, self.now, transform, &previous);
+        let resolve = |items| resolve::resolve(items, self.plugins, self.now, transform, &previous);
+        let (resolved, quarantine) = if let Some(state) = state {
+            let (errors, warnings): (Vec<_>, Vec<_>) =
+                diagnostics.into_iter().partition(Diagnostic::is_error);
+            diagnostics = warnings;
+            let context = QuarantineContext { previous: &previous, plugins: self.plugins, resolve: &resolve };
+            match state.resolve(&checked.items, errors, &context) {
+                Ok(resolved) => resolved,
+                Err(errors) => return Err(fail(errors.into_iter().chain(diagnostics).collect())),
+            }
+        } else {
+            if diagnostics.iter().any(Diagnostic::is_error) {
+                diagnostics.extend(resolve::dangling_references(checked.items));
+                self.add_hints(&mut diagnostics, source, &value);
+                return Err(fail(diagnostics));
+            }
+            (resolve(checked.items), Quarantine::default())
+        };
         let ResolvedEntities { entities, nodes, diagnostics: found } = resolved;
         diagnostics.extend(found);
         if diagnostics.iter().any(Diagnostic::is_error) {
@@ -159,9 +188,10 @@ impl ConfigReader<'_> {
             diagnostics.extend(warning);
         }
         let text_hash = hash(source.text.as_bytes());
-        let hash = if entities.is_empty() { EMPTY_HASH.to_owned() } else { text_hash.clone() };
+        let is_empty = entities.is_empty() && quarantine.is_empty();
+        let hash = if is_empty { EMPTY_HASH.to_owned() } else { text_hash.clone() };
         let origin = ConfigOrigin { hash: text_hash, document, is_verbatim, is_plain, value, layout, nodes };
-        Ok(Config { entities, warnings: diagnostics, hash, origin })
+        Ok(Config { entities, warnings: diagnostics, hash, origin, quarantine })
     }
 
     /// Adds hints for people to the errors of a file.

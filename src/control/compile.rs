@@ -7,8 +7,8 @@ use std::{
 
 use super::{config_source::UNFINISHED_WAIT, live_config::unfinished_report};
 use crate::{
-    config::{self, ConfigReader, DeclarativeFormat},
-    diag::{DiagnosticReport, SourceFile},
+    config::{self, ConfigReader, DeclarativeFormat, QuarantineState},
+    diag::{Diagnostic, DiagnosticReport, SourceFile},
     document::KnownText,
     file_read::{FileReader, retry_while_unfinished},
     snapshot::{CompiledSnapshot, Snapshot, SnapshotCompiler},
@@ -32,7 +32,8 @@ pub fn compile_config(
 ) -> Result<CompiledSnapshot, DiagnosticReport> {
     let (before, advise) = (&compiler.empty(), format != DeclarativeFormat::Kong);
     let attempt = |reader: &FileReader| {
-        ReadOptions { format, before, advise, layout: false, known: None, reader }.compile(compiler, source)
+        ReadOptions { format, before, advise, layout: false, known: None, reader, quarantines: false }
+            .compile(compiler, source)
     };
     match retry_while_unfinished(UNFINISHED_WAIT, attempt) {
         (_, Some(unfinished)) => Err(unfinished_report(&unfinished)),
@@ -53,6 +54,8 @@ pub(super) struct ReadOptions<'a> {
     pub(super) known: Option<KnownText<'a>>,
     /// Reads the files that the configuration names.
     pub(super) reader: &'a FileReader,
+    /// Whether entities with errors are kept out of the configuration instead of refusing it.
+    pub(super) quarantines: bool,
 }
 
 impl ReadOptions<'_> {
@@ -71,14 +74,29 @@ impl ReadOptions<'_> {
             layout: self.layout,
             known: self.known,
         };
-        let compile = |config| compiler.compile(config, self.before, self.advise, self.reader);
-        let result = match reader.parse(source).map(compile) {
-            Ok(result) => result,
-            Err(report) => Err(report.diagnostics().to_vec()),
+        let mut state = self.quarantines.then(QuarantineState::default);
+        let result = loop {
+            let config = match reader.parse_with(source, state.as_mut()) {
+                Ok(config) => config,
+                Err(report) => break Err(report.diagnostics().to_vec()),
+            };
+            let records = config.entities.records.iter().filter(|_| self.quarantines);
+            let places = records.map(|record| (record.at.clone(), record.entity)).collect();
+            match (compiler.compile(config, self.before, self.advise, self.reader), &mut state) {
+                (Err(found), Some(state)) => {
+                    let (errors, warnings): (Vec<_>, Vec<_>) =
+                        found.into_iter().partition(Diagnostic::is_error);
+                    if let Err(errors) = state.add(compiler.errors_at_entities(errors), &places) {
+                        break Err(errors.into_iter().chain(warnings).collect());
+                    }
+                }
+                (result, _) => break result,
+            }
         };
         match result {
             Ok(mut compiled) => {
                 config::relocate(source, &mut compiled.warnings);
+                compiled.snapshot.relocate_quarantined(source);
                 Ok(compiled)
             }
             Err(mut diagnostics) => {

@@ -13,6 +13,7 @@ use super::{
     live_config::{
         FileStamps, LiveConfig, LoadCandidate, LoadHistory, SourceVersion, TextLocation, unfinished_report,
     },
+    load_result::{LoadedConfig, PostError, Reconciled},
     truncation,
 };
 use crate::{
@@ -62,47 +63,10 @@ pub struct Control {
     /// Whether file system events report that a writer has not closed its file.
     has_open_writer: Arc<AtomicBool>,
     hold_time: Duration,
+    /// Whether entities with errors are kept out of a configuration instead of refusing it.
+    quarantines: bool,
     #[cfg(test)]
     without_leases: bool,
-}
-
-/// A configuration that is live now.
-#[derive(Debug)]
-pub struct LoadedConfig {
-    /// The Snapshot compiled from it.
-    pub snapshot: Arc<Snapshot>,
-    /// Warnings for the author of the configuration.
-    pub warnings: DiagnosticReport,
-    /// Differences from the previous configuration, in words.
-    pub changes: String,
-}
-
-/// Result of comparing the source with the live configuration.
-#[derive(Debug)]
-pub enum Reconciled {
-    /// They are equal, or the live configuration has replaced the source in memory.
-    Unchanged,
-    /// The configuration of the source is live now.
-    Loaded(LoadedConfig),
-    /// The configuration of the source cannot be used. It counts as a failure when the same text is refused a second
-    /// time.
-    Refused {
-        /// All errors of the configuration.
-        report: DiagnosticReport,
-        /// Whether the same text was refused before.
-        is_failure: bool,
-    },
-    /// The configuration of the source is not loaded yet, since it may be incomplete.
-    Pending(DiagnosticReport),
-}
-
-/// A text that was not loaded.
-#[derive(Debug)]
-pub enum PostError {
-    /// The configuration cannot be used.
-    Refused(DiagnosticReport),
-    /// A file that it names is being written.
-    Unfinished(DiagnosticReport),
 }
 
 impl Control {
@@ -119,6 +83,7 @@ impl Control {
             checker,
             has_open_writer: Arc::default(),
             hold_time: TRUNCATION_HOLD,
+            quarantines: false,
             #[cfg(test)]
             without_leases: false,
         }
@@ -134,6 +99,12 @@ impl Control {
     #[must_use]
     pub fn with_source(self, source: &ConfigSource) -> Self {
         Self { source: Some(source.clone()), ..self }
+    }
+
+    /// Keeps entities with errors out of configurations instead of refusing these.
+    #[must_use]
+    pub fn with_quarantine(self, quarantines: bool) -> Self {
+        Self { quarantines, ..self }
     }
 
     /// Disables file leases and sets the hold time, as on a system that cannot report whether a file is open for
@@ -252,7 +223,7 @@ impl Control {
         let before = self.live().current();
         let is_blank = mode.accepts_blank && is_blank(&text.text);
         let read = if is_blank { ConfigSource::empty_text(&text.name) } else { text.clone() };
-        let compiled = Self::compile(compiler, &read, format, &before, reader);
+        let compiled = self.compile(compiler, &read, format, &before, reader);
         if let Some(unfinished) = reader.unfinished() {
             return pending(&unfinished);
         }
@@ -269,9 +240,11 @@ impl Control {
         };
         if reader.is_unproven() && !self.live_config.hold_has_expired(&text, self.hold_time) {
             let (live_text, entities) = (self.load_history().text, &compiled.snapshot.entities);
-            if let Some(reason) =
+            let has_errors = !compiled.snapshot.quarantined().is_empty();
+            let has_errors = has_errors.then(|| "it has errors".to_owned());
+            if let Some(reason) = has_errors.or_else(|| {
                 truncation::find_truncation((&before.entities, live_text.as_ref()), (entities, &text))
-            {
+            }) {
                 return Reconciled::Pending(self.live_config.hold_back(
                     &text,
                     &reason,
@@ -297,7 +270,7 @@ impl Control {
     ) -> Result<LoadedConfig, PostError> {
         let mut compiler = self.lock_compiler();
         let (before, reader) = (self.live().current(), self.file_reader());
-        let compiled = Self::compile(&mut compiler, source, format, &before, &reader);
+        let compiled = self.compile(&mut compiler, source, format, &before, &reader);
         if let Some(unfinished) = reader.unfinished() {
             return Err(PostError::Unfinished(unfinished_report(&unfinished)));
         }
@@ -308,6 +281,7 @@ impl Control {
     }
 
     fn compile(
+        &self,
         compiler: &mut SnapshotCompiler,
         source: &Arc<SourceFile>,
         format: DeclarativeFormat,
@@ -315,7 +289,9 @@ impl Control {
         reader: &FileReader,
     ) -> Result<CompiledSnapshot, DiagnosticReport> {
         let advise = format != DeclarativeFormat::Kong;
-        ReadOptions { format, before, advise, layout: false, known: None, reader }.compile(compiler, source)
+        let quarantines = self.quarantines;
+        ReadOptions { format, before, advise, layout: false, known: None, reader, quarantines }
+            .compile(compiler, source)
     }
 
     /// Publishes the Snapshot that was compiled from this text.

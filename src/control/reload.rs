@@ -9,7 +9,10 @@ use tokio::{
 };
 
 use super::{ConfigSource, Control, LoadedConfig, Reconciled, live_config::FileStamps, watch::Watcher};
-use crate::{diag::plural, supervise::catch_future_panic};
+use crate::{
+    diag::{DiagnosticReport, Position, plural},
+    supervise::catch_future_panic,
+};
 
 /// Delay before a file that cannot be used is read once more: it may have been half-written.
 const RETRY_DELAY: Duration = Duration::from_millis(100);
@@ -140,5 +143,15 @@ pub fn log_load(source: &ConfigSource, loaded: &LoadedConfig) {
     if !loaded.warnings.is_empty() {
         let (_, warnings) = loaded.warnings.count();
         tracing::warn!("{source} has {}\n{}", plural(warnings, "warning"), loaded.warnings);
+    }
+    let snapshot = &loaded.snapshot;
+    let errors = snapshot.quarantined().iter().map(|entity| entity.error.clone()).collect();
+    let report = DiagnosticReport::new(loaded.warnings.source().clone(), errors);
+    for (entity, place) in snapshot.quarantined().iter().zip(report.positions(report.diagnostics())) {
+        let file = &report.source_of(&entity.error).name;
+        let Position { line, column, .. } = place;
+        let (kind, name, effect) = (entity.entity.singular(), &entity.name, entity.effect);
+        let message = &entity.error.message;
+        tracing::error!("{file}:{line}:{column}: the {kind} '{name}' is in quarantine: {message}; {effect}");
     }
 }

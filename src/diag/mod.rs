@@ -230,6 +230,12 @@ impl DiagnosticReport {
         &self.diagnostics
     }
 
+    /// The text that they are about.
+    #[must_use]
+    pub const fn source(&self) -> &Arc<SourceFile> {
+        &self.source
+    }
+
     /// Whether there are no diagnostics.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -62,6 +62,12 @@ pub const RESPONSE_CACHE_BYTES: MetricDefinition = metric(
 /// Successful loads.
 pub const CONFIG_LOADS: MetricDefinition =
     metric("mynah_config_loads_total", Counter, "Configurations made current");
+/// Entities in quarantine.
+pub const QUARANTINED_ENTITIES: MetricDefinition = metric(
+    "mynah_quarantined_entities",
+    Gauge,
+    "Entities with errors that are kept out of the configuration",
+);
 /// Refused loads.
 pub const CONFIG_FAILURES: MetricDefinition =
     metric("mynah_config_failures_total", Counter, "Configurations refused");

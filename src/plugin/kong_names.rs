@@ -85,6 +85,34 @@ const NAMES: &[&str] = &[
     "zipkin",
 ];
 
+/// Plugins that record requests, and change neither a request nor its response so that a client could tell, nor refuse one.
+const LOGGERS: &[&str] = &[
+    "datadog",
+    "file-log",
+    "http-log",
+    "kafka-log",
+    "loggly",
+    "opentelemetry",
+    "prometheus",
+    "statsd",
+    "statsd-advanced",
+    "syslog",
+    "tcp-log",
+    "udp-log",
+    "zipkin",
+];
+
+/// Whether a plugin only logs. A plugin of another name may be a guard.
+pub(super) fn only_logs(name: &str) -> bool {
+    LOGGERS.contains(&name)
+}
+
+/// The name in Kong's list that equals this one, and outlives the configuration.
+#[must_use]
+pub fn static_name(name: &str) -> Option<&'static str> {
+    NAMES.iter().copied().find(|known| *known == name)
+}
+
 /// Whether Kong has a plugin with this name.
 pub(super) fn is_kong_plugin(name: &str) -> bool {
     NAMES.contains(&name) || name.starts_with("ai-")

@@ -8,6 +8,7 @@
 //! | `contract` | [`PluginDef`], [`Plugin`], [`Flow`]: what a plugin implements |
 //! | `setup` | [`PluginSetup`]: what a plugin is made from |
 //! | `registry` | the plugins of this build |
+//! | `blocker` | stand-in for a plugin in quarantine |
 //! | `kong_names` | names of the plugins that Kong has |
 //! | `chain` | the plugins of one Route, in the order in which they run |
 //! | `exchange` | one request during the phases |
@@ -22,6 +23,7 @@
 
 mod acl;
 mod basic_auth;
+mod blocker;
 mod bot_detection;
 mod chain;
 mod consumers;
@@ -67,6 +69,7 @@ mod tests;
 mod transform_rules;
 mod whole_body;
 
+pub use blocker::blocker;
 pub use chain::{ChainStep, ConsumerOverrides, ConsumerPerStep, PluginChain};
 pub use consumers::{ConsumerHeaders, ConsumerRecord, Consumers, Credential, RequestIdentity};
 pub use contract::{CompilePlugin, DocumentFields, Flow, Plugin, PluginDef, PluginResult};
@@ -77,6 +80,7 @@ pub use exchange::{
     ResponseOrigin,
 };
 pub use jwt::{JwtKey, KeyFault};
+pub use kong_names::static_name as kongs_name;
 #[cfg(feature = "lua")]
 pub use lua::LuaInterpreters;
 pub use mocking::PrismSettings;

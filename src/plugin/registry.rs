@@ -124,6 +124,10 @@ impl PluginSchemas for BundledPlugins {
         kong_names::is_kong_plugin(name)
     }
 
+    fn only_logs(&self, name: &str) -> bool {
+        kong_names::only_logs(name)
+    }
+
     fn expressions(&self) -> bool {
         self.expressions
     }

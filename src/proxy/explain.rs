@@ -145,6 +145,10 @@ impl Proxy {
         }
         let routed = router_request(&exchange, exchange.head().fields(), &path, &connection);
         explanation.routes = matching_routes(&snapshot.candidates(&routed), snapshot, &path);
+        if snapshot.refusal(&routed).is_some() {
+            explanation.answer = Some((503, "it would go to a route in quarantine"));
+            return explanation;
+        }
         let Some((found, route, step)) = snapshot.find(&routed) else {
             explanation.plugins = planned_plugins(snapshot.global());
             explanation.answer = Some((404, NO_ROUTE));

@@ -270,11 +270,11 @@ impl Proxy {
         }
         let found = {
             let fields = context.edited_fields();
-            snapshot.find(&router_request(&context, &fields, &path, connection))
+            snapshot.find_or_refuse(&router_request(&context, &fields, &path, connection), NO_ROUTE)
         };
-        let Some((found, route, step)) = found else {
-            let response = context.error(StatusCode::NOT_FOUND, NO_ROUTE);
-            return self.finish(RequestOutcome::Produced(response), None, context, log);
+        let (found, route, step) = match found.map_err(|(status, message)| context.error(status, message)) {
+            Ok(found) => found,
+            Err(response) => return self.finish(RequestOutcome::Produced(response), None, context, log),
         };
         context.matched = Some(step.matched.clone());
         if let Some(route_metrics) = &step.metrics {

@@ -30,6 +30,10 @@ pub trait PluginSchemas {
     fn per_consumer(&self, _name: &str) -> bool {
         true
     }
+    /// Whether the plugin with this name only logs: without it, a request is answered in the same way.
+    fn only_logs(&self, _name: &str) -> bool {
+        false
+    }
     /// Whether routes may be expressions.
     fn expressions(&self) -> bool {
         false
@@ -229,11 +233,6 @@ impl RecordChecker<'_> {
             Value::Sequence(items) if items.is_empty() => &empty,
             _ => return self.complain(at, "expected a record"),
         };
-        let prepared = match entity.prepare.map(|prepare| prepare(given)) {
-            Some(Ok(prepared)) => Value::from(prepared),
-            Some(Err(fault)) => return self.fault(fault, at),
-            None => value.clone(),
-        };
         let item = self.checked.items.len();
         self.checked.items.push(CheckedItem {
             entity,
@@ -244,6 +243,11 @@ impl RecordChecker<'_> {
             previous: None,
             has_diagnostics: false,
         });
+        let prepared = match entity.prepare.map(|prepare| prepare(given)) {
+            Some(Ok(prepared)) => Value::from(prepared),
+            Some(Err(fault)) => return self.fault(fault, at),
+            None => value.clone(),
+        };
         // The schema of an unknown plugin is unknown.
         let plugin = plugin_name(entity, given);
         if let Some(name) = plugin.filter(|name| self.plugins.settings(name).is_none()) {

@@ -60,6 +60,20 @@ impl LogLevel {
     }
 }
 
+/// What becomes of a configuration with errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigErrorAction {
+    /// It is refused.
+    Refuse,
+    /// Entities with errors are kept out of it.
+    Quarantine,
+}
+
+impl SettingWord for ConfigErrorAction {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("refuse", Self::Refuse), ("quarantine", Self::Quarantine)];
+}
+
 /// Kind of router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RouterFlavor {

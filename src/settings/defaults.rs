@@ -7,9 +7,9 @@ use std::{
 };
 
 use super::{
-    AccessLogFormat, AccessLogTarget, DnsSettings, ErrorTemplateFiles, ErrorType, HeaderBuffers, Listener,
-    ListenerTls, LogLevel, PluginSelection, PortMaps, RealIpHeader, ResponseHeaders, RouteMatchCalculation,
-    RouterFlavor, Settings, TrustedIps, UntrustedLua,
+    AccessLogFormat, AccessLogTarget, ConfigErrorAction, DnsSettings, ErrorTemplateFiles, ErrorType,
+    HeaderBuffers, Listener, ListenerTls, LogLevel, PluginSelection, PortMaps, RealIpHeader, ResponseHeaders,
+    RouteMatchCalculation, RouterFlavor, Settings, TrustedIps, UntrustedLua,
 };
 
 impl Default for Settings {
@@ -21,6 +21,7 @@ impl Default for Settings {
         Self {
             declarative_config: None,
             declarative_config_string: None,
+            on_config_error: ConfigErrorAction::Refuse,
             env_substitution: false,
             specs_dir: None,
             proxy_listen: listen(Ipv4Addr::UNSPECIFIED, 8000, 8443),

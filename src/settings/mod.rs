@@ -40,8 +40,8 @@ mod value;
 pub use added_fields::AddedField;
 pub use admin::{AdminToken, AllowedHost};
 pub use choice::{
-    AccessLogFormat, AccessLogTarget, ErrorTemplateFiles, ErrorType, LogLevel, PluginSelection, RealIpHeader,
-    RouteMatchCalculation, RouterFlavor, UntrustedLua,
+    AccessLogFormat, AccessLogTarget, ConfigErrorAction, ErrorTemplateFiles, ErrorType, LogLevel,
+    PluginSelection, RealIpHeader, RouteMatchCalculation, RouterFlavor, UntrustedLua,
 };
 pub use client_certificates::{ClientCertificates, VerifyClient};
 pub use directive::HeaderBuffers;
@@ -70,6 +70,8 @@ pub struct Settings {
     pub declarative_config: Option<PathBuf>,
     /// `declarative_config_string`; never set together with the file, which takes precedence.
     pub declarative_config_string: Option<String>,
+    /// `declarative_config_on_error`.
+    pub on_config_error: ConfigErrorAction,
     /// `env_substitution`.
     pub env_substitution: bool,
     /// `specs_dir`; none for the caller's default.

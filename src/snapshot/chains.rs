@@ -7,8 +7,11 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     entity::{ConsumerIndex, PluginScope, RouteIndex, ServiceIndex},
-    plugin::{ChainStep, ConsumerOverrides, Plugin, PluginChain, PluginDef},
+    plugin::{self, ChainStep, ConsumerOverrides, Plugin, PluginChain, PluginDef},
 };
+
+/// A priority below those of the plugins that authenticate, and above all others that answer.
+const AFTER_AUTHENTICATION: i32 = 1_000;
 
 /// All instances, by Route and Service of their scope.
 #[derive(Default)]
@@ -38,8 +41,12 @@ struct PluginInstance {
 impl PluginInstances {
     /// Adds an instance of a plugin.
     pub(super) fn add(&mut self, scope: PluginScope, def: &PluginDef, plugin: Arc<dyn Plugin>) {
-        let PluginScope { route, service, consumer } = scope;
         let PluginDef { priority, name, .. } = *def;
+        self.insert(scope, name, priority, plugin);
+    }
+
+    fn insert(&mut self, scope: PluginScope, name: &'static str, priority: i32, plugin: Arc<dyn Plugin>) {
+        let PluginScope { route, service, consumer } = scope;
         let scoped = self.0.entry((route, service)).or_default();
         match consumer {
             None => scoped.all.push(PluginInstance { priority, name, plugin }),
@@ -51,6 +58,20 @@ impl PluginInstances {
                 Arc::make_mut(&mut instances.consumer_overrides).insert(consumer, plugin);
             }
         }
+    }
+
+    /// Refuses the requests of a plugin that is missing or has errors, in its place among the others.
+    pub(super) fn block(&mut self, scope: PluginScope, name: &str) {
+        let is_of_consumer = scope.consumer.is_some();
+        let def = plugin::find(name).filter(|def| !is_of_consumer || def.per_consumer);
+        let blocker = plugin::blocker(name);
+        let (name, priority) = match def {
+            Some(def) => (def.name, def.priority),
+            // Only after authentication is the Consumer known.
+            None if is_of_consumer => (blocker_name(name), AFTER_AUTHENTICATION),
+            None => (blocker_name(name), i32::MAX),
+        };
+        self.insert(scope, name, priority, blocker);
     }
 
     /// The plugins of requests without a Route. Consumers are not known there.
@@ -94,6 +115,11 @@ impl PluginInstances {
         }
         chain
     }
+}
+
+/// A name under which a missing plugin has a step of its own.
+fn blocker_name(name: &str) -> &'static str {
+    plugin::kongs_name(name).unwrap_or("(plugin in quarantine)")
 }
 
 fn step<'a>(

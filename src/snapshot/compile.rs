@@ -12,20 +12,21 @@ use super::{
     chains::PluginInstances,
     consumers,
     destinations::compile_destinations,
+    fences::Fences,
     reusable::{CompiledPlugin, Reusable, ReusablePlugin},
-    routing, tls,
+    routing,
+    steps::compile_steps,
+    tls,
     unreachable_plugins::unreachable_plugin,
 };
 use crate::{
-    config::{Config, ConfigOrigin, EMPTY_HASH},
-    diag::Diagnostic,
-    entity::{self, Entities, PluginEntity, PluginScope, Route, RouteIndex, Upstream},
+    config::{Config, ConfigOrigin, EMPTY_HASH, ScopeBlock},
+    diag::{Diagnostic, MarkedPart},
+    document::NodePath,
+    entity::{self, Entities, PluginEntity, PluginScope, Route, Upstream},
     file_read::FileReader,
     metrics::MetricGroups,
-    plugin::{
-        self, BundledPlugins, Consumers, EnabledPlugins, MatchedRoute, Plugin, PluginChain, PluginSetup,
-        Resources,
-    },
+    plugin::{self, BundledPlugins, Consumers, EnabledPlugins, Plugin, PluginChain, PluginSetup, Resources},
     router::{self, MatchFlavor, Router},
     tls::CertificateTable,
     upstream::TlsSettings,
@@ -42,6 +43,8 @@ pub struct SnapshotCompiler {
     reusable: Reusable,
     /// Files that the last configuration names.
     referenced_files: Vec<PathBuf>,
+    /// Errors that the last compilation found in files that a plugin names, with the path of the plugin.
+    misplaced_errors: Vec<(NodePath, Vec<Diagnostic>)>,
     upstream_tls: UpstreamTls,
     resources: Resources,
     enabled: EnabledPlugins,
@@ -75,6 +78,7 @@ impl SnapshotCompiler {
             generation: 0,
             reusable: Reusable::default(),
             referenced_files: Vec::new(),
+            misplaced_errors: Vec::new(),
             upstream_tls: UpstreamTls::default(),
             resources: Resources::default(),
             enabled: EnabledPlugins::ALL,
@@ -97,6 +101,22 @@ impl SnapshotCompiler {
     #[must_use]
     pub fn referenced_files(&self) -> &[PathBuf] {
         &self.referenced_files
+    }
+
+    /// Moves the errors that the last compilation found in files to the plugins that name these.
+    #[must_use]
+    pub fn errors_at_entities(&self, errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        let move_error = |error: Diagnostic| {
+            let holder = self.misplaced_errors.iter().find(|(_, found)| found.contains(&error));
+            match (holder, &error.file) {
+                (Some((at, _)), Some(file)) => {
+                    let message = format!("{}: {}", file.name, error.message);
+                    Diagnostic { file: None, path: at.clone(), mark: MarkedPart::Record, message, ..error }
+                }
+                _ => error,
+            }
+        };
+        errors.into_iter().map(move_error).collect()
     }
 
     /// The compiler with these plugins only.
@@ -153,6 +173,8 @@ impl SnapshotCompiler {
             balancers: Vec::new(),
             metric_groups: MetricGroups::default(),
             resources: self.resources.clone(),
+            fences: None,
+            quarantined: Vec::new(),
         }
     }
 
@@ -168,13 +190,13 @@ impl SnapshotCompiler {
         advise: bool,
         reader: &FileReader,
     ) -> Result<CompiledSnapshot, Vec<Diagnostic>> {
-        let Config { entities, mut warnings, hash, origin } = config;
+        let Config { entities, mut warnings, hash, origin, quarantine } = config;
         let (options, all) = (self.options, &entities);
         // The router and the lints need no plugin, so they run on other threads meanwhile.
         let (parts, routing, advice) = std::thread::scope(|scope| {
             let routing = scope.spawn(|| routing::build_router(all, options, before));
             let advice = advise.then(|| scope.spawn(|| routing::lint(all, options)));
-            let parts = self.compile_parts(all, before, reader);
+            let parts = self.compile_parts(all, &quarantine.blocks, before, reader);
             (parts, join(routing), advice.map(join))
         });
         let (router, diagnostics) = routing;
@@ -210,6 +232,8 @@ impl SnapshotCompiler {
             balancers,
             metric_groups,
             resources: self.resources.clone(),
+            fences: Fences::new(&quarantine.fences, options),
+            quarantined: quarantine.entities,
         };
         Ok(CompiledSnapshot { snapshot, warnings, files: parts.files, reusable })
     }
@@ -218,6 +242,7 @@ impl SnapshotCompiler {
     fn compile_parts(
         &mut self,
         entities: &Entities,
+        blocks: &[ScopeBlock],
         before: &Snapshot,
         reader: &FileReader,
     ) -> SnapshotParts {
@@ -229,6 +254,7 @@ impl SnapshotCompiler {
         split_diagnostics(diagnostics, &mut errors, &mut warnings);
         let mut files = Vec::new();
         self.referenced_files.clear();
+        self.misplaced_errors.clear();
         for entry in entities.plugins.iter().filter(|entry| entry.enabled && entry.sees_requests()) {
             let Some(def) = plugin::find(&entry.name) else { continue };
             warnings.extend(check_anonymous(entry, &consumers));
@@ -241,8 +267,16 @@ impl SnapshotCompiler {
                     instances.add(entry.scope, def, compiled.plugin.clone());
                     plugins.insert(entry.id, ReusablePlugin { entity: entry.clone(), compiled });
                 }
-                Err(diagnostics) => errors.extend(diagnostics),
+                Err(diagnostics) => {
+                    if diagnostics.iter().any(|diagnostic| diagnostic.file.is_some()) {
+                        self.misplaced_errors.push((entry.at.clone(), diagnostics.clone()));
+                    }
+                    errors.extend(diagnostics);
+                }
             }
+        }
+        for ScopeBlock { plugin, scope } in blocks {
+            instances.block(*scope, plugin);
         }
         files.sort_unstable();
         files.dedup();
@@ -342,38 +376,6 @@ struct SnapshotParts {
     steps: Vec<RouteStep>,
     global: PluginChain,
     certificates: CertificateTable,
-}
-
-fn compile_steps(
-    entities: &Entities,
-    instances: &PluginInstances,
-    consumers: &Arc<Consumers>,
-    destinations: &[Arc<Destination>],
-) -> Vec<RouteStep> {
-    let step = |(n, route): (usize, &Arc<Route>)| RouteStep {
-        matched: Arc::new(matched_route(route, entities, consumers)),
-        chain: instances.of_route(RouteIndex(n), route.service),
-        destination: route.service.and_then(|service| destinations.get(service.0).cloned()),
-        https_only: is_of(route, &["https", "grpcs"]) && !is_of(route, &["http", "grpc"]),
-        grpc: is_of(route, &["grpc", "grpcs"]),
-        metrics: None,
-    };
-    entities.routes.iter().enumerate().map(step).collect()
-}
-
-fn is_of(route: &Route, protocols: &[&str]) -> bool {
-    route.protocols.iter().any(|protocol| protocols.contains(&protocol.as_str()))
-}
-
-fn matched_route(route: &Route, entities: &Entities, consumers: &Arc<Consumers>) -> MatchedRoute {
-    let service = route.service.and_then(|service| entities.services.get(service.0));
-    MatchedRoute {
-        route: route.id,
-        route_record: route.record.clone(),
-        service: service.map(|service| service.id),
-        service_record: service.map(|service| service.record.clone()).unwrap_or_default(),
-        consumers: consumers.clone(),
-    }
 }
 
 /// Warns about an `anonymous` Consumer that does not exist.

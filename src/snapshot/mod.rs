@@ -10,12 +10,14 @@ mod checker;
 mod compile;
 mod consumers;
 mod destinations;
+mod fences;
 mod live;
 #[cfg(test)]
 mod properties;
 mod reusable;
 mod route_metrics;
 mod routing;
+mod steps;
 mod tls;
 mod unreachable_plugins;
 
@@ -25,12 +27,16 @@ pub use compile::{CompiledSnapshot, SnapshotCompiler};
 pub use live::LiveSnapshot;
 pub use tls::UpstreamTls;
 
+use fences::Fences;
+
 use std::{sync::Arc, time::SystemTime};
+
+use http::StatusCode;
 
 use crate::{
     balancer::Balancer,
-    config::ConfigOrigin,
-    diag::Diagnostic,
+    config::{self, ConfigOrigin, QuarantinedEntity},
+    diag::{Diagnostic, SourceFile},
     entity::{Entities, Route, RouteIndex, Service},
     metrics::{MetricGroups, RouteMetrics},
     plugin::{DeliveryTracker, MatchedRoute, PluginChain, Resources},
@@ -66,6 +72,10 @@ pub struct Snapshot {
     balancers: Vec<Arc<Balancer>>,
     metric_groups: MetricGroups,
     resources: Resources,
+    /// Routes whose requests are refused, if there are any.
+    fences: Option<Fences>,
+    /// Entities that were kept out of the configuration.
+    quarantined: Vec<QuarantinedEntity>,
 }
 
 /// How the requests of one Route are handled.
@@ -110,6 +120,41 @@ impl Snapshot {
         let RouteIndex(route) = found.route;
         let (route, step) = self.entities.routes.get(route).zip(self.steps.get(route))?;
         Some((found, &**route, step))
+    }
+
+    /// The Route that a request matches, or the status and the message with which it is refused: 404 and `no_route`, or 503
+    /// if the request would have gone to a Route in quarantine.
+    pub fn find_or_refuse<'a>(
+        &'a self,
+        request: &RouterRequest<'_>,
+        no_route: &'a str,
+    ) -> Result<(RouteMatch<'a>, &'a Route, &'a RouteStep), (StatusCode, &'a str)> {
+        if let Some(message) = self.refusal(request) {
+            return Err((StatusCode::SERVICE_UNAVAILABLE, message));
+        }
+        self.find(request).ok_or((StatusCode::NOT_FOUND, no_route))
+    }
+
+    /// What a client is told if the request would have gone to a Route in quarantine.
+    #[must_use]
+    pub fn refusal(&self, request: &RouterRequest<'_>) -> Option<&str> {
+        self.fences.as_ref()?.find(request, &self.router)
+    }
+
+    /// Entities that were kept out of the configuration.
+    #[must_use]
+    pub fn quarantined(&self) -> &[QuarantinedEntity] {
+        &self.quarantined
+    }
+
+    /// Moves the errors of entities in quarantine to the files of a configuration in several files.
+    pub fn relocate_quarantined(&mut self, source: &SourceFile) {
+        let mut errors: Vec<Diagnostic> =
+            self.quarantined.iter().map(|entity| entity.error.clone()).collect();
+        config::relocate(source, &mut errors);
+        for (entity, error) in self.quarantined.iter_mut().zip(errors) {
+            entity.error = error;
+        }
     }
 
     /// All Routes that match a request, by falling priority.

@@ -92,6 +92,7 @@ mod proxy_protocol;
 mod proxying;
 mod proxying_failures;
 mod proxying_streams;
+mod quarantine;
 mod raw;
 mod reload;
 mod reload_edits;

@@ -80,6 +80,7 @@ impl AdminApi {
         text.single(&definitions::CONFIG_FAILURES, history.failures);
         text.single(&definitions::CONFIG_GENERATION, snapshot.generation);
         text.single(&definitions::CONFIGS_HELD, self.control.live().count_in_memory());
+        text.single(&definitions::QUARANTINED_ENTITIES, snapshot.quarantined().len());
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for record in &snapshot.entities.records {
             *counts.entry(record.collection()).or_default() += 1;

@@ -1,6 +1,9 @@
 //! `GET /`, `/status`, `/status/ready`, `/timers`, `/plugins/enabled`: identity and state of the node.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use http::{Response, StatusCode};
 use serde_json::{Value, json};
@@ -8,9 +11,11 @@ use serde_json::{Value, json};
 use super::{AdminApi, metrics::resident_memory_kib};
 use crate::{
     body::Body,
-    diag::DiagnosticReport,
+    config::QuarantinedEntity,
+    diag::{DiagnosticReport, Position, SourceFile},
     plugin, reply,
     settings::{Listener, RouterFlavor, Settings},
+    snapshot::Snapshot,
 };
 
 /// The version of Kong whose Admin API is implemented. Clients such as decK and the Ingress Controller choose their
@@ -99,6 +104,7 @@ impl AdminApi {
                 "last_error": last_error,
                 "pending": pending,
                 "file": file,
+                "quarantined": quarantined_json(&snapshot, history.text.as_ref()),
             },
             // The memory of the process; Kong reports that of its Lua VMs here.
             "memory": {
@@ -138,6 +144,28 @@ impl AdminApi {
         }
         reply::message(StatusCode::OK, "ready")
     }
+}
+
+/// The entities in quarantine, with their places in the text.
+fn quarantined_json(snapshot: &Snapshot, text: Option<&Arc<SourceFile>>) -> Vec<Value> {
+    let Some(text) = text.filter(|_| !snapshot.quarantined().is_empty()) else { return Vec::new() };
+    let errors = snapshot.quarantined().iter().map(|entity| entity.error.clone()).collect();
+    let report = DiagnosticReport::new(text.clone(), errors);
+    let places = report.positions(report.diagnostics());
+    let all = snapshot.quarantined().iter().zip(places);
+    let entry = |(quarantined, place): (&QuarantinedEntity, Position)| {
+        json!({
+            "entity": quarantined.entity.singular(),
+            "name": quarantined.name,
+            "path": quarantined.at.to_string(),
+            "file": report.source_of(&quarantined.error).name,
+            "line": place.line,
+            "column": place.column,
+            "reason": quarantined.error.message,
+            "effect": quarantined.effect,
+        })
+    };
+    all.map(entry).collect()
 }
 
 /// Unit and digits of memory sizes. (Kong: Admin API, "Retrieve node status", `unit` and `scale`.)

@@ -17,7 +17,7 @@ use super::{
     Control,
     compile::ReadOptions,
     live_config::{LoadHistory, TextLocation, unfinished_report},
-    load::Reconciled,
+    load_result::Reconciled,
 };
 use crate::{
     config::{self, DeclarativeFormat},
@@ -95,6 +95,13 @@ fn inexpressible(why: &str) -> String {
     format!("the text has no place for the change: {why}")
 }
 
+/// Why a configuration with entities in quarantine is not written: a write is checked with the whole text.
+fn quarantine_message(snapshot: &Snapshot) -> Option<String> {
+    let [first, ..] = snapshot.quarantined() else { return None };
+    let (at, message) = (&first.error.path, &first.error.message);
+    Some(format!("the configuration has entities in quarantine; correct them first: {at}: {message}"))
+}
+
 fn several_files_message(name: &str) -> String {
     format!("{name} consists of several files; edit those")
 }
@@ -133,6 +140,9 @@ impl Control {
                 return Err(WriteError::ReadOnly(several_files_message(&source.name)));
             }
             // The text is the one that was compiled into `before`.
+            if let Some(why) = quarantine_message(&before) {
+                return Err(WriteError::ReadOnly(why));
+            }
             let parsed = ParsedText::of_snapshot(&before, &source.text)
                 .map_or_else(|| ParsedText::parse(&source.text, format), Ok);
             let parsed = parsed.map_err(WriteError::Conflict)?;
@@ -188,6 +198,9 @@ impl Control {
     #[must_use]
     pub fn why_read_only(&self) -> Option<String> {
         let LoadHistory { text, replaced_source, .. } = self.load_history();
+        if let Some(why) = quarantine_message(&self.live().current()) {
+            return Some(why);
+        }
         if let Some(text) = text.filter(|text| !text.parts.is_empty()) {
             return Some(several_files_message(&text.name));
         }
@@ -328,8 +341,15 @@ impl WriteAttempt<'_> {
         new: &Arc<SourceFile>,
     ) -> (Result<CompiledSnapshot, DiagnosticReport>, Option<Result<PreparedFile, SaveError>>) {
         let Self { reader, compiler, file, format, before, known, .. } = self;
-        let options =
-            ReadOptions { format: *format, before, advise: false, layout: true, known: *known, reader };
+        let options = ReadOptions {
+            format: *format,
+            before,
+            advise: false,
+            layout: true,
+            known: *known,
+            reader,
+            quarantines: false,
+        };
         std::thread::scope(|scope| {
             let prepare = |file| scope.spawn(move || save::prepare(file, new.text.as_bytes()));
             let prepared = file.map(prepare);

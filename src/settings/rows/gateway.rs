@@ -34,6 +34,12 @@ pub(super) const ROWS: &[SettingRow] = &[
         read!(declarative_config_string, text),
     ),
     SettingRow::new(
+        "declarative_config_on_error",
+        "refuse",
+        "Configuration with errors: `refuse` it, or `quarantine` the entities that have them (not in Kong)",
+        read!(on_config_error, word),
+    ),
+    SettingRow::new(
         "env_substitution",
         "off",
         "Replace ${NAME} in the configuration by environment variables (not in Kong)",

@@ -1,0 +1,45 @@
+//! Items as they are written: names, references and nested routes of entities that the check has refused.
+
+use crate::{
+    document::{NodePath, Value},
+    entity::{ID, basicauth_credential, jwt_secret, keyauth_credential, plugin, route, service},
+    schema::{CheckedItem, Field},
+};
+
+/// The entry of the top level around an item.
+pub(super) fn top_steps(item: &CheckedItem) -> NodePath {
+    item.path.steps().iter().take(2).cloned().collect()
+}
+
+/// The text of a field.
+pub(super) fn text<'a>(record: &'a Value, field: &Field) -> Option<&'a str> {
+    record.get(field.name)?.as_str()
+}
+
+/// The name or id in a reference: a text, or a record with the id or the name.
+pub(super) fn reference_text(value: &Value) -> Option<&str> {
+    value.as_str().or_else(|| value.get(ID.name)?.as_str()).or_else(|| value.get("name")?.as_str())
+}
+
+/// The routes that are written below a Service.
+pub(super) fn nested_routes(item: &CheckedItem) -> impl Iterator<Item = &Value> {
+    let routes = item.written.get(route::ENTITY.collection).filter(|_| item.entity == &service::ENTITY);
+    routes.map(Value::items).unwrap_or_default().iter()
+}
+
+/// Whether an item is a Service that is not enabled.
+pub(super) fn is_disabled(item: &CheckedItem) -> bool {
+    item.entity == &service::ENTITY
+        && item.written.get(service::ENABLED.name).and_then(Value::as_bool) == Some(false)
+}
+
+/// The name of an entity, or its path.
+pub(super) fn entity_name(item: &CheckedItem) -> String {
+    let is_plugin = item.entity == &plugin::ENTITY;
+    let is_secret = item.entity == &keyauth_credential::ENTITY
+        || item.entity == &jwt_secret::ENTITY
+        || item.entity == &basicauth_credential::ENTITY;
+    let name = if is_plugin { Some(&plugin::NAME) } else { item.entity.name_field };
+    let name = name.filter(|_| !is_secret).and_then(|field| text(&item.written, field));
+    name.map_or_else(|| item.path.to_string(), str::to_owned)
+}

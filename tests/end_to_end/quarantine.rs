@@ -1,0 +1,390 @@
+//! Quarantine: the rest of a configuration is served, and no request passes where an entity with errors would have guarded.
+
+use serde_json::{Value, json};
+
+use crate::{
+    eventually,
+    gateway::{Gateway, Setup},
+    upstream::Upstream,
+};
+
+/// A request: its path, and header fields such as `apikey: k`.
+type Asked<'a> = (&'a str, &'a str);
+
+/// What is asked, and the status with a part of the body.
+type Expected<'a> = (Asked<'a>, u16, &'a str);
+
+const fn get(path: &str) -> Asked<'_> {
+    (path, "")
+}
+
+/// Begins with this configuration, in which `URL` is the address of a service that answers.
+fn setup(config: &str, upstream: &Upstream) -> Setup {
+    let text = format!(
+        "_format_version: \"3.0\"\n{}",
+        config.replace("URL", &format!("http://{}", upstream.address))
+    );
+    Setup::with(&text).env("KONG_DECLARATIVE_CONFIG_ON_ERROR", "quarantine")
+}
+
+#[track_caller]
+fn ask(gateway: &Gateway, case: &str, expected: &[Expected<'_>]) {
+    for ((path, field), status, body) in expected {
+        let headers: Vec<_> = field.split_once(": ").into_iter().collect();
+        let answer = gateway.ask("GET", path, &headers);
+        assert_eq!(answer.status, *status, "{case}: {path} {field}: {}\n{}", answer.text(), gateway.log());
+        assert!(answer.text().contains(body), "{case}: {path}: {}", answer.text());
+    }
+}
+
+const SERVICES: &str = "\
+services:
+- name: a
+  url: URL
+  routes: [{name: a1, paths: [/a1]}, {name: a2, paths: [/a2]}]
+- name: b
+  url: URL
+  routes: [{name: b1, paths: [/b1]}]
+consumers:
+- username: bob
+  keyauth_credentials: [{key: bob}]
+- username: eve
+  keyauth_credentials: [{key: eve}]
+";
+
+/// Plugins with errors, the requests, and the quarantined entity with the beginning of its effect.
+#[test]
+fn plugins() {
+    let cases: &[(&str, &[Expected<'_>], &str)] = &[
+        (
+            "plugins: [{name: oauth2}]",
+            &[(get("/a1"), 503, "oauth2"), (get("/b1"), 503, "oauth2"), (get("/x"), 404, "")],
+            "requests of its scope",
+        ),
+        (
+            "plugins: [{name: oauth2, service: a}]",
+            &[(get("/a1"), 503, "oauth2"), (get("/a2"), 503, ""), (get("/b1"), 200, "")],
+            "requests of its scope",
+        ),
+        (
+            "plugins: [{name: my-own, route: a1}]",
+            &[(get("/a1"), 503, "my-own"), (get("/a2"), 200, ""), (get("/b1"), 200, "")],
+            "requests of its scope",
+        ),
+        (
+            "plugins: [{name: key-auth}, {name: my-own, consumer: bob}]",
+            &[
+                (("/a1", "apikey: bob"), 503, "my-own"),
+                (("/a1", "apikey: eve"), 200, ""),
+                (get("/a1"), 401, ""),
+            ],
+            "requests of its scope",
+        ),
+        (
+            "plugins: [{name: datadog}]",
+            &[(get("/a1"), 200, ""), (get("/b1"), 200, "")],
+            "it is left out: it only logs",
+        ),
+        (
+            "plugins: [{name: http-log, config: {http_endpoint: 5}}]",
+            &[(get("/a1"), 200, "")],
+            "it is left out: it only logs",
+        ),
+        (
+            "plugins: [{name: oauth2, enabled: false}]",
+            &[(get("/a1"), 200, "")],
+            "it is left out: it is not enabled",
+        ),
+        (
+            "plugins: [{name: key-auth, config: {key_names: 5}, service: b}]",
+            &[(get("/b1"), 503, "key-auth"), (get("/a1"), 200, "")],
+            "requests of its scope",
+        ),
+        // The narrower instance replaces the one with errors.
+        (
+            "plugins: [{name: key-auth, config: {key_names: 5}}, {name: key-auth, route: a1}]",
+            &[(("/a1", "apikey: bob"), 200, ""), (get("/a1"), 401, ""), (get("/b1"), 503, "key-auth")],
+            "requests of its scope",
+        ),
+        // What it would have guarded is unknown.
+        (
+            "plugins: [{name: key-auth, route: nope}]",
+            &[(get("/a1"), 503, "key-auth"), (get("/b1"), 503, "")],
+            "all requests",
+        ),
+        ("plugins: [{name: oauth2, route: [a1]}]", &[(get("/b1"), 503, "oauth2")], "all requests"),
+        (
+            "plugins: [{name: file-log, route: nope, config: {path: /dev/null}}]",
+            &[(get("/a1"), 200, "")],
+            "it is left out",
+        ),
+        // A second instance in one scope.
+        (
+            "plugins: [{name: cors, route: a1}, {name: cors, route: a1}]",
+            &[(get("/a1"), 503, "cors"), (get("/b1"), 200, "")],
+            "requests of its scope",
+        ),
+        // Errors that only the compilation finds.
+        (
+            "plugins: [{name: mocking, route: a1, config: {api_specification: 'x: 1'}}]",
+            &[(get("/a1"), 503, "mocking"), (get("/a2"), 200, "")],
+            "requests of its scope",
+        ),
+        (
+            "plugins: [{name: mocking, route: a1, config: {api_specification_filename: nope.yaml}}]",
+            &[(get("/a1"), 503, "mocking"), (get("/a2"), 200, "")],
+            "requests of its scope",
+        ),
+    ];
+    let upstream = Upstream::start();
+    for (plugins, expected, effect) in cases {
+        let gateway = setup(&format!("{SERVICES}{plugins}\n"), &upstream).run();
+        ask(&gateway, plugins, expected);
+        let quarantined = gateway.status()["configuration"]["quarantined"].clone();
+        assert_eq!(quarantined.as_array().unwrap().len(), 1, "{plugins}: {quarantined}");
+        let first = &quarantined[0];
+        assert_eq!(first["entity"], "plugin");
+        assert!(first["effect"].as_str().unwrap().starts_with(effect), "{plugins}: {quarantined}");
+        assert_eq!(first["line"], 14, "{plugins}: {quarantined}");
+        gateway.logs(&format!("kong.yaml:14:{}: the plugin '", first["column"]));
+        gateway.logs("is in quarantine");
+        assert!(gateway.admin("GET", "/metrics").text().contains("mynah_quarantined_entities 1\n"));
+    }
+}
+
+/// Other entities with errors: the configuration, the requests, and what is in quarantine.
+#[test]
+fn entities() {
+    let upstream = Upstream::start();
+    let rest = "services: [{name: s, url: URL, routes: [{name: r, paths: [/]}]}]\n";
+    let cases: &[(&str, &[Expected<'_>], &[&str])] = &[
+        (
+            "routes: [{name: x, hots: [a]}]",
+            &[(get("/x"), 503, "the route 'x' is quarantined"), (get("/y"), 503, "")],
+            &["routes[0]"],
+        ),
+        // All criteria can be read: the route keeps its place among the others.
+        (
+            "routes: [{name: x, paths: [/x], hots: [a]}]",
+            &[(get("/x"), 503, "the route 'x' is quarantined"), (get("/y"), 200, "")],
+            &["routes[0]"],
+        ),
+        (
+            "routes: [{name: x, paths: [/x], strip_paths: true}]",
+            &[(get("/x"), 503, "the route 'x' is quarantined"), (get("/y"), 200, "")],
+            &["routes[0]"],
+        ),
+        (
+            "routes: [{name: x, paths: ['~/x/[0-9]+$'], https_redirect_status_code: 5}]",
+            &[(get("/x/1"), 503, ""), (get("/x/a"), 200, "")],
+            &["routes[0]"],
+        ),
+        (
+            "routes: [{name: x, paths: [/x], service: nope}]",
+            &[(get("/x"), 503, ""), (get("/y"), 200, "")],
+            &["routes[0]"],
+        ),
+        // Some cannot: what may have matched is refused, whatever the rank.
+        (
+            "routes: [{name: x, paths: ['~/x/y(']}]",
+            &[(get("/x/y"), 503, ""), (get("/x"), 503, ""), (get("/y"), 200, "")],
+            &["routes[0]"],
+        ),
+        (
+            "routes: [{name: x, hosts: [h.example], paths: [x]}]",
+            &[(("/", "host: h.example"), 503, ""), (get("/"), 200, "")],
+            &["routes[0]"],
+        ),
+        ("routes: [{name: x}]", &[(get("/"), 503, "the route 'x'"), (get("/y"), 503, "")], &["routes[0]"]),
+        (
+            "routes: [{name: x, paths: [/x], protocols: [ftp]}]",
+            &[(get("/x"), 503, ""), (get("/y"), 200, "")],
+            &["routes[0]"],
+        ),
+        // A Service takes its routes with it, nested or not.
+        (
+            "services: [{name: t, routes: [{name: t1, paths: [/t]}]}]\nroutes: [{paths: [/u], service: t}]",
+            &[
+                (get("/t"), 503, "the service 't' is quarantined"),
+                (get("/u"), 503, "service 't'"),
+                (get("/y"), 404, ""),
+            ],
+            &["services[0]"],
+        ),
+        (
+            "services: [{name: t, url: 5, routes: [{name: t1, paths: [/t]}]}]\nplugins: [{name: cors, route: t1}]",
+            &[(get("/t"), 503, "the service 't' is quarantined")],
+            &["services[0]"],
+        ),
+        (
+            "services: [{name: t, host: x, enabled: false, port: -1, routes: [{name: t1, paths: [/t]}]}]",
+            &[(get("/t"), 404, "")],
+            &["services[0]"],
+        ),
+        (
+            "upstreams: [{name: u.example, slots: 1}]\nservices: [{name: t, host: u.example, routes: [{paths: [/t]}]}]",
+            &[(get("/t"), 503, "the upstream 'u.example' is quarantined")],
+            &["upstreams[0]"],
+        ),
+        (
+            "certificates: [{id: 11111111-1111-4111-8111-111111111111, cert: x, key: y}]\n\
+             services: [{name: t, url: 'https://x', client_certificate: 11111111-1111-4111-8111-111111111111, \
+             routes: [{paths: [/t]}]}]",
+            &[(get("/t"), 503, "quarantined")],
+            &["certificates[0]"],
+        ),
+    ];
+    for (config, expected, paths) in cases {
+        let config =
+            if config.contains("services:") { (*config).to_owned() } else { format!("{rest}{config}\n") };
+        let gateway = setup(&config, &upstream).run();
+        ask(&gateway, &config, expected);
+        let quarantined = gateway.status()["configuration"]["quarantined"].clone();
+        let found: Vec<_> =
+            quarantined.as_array().unwrap().iter().map(|entity| entity["path"].as_str().unwrap()).collect();
+        assert_eq!(found, *paths, "{config}: {quarantined}");
+    }
+}
+
+#[test]
+fn consumers() {
+    let upstream = Upstream::start();
+    let config = "\
+services: [{name: s, url: URL, routes: [{name: r, paths: [/]}]}]
+plugins: [{name: key-auth}, {name: acl, config: {deny: [banned]}}]
+consumers:
+- {username: bob, keyauth_credentials: [{key: bob}]}
+- {username: eve, keyauth_credentials: [{key: eve}], acls: [{group: 5}]}
+- {username: zoe, keyauth_credentials: [{key: zoe, tll: 1}]}
+- {usernam: joe, keyauth_credentials: [{key: joe}]}
+";
+    let gateway = setup(config, &upstream).run();
+    ask(
+        &gateway,
+        "consumers",
+        &[
+            (("/", "apikey: bob"), 200, ""),
+            (("/", "apikey: eve"), 503, "the plugin 'acl' is quarantined"),
+            (("/", "apikey: zoe"), 401, ""),
+            (("/", "apikey: joe"), 401, ""),
+        ],
+    );
+    assert_eq!(gateway.status()["configuration"]["quarantined"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_refused() {
+    for (config, message) in [
+        ("services: [", "did not start"),
+        ("[]", "expected an object"),
+        ("_format_version: \"3.0\"\nservices: {a: 1}\n", "expected an array"),
+        ("_format_version: \"9.0\"\n", "did not start"),
+        ("_format_version: \"3.0\"\nservices: [5]\n", "expected a record"),
+        ("_format_version: \"3.0\"\nservices: [{name: a, host: b, routes: [5]}]\n", "expected a record"),
+        ("_format_version: \"3.0\"\nservises: []\n", "unknown field"),
+        ("_format_version: \"3.0\"\nvaults: [{name: env}]\n", "did not start"),
+    ] {
+        let outcome = Setup::with(config).call(&["run", "--quarantine", "--proxy-listen", "127.0.0.1:0"]);
+        assert_eq!(outcome.code, Some(1), "{config}");
+        let said = outcome.stdout + &outcome.stderr;
+        assert!(said.contains(message) && said.contains("did not start"), "{config}: {said}");
+    }
+}
+
+#[test]
+fn errors_are_refused_by_default_and_the_check_names_the_setting() {
+    let setup = Setup::with("_format_version: \"3.0\"\nplugins: [{name: oauth2}]\n");
+    let outcome = setup.call(&["check", "kong.yaml"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.stdout.contains("KONG_DECLARATIVE_CONFIG_ON_ERROR=quarantine"), "{}", outcome.stdout);
+    let outcome = setup.call(&["run", "--proxy-listen", "127.0.0.1:0"]);
+    assert_eq!(outcome.code, Some(1));
+}
+
+#[test]
+fn the_last_good_version_stays() {
+    let upstream = Upstream::start();
+    let text = |key_names: &str, path: &str, more: &str| {
+        format!(
+            "_format_version: \"3.0\"\nservices: [{{name: s, url: 'http://{}', routes: \
+             [{{name: r, paths: [{path}]}}, {{name: o, paths: [/o]}}]}}]\n\
+             plugins: [{{name: key-auth, route: o, config: {{key_names: {key_names}}}}}]\n\
+             consumers: [{{username: bob, keyauth_credentials: [{{key: bob}}]}}]\n{more}",
+            upstream.address
+        )
+    };
+    let gateway = Setup::with(&text("[k]", "/r", "")).start(&[
+        "run",
+        "--quarantine",
+        "--proxy-listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ]);
+    ask(&gateway, "before", &[(("/o", "k: bob"), 200, ""), (get("/o"), 401, ""), (get("/r"), 200, "")]);
+    let more = "routes: [{name: n, paths: [/n], service: s}]\n";
+    gateway.folder.write("kong.yaml", text("5", "'~/new('", more));
+    let quarantined = eventually("it is loaded", || {
+        let configuration = gateway.status()["configuration"].clone();
+        (configuration["loads"] == 2).then(|| configuration["quarantined"].clone())
+    });
+    let effects: Vec<&Value> =
+        quarantined.as_array().unwrap().iter().map(|entity| &entity["effect"]).collect();
+    assert_eq!(effects, [&json!("its last good version stays in force"); 2], "{quarantined}");
+    ask(
+        &gateway,
+        "after",
+        &[(("/o", "k: bob"), 200, ""), (get("/o"), 401, ""), (get("/r"), 200, ""), (get("/n"), 200, "")],
+    );
+    // It stays with the next load, too, and readable criteria that are new are refused.
+    gateway.folder.write("kong.yaml", text("5", "/new, regex_priorty: 5", more));
+    eventually("it is loaded", || (gateway.status()["configuration"]["loads"] == 3).then_some(()));
+    ask(&gateway, "third", &[(get("/o"), 401, ""), (get("/r"), 200, "")]);
+    gateway.folder.write("kong.yaml", text("[k]", "/r", more));
+    eventually("it is mended", || {
+        (gateway.status()["configuration"]["quarantined"] == json!([])).then_some(())
+    });
+    ask(&gateway, "mended", &[(("/o", "k: bob"), 200, ""), (get("/o"), 401, ""), (get("/r"), 200, "")]);
+}
+
+#[test]
+fn writes_wait_until_the_file_is_mended() {
+    let upstream = Upstream::start();
+    let gateway = setup(&format!("{SERVICES}plugins: [{{name: oauth2, route: a1}}]\n"), &upstream).run();
+    let answer = gateway.admin_json("POST", "/services", json!({ "name": "new", "host": "h.example" }));
+    assert_eq!(answer.status, 405, "{}", answer.text());
+    assert!(answer.text().contains("in quarantine"), "{}", answer.text());
+    let good = format!(
+        "_format_version: \"3.0\"\n{}",
+        SERVICES.replace("URL", &format!("http://{}", upstream.address))
+    );
+    gateway.folder.write("kong.yaml", good);
+    eventually("it is mended", || (gateway.get("/a1").status == 200).then_some(()));
+    let answer = gateway.admin_json("POST", "/services", json!({ "name": "new", "host": "h.example" }));
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    // A write that adds an error is refused.
+    let answer =
+        gateway.admin_json("POST", "/services", json!({ "name": "bad", "host": "h.example", "port": -1 }));
+    assert_eq!(answer.status, 400, "{}", answer.text());
+}
+
+#[test]
+fn a_posted_configuration_is_served_without_its_errors() {
+    let upstream = Upstream::start();
+    let gateway = Setup::new().env("KONG_DECLARATIVE_CONFIG_ON_ERROR", "quarantine").run();
+    let config = json!({
+        "_format_version": "3.0",
+        "services": [
+            { "name": "a", "url": format!("http://{}", upstream.address), "routes": [{ "name": "r", "paths": ["/a"] }] },
+            { "name": "b", "url": "nonsense", "routes": [{ "name": "t", "paths": ["/b"] }] },
+        ],
+    });
+    let answer = gateway.admin_json("POST", "/config", config);
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    ask(
+        &gateway,
+        "POST /config",
+        &[(get("/a"), 200, ""), (get("/b"), 503, "the service 'b' is quarantined")],
+    );
+    assert_eq!(gateway.status()["configuration"]["quarantined"][0]["name"], "b");
+}
