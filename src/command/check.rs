@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::{
     exit_code,
     flags::{OutputFormatFlag, SpecsFlag},
-    load::{CompileOptions, QUARANTINE_HELP, default_specs_folder, load_settings, summary},
+    load::{CompileOptions, default_specs_folder, load_settings, summary},
     output::{OutputFormat, print_line, print_report},
 };
 
@@ -63,9 +63,6 @@ impl CheckArgs {
                     }
                 }
             }
-        }
-        if format == OutputFormat::Text && !success {
-            print_line(format_args!("help: {QUARANTINE_HELP}"));
         }
         if format == OutputFormat::Json {
             print_line(Value::Array(findings));

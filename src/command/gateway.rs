@@ -29,7 +29,10 @@ use mynah::{
 };
 
 use super::{
-    load::{CompileOptions, NO_CONFIG, NO_CONFIG_HELP, enabled_plugins, router_options, runs_lua, summary},
+    load::{
+        CompileOptions, NO_CONFIG, NO_CONFIG_HELP, QUARANTINE_HELP, enabled_plugins, router_options,
+        runs_lua, summary,
+    },
     log::start_log,
     output::{print_line, print_report},
     pid_file::PidFile,
@@ -73,6 +76,7 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
             print_report(&report);
             let (errors, _) = report.count();
             print_line(format_args!("mynah did not start: {source} has {}", plural(errors, "error")));
+            print_line(format_args!("help: {QUARANTINE_HELP}"));
             return Ok(ExitCode::FAILURE);
         }
     };
@@ -109,7 +113,8 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
                  {NO_CONFIG_HELP}"
             );
         } else if loaded.snapshot.entities.is_empty() {
-            tracing::warn!("{source} declares nothing; every request is answered with 404 until it, or POST /config, does");
+            tracing::info!(
+                "{source} declares nothing; every request is answered with 404 until it, or POST /config, does");
         }
         // So that its memory is freed when another one replaces it.
         drop(loaded);

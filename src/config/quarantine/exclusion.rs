@@ -9,7 +9,7 @@ use super::{
     effects::{
         ALL_BLOCKED, CONSUMER_BLOCKED, DISABLED, LAST_GOOD, ONLY_LOGS, SCOPE_BLOCKED, left_out_effect,
     },
-    written::{entity_name, is_disabled, nested_routes, reference_text, text, top_steps},
+    written::{entity_name, is_disabled, may_hide_entities, nested_routes, reference_text, text, top_steps},
 };
 use crate::{
     config::resolve::derived_ids,
@@ -174,8 +174,8 @@ impl Excluder<'_, '_> {
     /// The item with the record that the entity has in the previous configuration, if it had one that can take its place.
     fn last_good(&self, n: usize) -> Option<CheckedItem> {
         let item = &self.items[n];
-        // The stored hash of a password would be hashed again.
-        if item.entity.hashed_fields().next().is_some() {
+        // The stored hash of a password would be hashed again. What is nested in the entity, such as its guards, must be known.
+        if item.entity.hashed_fields().next().is_some() || may_hide_entities(item) {
             return None;
         }
         let last = self.context.previous.by_id(item.entity.collection, self.ids.get(&item.path)?)?;

@@ -1,9 +1,9 @@
 //! Items as they are written: names, references and nested routes of entities that the check has refused.
 
 use crate::{
-    document::{NodePath, Value},
+    document::{Mapping, NodePath, Value},
     entity::{ID, basicauth_credential, jwt_secret, keyauth_credential, plugin, route, service},
-    schema::{CheckedItem, Field},
+    schema::{self, CheckedItem, Field, FieldKind},
 };
 
 /// The entry of the top level around an item.
@@ -42,4 +42,20 @@ pub(super) fn entity_name(item: &CheckedItem) -> String {
     let name = if is_plugin { Some(&plugin::NAME) } else { item.entity.name_field };
     let name = name.filter(|_| !is_secret).and_then(|field| text(&item.written, field));
     name.map_or_else(|| item.path.to_string(), str::to_owned)
+}
+
+/// Whether entities may be nested in an item, or refer to others, that the check has not seen: it stopped at once, or there is
+/// an unknown key that may be a misspelt list of entities or a misspelt reference.
+pub(super) fn may_hide_entities(item: &CheckedItem) -> bool {
+    let fields = item.entity.fields;
+    let holds_entities = |field: &Field| matches!(field.kind, FieldKind::Entities(..));
+    let is_unchecked = item.record.as_mapping().is_some_and(Mapping::is_empty);
+    let is_known = |key: &str| key.starts_with('_') || fields.iter().any(|field| field.name == key);
+    let may_be_entities = |key: &str| {
+        let near = schema::nearest(key, fields.iter().map(|field| field.name));
+        near.and_then(|name| item.entity.field(name))
+            .is_none_or(|field| holds_entities(field) || field.target().is_some())
+    };
+    (is_unchecked && fields.iter().any(holds_entities))
+        || item.written.entries().any(|(key, _)| !is_known(key) && may_be_entities(key))
 }
