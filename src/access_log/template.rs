@@ -99,7 +99,7 @@ impl LineTemplate {
             match part {
                 LogTemplatePart::Text(literal) => text.extend_from_slice(literal.as_bytes()),
                 LogTemplatePart::Request(variable) => {
-                    self.write_variable(text, variable, request, with_query)
+                    self.write_variable(text, variable, request, with_query);
                 }
                 LogTemplatePart::Response(variable) => positions.push((text.len(), *variable)),
             }

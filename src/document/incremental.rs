@@ -51,7 +51,7 @@ pub fn read_changed(text: &str, dialect: Dialect, known: KnownText<'_>) -> Optio
         [("k", Value::from(items.get(list.items.clone())?.to_vec()))].into_iter().collect();
     let mut draft = LayoutDraft::new(&piece);
     let read = read_with_events(&piece, dialect, &previous.into(), None, &mut |event, span| {
-        draft.event(event, span)
+        draft.event(event, span);
     });
     let Document { value, duplicates, next } = read.ok()?;
     if !duplicates.is_empty()

@@ -2,7 +2,7 @@
 //!
 //! A response that ends before the request does leaves the stream half open. A reset at once, which RFC 9113 (section 8.1)
 //! allows, makes several clients lose the response that they have already received, such as curl 7.88. So the client may
-//! end its request, within bounds; only then the stream is reset with NO_ERROR. It is the equivalent of `lingering_close`,
+//! end its request, within bounds; only then the stream is reset with `NO_ERROR`. It is the equivalent of `lingering_close`,
 //! and it has the same bounds.
 
 use std::{

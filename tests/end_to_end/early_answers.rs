@@ -102,7 +102,7 @@ fn check_client(program: &str, arguments: &[&str], is_tls: bool, sizes: &[usize]
     }
 }
 
-const PYTHON: &str = r#"
+const PYTHON: &str = r"
 import http.client, ssl, sys, urllib.parse
 url, size, times, status = urllib.parse.urlparse(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 for _ in range(times):
@@ -115,7 +115,7 @@ for _ in range(times):
     response.read()
     assert response.status == status, response.status
     connection.close()
-"#;
+";
 
 const NODE_FETCH: &str = "
 const [url, size, times, status] = process.argv.slice(1);

@@ -119,7 +119,7 @@ routes:
 - {name: r, paths: [/], plugins: [{name: request-termination, config: {status_code: 200, message: here}}]}
 ";
 
-/// Reads until the connection ends; true if that was has_goaway before, with this error.
+/// Reads until the connection ends; true if that was `has_goaway` before, with this error.
 fn ends_with(frames: &mut Frames, error: u32) -> bool {
     let mut has_goaway = false;
     while let Some(frame) = frames.next() {

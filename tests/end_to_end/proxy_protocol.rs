@@ -30,7 +30,7 @@ fn start(trusted: &str) -> (Upstream, Gateway) {
     (upstream, gateway)
 }
 
-/// What the service is reported_address about the client of a connection that begins so.
+/// What the service is `reported_address` about the client of a connection that begins so.
 #[track_caller]
 fn reported_address(gateway: &Gateway, header: &str) -> String {
     let mut raw = Raw::connect(gateway.address("proxy"));

@@ -241,8 +241,8 @@ impl<'a> TextEditor<'a> {
         }
     }
 
-    /// The entry after which a new one is inserted: a scalar is_removed after the last entry on a single line, so that it does
-    /// not follow long lists; a collection is_removed to the end.
+    /// The entry after which a new one is inserted: a scalar `is_removed` after the last entry on a single line, so that it does
+    /// not follow long lists; a collection `is_removed` to the end.
     fn neighbour<'n>(&self, entries: &'n [LayoutEntry], value: &Value) -> Option<&'n LayoutEntry> {
         let short = |entry: &&LayoutEntry| !self.text[entry.key.start..entry.value.end].contains('\n');
         let last_short = if is_long(value) { None } else { entries.iter().rfind(short) };

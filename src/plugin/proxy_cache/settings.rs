@@ -92,7 +92,7 @@ pub(super) struct CachePolicy {
 }
 
 /// A storage time without an end.
-const FOREVER: Duration = Duration::from_secs(100 * 365 * 86400);
+const FOREVER: Duration = Duration::from_hours(876000);
 
 impl CachePolicy {
     pub(super) fn new(setup: &PluginSetup<'_>) -> Self {

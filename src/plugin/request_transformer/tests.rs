@@ -187,7 +187,7 @@ fn multipart_bodies_are_transformed_and_files_stay_intact() {
         ),
         (
             "{append: {body: ['user:x']}}",
-            vec![user.clone(), password.clone(), photo.clone(), field("user", "x")],
+            vec![user, password, photo, field("user", "x")],
         ),
         ("{remove: {body: [none]}}", form.to_vec()),
     ] {

@@ -238,7 +238,7 @@ impl KeepAlive {
 
     /// Time of idleness during which the upstream surely keeps the connection.
     fn safe_idle_time(&self) -> Option<Duration> {
-        self.timeout.map(|timeout| timeout - TIMEOUT_MARGIN.min(timeout / 2))
+        self.timeout.map(|timeout| timeout.checked_sub(TIMEOUT_MARGIN.min(timeout / 2)).unwrap())
     }
 
     fn read(&mut self, connection: &HeaderValue) {
