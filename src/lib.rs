@@ -25,7 +25,7 @@
 //! | [`body`] | the body type of requests and responses, and the memory for buffered bodies |
 //! | [`request_id`] | request identifiers |
 //! | [`access_log`] | access logs: one line per request, written by a thread of its own |
-//! | [`metrics`] | counters of requests per Route, for Prometheus |
+//! | [`metrics`] | counters of requests per Route, and the names of all metrics (`control/admin/metrics.rs` writes the page) |
 //! | [`reply`] | the gateway's own responses, in the media type that the client accepts |
 //! | [`openapi`] | OpenAPI documents of every version as one `Api`: operations, schemas, validation, samples |
 //! | [`import`] | conversion of OpenAPI documents to declarative configurations |

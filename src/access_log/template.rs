@@ -88,6 +88,10 @@ impl LineTemplate {
     }
 
     /// Writes the values of a request.
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "the line keeps it in a box until the response has ended"
+    )]
     pub(super) fn begin(
         &self,
         text: &mut Vec<u8>,

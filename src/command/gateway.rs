@@ -45,6 +45,7 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 const LOG_FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Serves until a signal stops the process; fails if the configuration cannot be loaded.
+#[expect(clippy::too_many_lines, reason = "the start in its order")]
 pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBuf) -> Result<ExitCode> {
     let LoadedSettings { settings, warnings } = loaded;
     let log_level = start_log(settings.log_level);

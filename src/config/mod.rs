@@ -146,7 +146,9 @@ impl ConfigReader<'_> {
         )
         .map_err(|mut diagnostics| {
             if source.parts.is_empty() {
-                diagnostics.iter_mut().for_each(|diagnostic| hints::add_syntax_hint(diagnostic, source));
+                for diagnostic in &mut diagnostics {
+                    hints::add_syntax_hint(diagnostic, source);
+                }
             }
             fail(diagnostics)
         })?;

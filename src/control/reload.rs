@@ -20,9 +20,9 @@ const RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Delay before a reloader that panicked is restarted.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-/// Interval at which the stamps of files are compared with those of the last comparison. The watcher reports changes
-/// sooner, but relative to what it has read last, which need not be what is live.
-const STAMP_CHECK_INTERVAL: Duration = Duration::from_millis(200);
+/// Interval at which the stamps of files are compared with those of the last load. The watcher reports changes sooner, but
+/// compares with its own last read: after a load that was refused, it does not report that the file still differs.
+const LIVE_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Reloads the configuration when its files change.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl Reloader {
     /// The signal handler cannot be installed.
     pub fn new(control: Arc<Control>, source: ConfigSource) -> std::io::Result<Self> {
         let hangup = signal(SignalKind::hangup())?;
-        let mut stamp_checks = interval(STAMP_CHECK_INTERVAL);
+        let mut stamp_checks = interval(LIVE_CHECK_INTERVAL);
         stamp_checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self { control, source, hangup, stamp_checks, last_change: None })
     }

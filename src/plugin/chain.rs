@@ -7,6 +7,7 @@ use crate::metrics::MetricGroups;
 
 /// Plugins by falling priority, at most one of each name, with overrides for Consumers.
 #[derive(Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether a phase has anything to run")]
 pub struct PluginChain {
     steps: Vec<ChainStep>,
     /// Whether any step has overrides for Consumers.

@@ -32,8 +32,7 @@ const MIN_H2_HEADER_LIST: u32 = 64 << 10;
 /// Bounds of the head of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct HeadBounds {
-    /// Bound of the target and of each field (`size`), and how many times that all of them may have together
-    /// (`number`).
+    /// `size`: most bytes of the target, and of each field; `number` times `size`: most bytes of all together.
     buffers: HeaderBuffers,
     /// Most fields.
     max_fields: usize,

@@ -21,7 +21,7 @@ pub(super) struct Fences {
 #[derive(Debug)]
 struct FenceRouter {
     router: Router,
-    /// What clients are told, by index of the route.
+    /// Messages for clients, by index of the route.
     messages: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ impl Fences {
         let checked: Vec<RouteFence> = fences
             .iter()
             .map(|fence| {
-                let (_, diagnostics) = Router::new(&[fence.route.clone()], &|_| true, options);
+                let (_, diagnostics) = Router::new(std::slice::from_ref(&fence.route), &|_| true, options);
                 if diagnostics.iter().any(Diagnostic::is_error) { fence.widened() } else { fence.clone() }
             })
             .collect();

@@ -135,7 +135,7 @@ impl Snapshot {
         self.find(request).ok_or((StatusCode::NOT_FOUND, no_route))
     }
 
-    /// What a client is told if the request would have gone to a Route in quarantine.
+    /// The message for a client whose request would have gone to a Route in quarantine.
     #[must_use]
     pub fn refusal(&self, request: &RouterRequest<'_>) -> Option<&str> {
         self.fences.as_ref()?.find(request, &self.router)

@@ -242,6 +242,7 @@ fn a_plugin_filled_with_the_defaults_of_its_schema_is_what_the_gateway_shows() {
             "mocking" => {
                 json!({"api_specification": "{openapi: 3.0.3, info: {title: t, version: v}, paths: {}}"})
             }
+            "proxy-cache" => json!({"strategy": "memory"}),
             "pre-function" | "post-function" => json!({"access": ["local a = 1"]}),
             "rate-limiting" => json!({"minute": 5, "redis": {"host": "r"}}),
             _ => json!({}),

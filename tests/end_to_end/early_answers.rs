@@ -75,7 +75,7 @@ services:
 /// and the status that is expected each time.
 fn check_client(program: &str, arguments: &[&str], is_tls: bool, sizes: &[usize], times: usize) {
     if !Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success()) {
-        println!("skipped: {program} is not installed");
+        eprintln!("skipped: {program} is not installed");
         return;
     }
     let gateway = start();
@@ -172,7 +172,7 @@ fn node_reads_an_early_answer() {
 #[test]
 fn curl_reads_an_early_answer() {
     if !Command::new("curl").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        println!("skipped: curl is not installed");
+        eprintln!("skipped: curl is not installed");
         return;
     }
     let gateway = start();

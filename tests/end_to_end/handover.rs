@@ -61,10 +61,7 @@ fn a_second_process_takes_over_without_a_refused_connection() {
     let first = start("first", "127.0.0.1:0");
     let address = first.address("proxy").to_owned();
     let url = format!("http://{address}/");
-    let ask = {
-        let url = url;
-        move || Client::fresh().send("GET", &url, &[], None).map(|answer| answer.text().to_owned())
-    };
+    let ask = { move || Client::fresh().send("GET", &url, &[], None).map(|answer| answer.text().to_owned()) };
     let (ends, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let clients: Vec<_> = (0..4)
         .map(|_| {

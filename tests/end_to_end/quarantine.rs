@@ -54,6 +54,7 @@ consumers:
 
 /// Plugins with errors, the requests, and the quarantined entity with the beginning of its effect.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn plugins() {
     let cases: &[(&str, &[Expected<'_>], &str)] = &[
         (
@@ -154,6 +155,7 @@ fn plugins() {
 
 /// Other entities with errors: the configuration, the requests, and what is in quarantine.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn entities() {
     let upstream = Upstream::start();
     let rest = "services: [{name: s, url: URL, routes: [{name: r, paths: [/]}]}]\n";

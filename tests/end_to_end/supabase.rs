@@ -217,6 +217,7 @@ fn check_sent(request: &str, answer: &Answer, target: &str, sent: &[(&str, &str)
 use Expected::{Sent, Status};
 
 /// Requests that are the same with and without the new keys.
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 fn check_all_stacks(stack: &Stack) {
     let session = ("authorization", "Bearer user.session.jwt");
     for (request, fields, expected) in [

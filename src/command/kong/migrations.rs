@@ -14,6 +14,7 @@ pub(crate) struct MigrationsArgs {
 }
 
 impl MigrationsArgs {
+    #[expect(clippy::unused_self, reason = "every command is executed alike")]
     pub(super) fn execute(self) -> ExitCode {
         print_line("no migrations: there is no database");
         ExitCode::SUCCESS

@@ -45,7 +45,7 @@ pub struct RouteFence {
     /// Whether it takes requests before all other routes, since some of its criteria could not be read, so that its rank
     /// and some of the requests that it would not have got are unknown.
     pub is_widened: bool,
-    /// What clients are told.
+    /// Message for clients.
     pub message: String,
 }
 
@@ -137,7 +137,7 @@ impl Criteria {
             let mut errors = checked.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).peekable();
             if errors.peek().is_none() {
                 let record = checked.items.first().map(|item| item.record.clone()).unwrap_or_default();
-                return self.route(record, at);
+                return Self::route(record, at);
             }
             for error in errors {
                 match error.path.steps().get(route.steps().len()) {
@@ -153,7 +153,7 @@ impl Criteria {
         self.match_all_paths();
         let checked = schema::check(DOCUMENT, &self.document(), plugins);
         let record = checked.items.first().map(|item| item.record.clone()).unwrap_or_default();
-        self.route(record, at)
+        Self::route(record, at)
     }
 
     fn match_all_paths(&mut self) {
@@ -170,7 +170,7 @@ impl Criteria {
     }
 
     /// The route of a checked record; among routes of equal rank it is the first.
-    fn route(&self, record: Value, at: &NodePath) -> Route {
+    fn route(record: Value, at: &NodePath) -> Route {
         let mut record = record.into_mapping().unwrap_or_default();
         record.insert(ID.name, Uuid::max().hyphenated().to_string());
         let mut route = Route::new(&record.into(), None, at);

@@ -36,7 +36,7 @@ impl DirectoryWatches {
     }
 
     /// Watches the directories of these files; `afresh` sets all watches again, since some may be invalid.
-    pub(super) fn set<'a>(&mut self, files: impl Iterator<Item = &'a Path> + Clone, afresh: bool) {
+    pub(super) fn set<'a>(&mut self, files: &(impl Iterator<Item = &'a Path> + Clone), afresh: bool) {
         let Some(notifier) = &mut self.notifier else { return };
         if afresh {
             for directory in std::mem::take(&mut self.watched).into_keys() {

@@ -341,7 +341,7 @@ impl WatchWorker {
 
     /// Watches the directories of the current files; `afresh` sets all watches again, since some may be invalid.
     fn set_watches(&mut self, afresh: bool) {
-        self.watches.set(self.files.iter().map(|file| &*file.path), afresh);
+        self.watches.set(&self.files.iter().map(|file| &*file.path), afresh);
     }
 }
 

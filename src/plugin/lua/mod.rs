@@ -223,14 +223,13 @@ impl LuaFunctions {
             (call, result) = self.interpreters.run(snippet, call);
             match (call.stop.take(), result) {
                 (Some(Stop::Respond(response)), _) => flow = Flow::Respond(*response),
-                (Some(Stop::Continue), _) => continue,
                 (None, Ok(())) if call.printed.is_some() => {
                     match response_api::finish_printed(&mut call, None) {
                         Ok(response) => flow = Flow::Respond(response),
                         Err(error) => flow = self.fail(snippet, &call, &error.to_string()),
                     }
                 }
-                (None, Ok(())) => continue,
+                (Some(Stop::Continue), _) | (None, Ok(())) => continue,
                 (Some(Stop::OverBudget), _) => flow = self.fail(snippet, &call, &snippet.over_budget()),
                 (None, Err(error)) => flow = self.fail(snippet, &call, &error.to_string()),
             }

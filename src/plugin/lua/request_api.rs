@@ -126,6 +126,7 @@ fn add_place_readers(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "forwarded_prefix", |lua, ()| Ok(forwarded(&*current(lua)?, "x-forwarded-prefix")))
 }
 
+#[expect(clippy::too_many_lines, reason = "one entry for each function")]
 fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "set_target", |lua, (name, port): (String, Value)| {
         let port = port.as_i64().or_else(|| port.as_f64().map(|port| port as i64));

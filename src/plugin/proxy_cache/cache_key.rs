@@ -36,7 +36,9 @@ impl CacheKey {
         for name in policy.vary_headers.iter().chain([&AUTHORIZATION]) {
             let values: Vec<_> = exchange.upstream_values(name).collect();
             digest.add_count(values.len());
-            values.iter().for_each(|value| digest.add(value.as_bytes()));
+            for value in values {
+                digest.add(value.as_bytes());
+            }
         }
         digest.add(body);
         Self(digest.finish())
@@ -107,7 +109,9 @@ impl KeyDigest {
         let mut pairs: Vec<&str> = pairs.filter(is_relevant).collect();
         pairs.sort_by_cached_key(|pair| name(pair));
         self.add_count(pairs.len());
-        pairs.iter().for_each(|pair| self.add(pair.as_bytes()));
+        for pair in pairs {
+            self.add(pair.as_bytes());
+        }
     }
 
     fn finish(self) -> [u8; 32] {

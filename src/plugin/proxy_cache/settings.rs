@@ -74,6 +74,7 @@ pub(super) const FIELDS: &[Field] = &[
 ];
 
 /// What is cached, and for how long.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting")]
 pub(super) struct CachePolicy {
     pub(super) codes: Vec<u16>,
     pub(super) methods: Vec<Method>,
@@ -92,7 +93,7 @@ pub(super) struct CachePolicy {
 }
 
 /// A storage time without an end.
-const FOREVER: Duration = Duration::from_hours(876000);
+const FOREVER: Duration = Duration::from_hours(876_000);
 
 impl CachePolicy {
     pub(super) fn new(setup: &PluginSetup<'_>) -> Self {

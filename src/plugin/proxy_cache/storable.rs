@@ -80,7 +80,9 @@ impl ProxyCache {
         let vary = varying_fields(exchange, fields)?;
         let headers = stored_fields(fields, exchange.upstream_method());
         let room = self.space.cache().reserve(size_of_fields(&headers, &vary))?;
-        let storage_ttl = policy.storage_ttl.unwrap_or_else(|| if policy.cache_control { ttl.saturating_sub(age_on_arrival) } else { ttl });
+        let storage_ttl = policy
+            .storage_ttl
+            .unwrap_or_else(|| if policy.cache_control { ttl.saturating_sub(age_on_arrival) } else { ttl });
         Some(StoragePlan {
             status,
             headers,

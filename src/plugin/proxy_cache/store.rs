@@ -171,6 +171,7 @@ impl CacheTable {
     }
 
     /// Removes the group that has not been used for the longest time. The outer option is empty if there is none.
+    #[expect(clippy::option_option, reason = "the outer one ends the loop of the caller")]
     fn pop_oldest(&mut self) -> Option<Option<ResponseGroup>> {
         let (_, (number, key)) = self.order.pop_first()?;
         Some(self.remove(number, key))

@@ -195,7 +195,8 @@ impl RequestTransformer {
                 .ok()
                 .map(|text| parameters::transform(text, &self.body, exchange).into_bytes()),
             BodyFormat::Multipart { boundary } => {
-                multipart::transform(&bytes, boundary, &self.body, exchange).map_err(refuse_multipart)?
+                multipart::transform(&bytes, boundary, &self.body, exchange)
+                    .map_err(|fault| refuse_multipart(&fault))?
             }
         };
         changed.map_or(Ok(bytes), |changed| self.buffers.hold(changed))
@@ -242,7 +243,7 @@ impl BodyFormat {
 }
 
 /// The error for a multipart body that cannot be changed.
-fn refuse_multipart(fault: MultipartFault) -> BodyError {
+fn refuse_multipart(fault: &MultipartFault) -> BodyError {
     match fault {
         MultipartFault::TooManyParts => BodyError::TooLarge,
         MultipartFault::BoundaryInValue => BodyError::Source("a value contains the boundary".into()),

@@ -185,10 +185,7 @@ fn multipart_bodies_are_transformed_and_files_stay_intact() {
             "{add: {body: ['user:x', 'a\"b:$(query_params.q)']}}",
             vec![user.clone(), password.clone(), photo.clone(), field("a%22b", "v")],
         ),
-        (
-            "{append: {body: ['user:x']}}",
-            vec![user, password, photo, field("user", "x")],
-        ),
+        ("{append: {body: ['user:x']}}", vec![user, password, photo, field("user", "x")]),
         ("{remove: {body: [none]}}", form.to_vec()),
     ] {
         check_multipart(config, &form, &expected);
