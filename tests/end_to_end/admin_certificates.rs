@@ -146,7 +146,7 @@ fn invalid_certificates_and_names_are_refused() {
         (
             post,
             both("x", &other.key, json!(["ok.example", "bad name", 5])),
-            json!({"snis": [null, "invalid hostname: bad name", "expected a string"],
+            json!({"snis": [null, "invalid value: bad name", "expected a string"],
                    "cert": "invalid certificate: x509.new: error:680008E:asn1 encoding routines:asn1_d2i_read_bio:not enough data:crypto/asn1/a_d2i_fp.c:155:"}),
         ),
         (post, both(&one.certificate, &other.key, json!(["x.example"])), mismatch.clone()),

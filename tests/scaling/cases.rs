@@ -435,6 +435,25 @@ pub(crate) const OF_PLUGINS: &[Case] = &[
             &format!("\"deny\": {}", many(n, |i| format!("\"fd00::{:x}:{:x}/127\"", i / 65536, i % 65536))),
         )
     }),
+    case("plugin:bot-detection.allow", |n| plugin("bot-detection", &format!("\"allow\": {}", words(n)))),
+    case("plugin:bot-detection.deny", |n| plugin("bot-detection", &format!("\"deny\": {}", words(n)))),
+    case("plugin:proxy-cache.response_code", |n| {
+        plugin("proxy-cache", &format!("\"strategy\": \"memory\", \"response_code\": {}", statuses(n)))
+    }),
+    case("plugin:proxy-cache.request_method", |n| {
+        let methods = many(n, |_| "\"GET\"".to_owned());
+        plugin("proxy-cache", &format!("\"strategy\": \"memory\", \"request_method\": {methods}"))
+    }),
+    case("plugin:proxy-cache.content_type", |n| {
+        let types = many(n, |i| format!("\"text/x{i}\""));
+        plugin("proxy-cache", &format!("\"strategy\": \"memory\", \"content_type\": {types}"))
+    }),
+    case("plugin:proxy-cache.vary_headers", |n| {
+        plugin("proxy-cache", &format!("\"strategy\": \"memory\", \"vary_headers\": {}", words(n)))
+    }),
+    case("plugin:proxy-cache.vary_query_params", |n| {
+        plugin("proxy-cache", &format!("\"strategy\": \"memory\", \"vary_query_params\": {}", words(n)))
+    }),
     #[cfg(feature = "lua")]
     case("plugin:pre-function.access", |n| {
         plugin("pre-function", &format!("\"access\": {}", many(n, |i| format!("\"local a{i} = {i}\""))))
