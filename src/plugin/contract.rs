@@ -44,7 +44,7 @@ pub struct DocumentFields {
 /// Function that makes a plugin from its checked settings. Work that does not depend on a request is done here.
 pub type CompilePlugin = fn(&PluginSetup<'_>) -> PluginResult;
 
-/// A plugin, or the complaints about its settings.
+/// A plugin, or the diagnostics about its settings.
 pub type PluginResult = Result<Arc<dyn Plugin>, Vec<Diagnostic>>;
 
 impl PluginDef {

@@ -154,10 +154,10 @@ mod tests {
     fn settings_are_checked() {
         let message =
             "config.header_name: bad header name 'a b', allowed characters are A-Z, a-z, 0-9, '_', and '-'";
-        assert_eq!(test_support::complaints(&DEF, "{header_name: 'a b'}"), [message]);
+        assert_eq!(test_support::diagnostics(&DEF, "{header_name: 'a b'}"), [message]);
         let message = "config.header_name: 'content-length' frames messages, and cannot hold an id";
-        assert_eq!(test_support::complaints(&DEF, "{header_name: Content-Length}"), [message]);
+        assert_eq!(test_support::diagnostics(&DEF, "{header_name: Content-Length}"), [message]);
         let message = "config.generator: expected one of: uuid, uuid#counter, tracker";
-        assert_eq!(test_support::complaints(&DEF, "{generator: dice}"), [message]);
+        assert_eq!(test_support::diagnostics(&DEF, "{generator: dice}"), [message]);
     }
 }

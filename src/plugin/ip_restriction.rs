@@ -127,7 +127,7 @@ mod tests {
             ("{deny: [localhost]}", "config.deny[0]: invalid ip or cidr range: 'localhost'"),
             ("{deny: [10.0.0.1], status: 99}", "config.status: value should be between 100 and 599"),
         ] {
-            assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
+            assert_eq!(test_support::diagnostics(&DEF, config), [expected], "{config}");
         }
     }
 }

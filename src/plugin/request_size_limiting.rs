@@ -165,6 +165,6 @@ mod tests {
     #[test]
     fn settings_are_checked() {
         let message = "config.size_unit: expected one of: megabytes, kilobytes, bytes";
-        assert_eq!(test_support::complaints(&DEF, "{size_unit: miles}"), [message]);
+        assert_eq!(test_support::diagnostics(&DEF, "{size_unit: miles}"), [message]);
     }
 }

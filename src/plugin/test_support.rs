@@ -32,19 +32,19 @@ use crate::{
 /// A plugin with these settings, in YAML.
 #[track_caller]
 pub(super) fn plugin(def: &'static PluginDef, config: &str) -> Arc<dyn Plugin> {
-    make(def, config).unwrap_or_else(|complaints| panic!("{config}: {complaints:?}"))
+    make(def, config).unwrap_or_else(|diagnostics| panic!("{config}: {diagnostics:?}"))
 }
 
-/// The complaints about these settings, `path: message` each.
+/// The diagnostics about these settings, `path: message` each.
 #[track_caller]
-pub(super) fn complaints(def: &'static PluginDef, config: &str) -> Vec<String> {
+pub(super) fn diagnostics(def: &'static PluginDef, config: &str) -> Vec<String> {
     make(def, config).err().unwrap_or_default()
 }
 
 /// Checked settings, from YAML.
 #[track_caller]
 pub(super) fn config(def: &'static PluginDef, config: &str) -> CheckedSettings {
-    checked(def, config).unwrap_or_else(|complaints| panic!("{config}: {complaints:?}"))
+    checked(def, config).unwrap_or_else(|diagnostics| panic!("{config}: {diagnostics:?}"))
 }
 
 /// Checked settings, and the outputs of a plugin's `compile`.
@@ -73,7 +73,7 @@ impl CheckedSettings {
 }
 
 fn make(def: &'static PluginDef, config: &str) -> Result<Arc<dyn Plugin>, Vec<String>> {
-    (def.compile)(&checked(def, config)?.setup()).map_err(|complaints| draw(&complaints))
+    (def.compile)(&checked(def, config)?.setup()).map_err(|diagnostics| draw(&diagnostics))
 }
 
 fn checked(def: &'static PluginDef, config: &str) -> Result<CheckedSettings, Vec<String>> {
@@ -94,10 +94,10 @@ fn checked(def: &'static PluginDef, config: &str) -> Result<CheckedSettings, Vec
 }
 
 /// Diagnostics as `path: message`.
-pub(super) fn draw(complaints: &[Diagnostic]) -> Vec<String> {
-    complaints
+pub(super) fn draw(diagnostics: &[Diagnostic]) -> Vec<String> {
+    diagnostics
         .iter()
-        .map(|complaint| format!("{}: {}", complaint.path, complaint.message).replace("plugins[0].", ""))
+        .map(|diagnostic| format!("{}: {}", diagnostic.path, diagnostic.message).replace("plugins[0].", ""))
         .collect()
 }
 

@@ -26,6 +26,6 @@ fn the_printed_plugin_answers() {
         assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
         assert!(test_support::text(response.into_body()).contains(message));
     }
-    let complaints = test_support::complaints(&teapot::DEF, "{message: [1]}");
-    assert_eq!(complaints.len(), 1, "{complaints:?}");
+    let diagnostics = test_support::diagnostics(&teapot::DEF, "{message: [1]}");
+    assert_eq!(diagnostics.len(), 1, "{diagnostics:?}");
 }

@@ -39,14 +39,14 @@ pub(super) struct RuleEntry<'a> {
 /// Reader of rules from settings.
 pub(super) struct RulesReader<'a> {
     setup: &'a PluginSetup<'a>,
-    /// Complaints so far.
-    pub(super) complaints: Vec<Diagnostic>,
+    /// Diagnostics so far.
+    pub(super) diagnostics: Vec<Diagnostic>,
 }
 
 impl<'a> RulesReader<'a> {
     /// A reader of the settings of one plugin.
     pub(super) const fn new(setup: &'a PluginSetup<'a>) -> Self {
-        Self { setup, complaints: Vec::new() }
+        Self { setup, diagnostics: Vec::new() }
     }
 
     /// The rules for `part`; `name` and `value` parse the two sides of an entry.
@@ -73,7 +73,7 @@ impl<'a> RulesReader<'a> {
         for (n, text) in entries(self.setup.config, "remove", part) {
             match name(text) {
                 Ok(name) => names.push(name),
-                Err(message) => self.complaints.push(Diagnostic::error(at.index(n), message)),
+                Err(message) => self.diagnostics.push(Diagnostic::error(at.index(n), message)),
             }
         }
         names
@@ -102,7 +102,7 @@ impl<'a> RulesReader<'a> {
             let pair = pair.and_then(|name| Ok((name, value(&RuleEntry { rule, index, value: right, at })?)));
             match pair {
                 Ok(pair) => pairs.push(pair),
-                Err(complaint) => self.complaints.push(complaint),
+                Err(diagnostic) => self.diagnostics.push(diagnostic),
             }
         }
         pairs

@@ -74,10 +74,9 @@ impl ExpressionRoutes {
                     expression.add_names(&mut names);
                     compiled.routes.push(ExpressionRoute::new(RouteIndex(number), route, expression));
                 }
-                Err(complaint) => {
-                    let diagnostic =
-                        Diagnostic::error(at, format!("invalid expression: {}", complaint.message));
-                    diagnostics.push(diagnostic.help(complaint.help));
+                Err(error) => {
+                    let diagnostic = Diagnostic::error(at, format!("invalid expression: {}", error.message));
+                    diagnostics.push(diagnostic.help(error.help));
                 }
             }
         }

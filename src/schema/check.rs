@@ -101,7 +101,7 @@ impl RecordChecker<'_> {
             // Lua does not tell an empty list from an empty record, and neither does Kong.
             Value::Sequence(items) if items.is_empty() => &empty,
             _ => {
-                self.complain(at, "expected a record");
+                self.push_error(at, "expected a record");
                 return Mapping::default();
             }
         };
@@ -136,7 +136,7 @@ impl RecordChecker<'_> {
                 && !field.is_generated
                 && record.contains_key(field.name)
             {
-                self.complain(&at, "required field missing");
+                self.push_error(&at, "required field missing");
             } else if given.is_null() && field.is_generated && record.contains_key(field.name) {
                 let message = "there is no value: a random text takes its place, another one at each load";
                 let help = "quote a text that begins with `#`, `!` or `&`";
@@ -195,7 +195,7 @@ impl RecordChecker<'_> {
                     }
                 }
             }
-            _ => self.complain(at, "expected an array"),
+            _ => self.push_error(at, "expected an array"),
         }
     }
 
@@ -231,7 +231,7 @@ impl RecordChecker<'_> {
         let given = match value {
             Value::Mapping(given) => given,
             Value::Sequence(items) if items.is_empty() => &empty,
-            _ => return self.complain(at, "expected a record"),
+            _ => return self.push_error(at, "expected a record"),
         };
         let item = self.checked.items.len();
         self.checked.items.push(CheckedItem {

@@ -183,7 +183,7 @@ impl RecordChecker<'_> {
         push_bounded(&mut self.checked.diagnostics, diagnostic);
     }
 
-    pub(super) fn complain(&mut self, at: &NodePlace<'_>, message: impl Into<String>) {
+    pub(super) fn push_error(&mut self, at: &NodePlace<'_>, message: impl Into<String>) {
         self.push(Diagnostic::error(at.path(), message));
     }
 }

@@ -23,7 +23,7 @@ impl RecordChecker<'_> {
                 return self.record(fields, value, at, None).into();
             }
             if field.required {
-                self.complain(at, "required field missing");
+                self.push_error(at, "required field missing");
             }
             return Value::Null;
         }
@@ -40,7 +40,7 @@ impl RecordChecker<'_> {
                         break;
                     }
                 } else if let Err(message) = rule.check(&value) {
-                    self.complain(at, message);
+                    self.push_error(at, message);
                     break;
                 }
             }
@@ -51,10 +51,10 @@ impl RecordChecker<'_> {
     fn value(&mut self, kind: FieldKind, value: &Value, at: &NodePlace<'_>) -> Value {
         match (kind, value) {
             (FieldKind::String | FieldKind::Secret, Value::String(text)) if text.is_empty() => {
-                self.complain(at, "length must be at least 1");
+                self.push_error(at, "length must be at least 1");
             }
             (FieldKind::Uuid, Value::String(text)) if text.len() != 36 || Uuid::parse_str(text).is_err() => {
-                self.complain(at, "expected a valid UUID");
+                self.push_error(at, "expected a valid UUID");
             }
             (
                 FieldKind::String
@@ -71,7 +71,7 @@ impl RecordChecker<'_> {
                 // A number already in its shortest notation keeps its shared digits.
                 Some(_) if is_canonical(number.as_str()) => (),
                 Some(whole) => return Value::from(whole),
-                None => self.complain(at, "expected an integer"),
+                None => self.push_error(at, "expected an integer"),
             },
             (FieldKind::Foreign(..), Value::Mapping(reference)) => {
                 return self.reference(reference, at);

@@ -1,4 +1,4 @@
-//! The access log: one line for each request, when its answer has ended.
+//! Access log: one line for each request, written when its response has ended.
 
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ fn start(environment: &[(&str, &str)]) -> (Upstream, Gateway) {
     (upstream, gateway)
 }
 
-/// The first line that says this.
+/// The first line that contains this text.
 #[track_caller]
 fn line(gateway: &Gateway, text: &str) -> String {
     eventually(&format!("the log says {text:?}"), || {
@@ -29,7 +29,7 @@ fn line(gateway: &Gateway, text: &str) -> String {
 }
 
 #[test]
-fn a_line_is_nginx_s_with_the_id_and_without_the_query() {
+fn a_line_has_the_format_of_nginx_with_the_id_and_without_the_query() {
     let (_upstream, gateway) = start(&[]);
     let answer =
         gateway.ask("GET", "/a?key=secret", &[("user-agent", "me"), ("referer", "http://b/?c=secret")]);
@@ -60,12 +60,12 @@ fn requests_without_a_response_are_logged() {
     let (upstream, gateway) = start(&[]);
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send("GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
-    upstream.sees("the request arrives", |seen| seen.requests == 1);
+    upstream.wait_until("the request arrives", |seen| seen.requests == 1);
     drop(raw);
     line(&gateway, "\"GET /hold HTTP/1.1\" 499 0 ");
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send("nonsense\r\n\r\n");
-    raw.until("Bad request");
+    raw.read_until("Bad request");
     line(&gateway, "] \"\" 400 ");
 }
 
@@ -84,7 +84,7 @@ fn the_log_goes_to_the_configured_destination() {
 }
 
 #[test]
-fn it_can_be_off_and_the_admin_api_has_its_own() {
+fn the_log_can_be_off_and_the_admin_api_has_its_own() {
     let environment = [("KONG_PROXY_ACCESS_LOG", "off"), ("KONG_ADMIN_ACCESS_LOG", "/dev/stdout")];
     let (_upstream, gateway) = start(&environment);
     gateway.get("/a");
@@ -108,11 +108,11 @@ fn a_format_of_nginx_is_chosen_by_its_name() {
     assert_eq!((&told["agent"], &told["none"]), (&"a \"quoted\" one".into(), &"".into()));
     assert_eq!((&told["status"], &told["bytes"]), (&200.into(), &answer.text().len().into()));
     assert!(told["to"].as_str().unwrap().starts_with("127.0.0.1:") && told["t"].is_number(), "{told}");
-    gateway.logs("variables without a value: $no_such");
+    gateway.wait_for_log("variables without a value: $no_such");
 }
 
 #[test]
-fn combined_is_nginx_s_own() {
+fn combined_has_the_format_of_nginx() {
     let (_upstream, gateway) = start(&[("KONG_PROXY_ACCESS_LOG", "/dev/stdout combined")]);
     let size = gateway.ask("GET", "/a", &[("user-agent", "me")]).text().len();
     let line = line(&gateway, "GET /a");

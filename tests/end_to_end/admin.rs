@@ -62,32 +62,32 @@ fn the_status_reports_the_configuration() {
     assert_eq!((&configuration["loads"], &configuration["failures"]), (&json!(1), &json!(0)));
     assert_eq!(configuration["last_error"], Value::Null);
     assert!(configuration["loaded_at"].as_u64().unwrap() > 1_700_000_000);
-    gateway.admin("GET", "/status/ready").says(200, "ready");
+    gateway.admin("GET", "/status/ready").assert_message(200, "ready");
 }
 
 #[test]
-fn it_is_not_ready_with_an_empty_configuration() {
+fn an_empty_configuration_is_not_ready() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
     gateway
         .admin("GET", "/status/ready")
-        .says(503, "no configuration available (empty configuration present)");
+        .assert_message(503, "no configuration available (empty configuration present)");
     assert_eq!(gateway.status()["configuration_hash"], "0".repeat(32));
 }
 
 #[test]
-fn it_is_not_ready_while_draining() {
+fn a_draining_gateway_is_not_ready() {
     let upstream = Upstream::start();
     let gateway = Setup::with(&CONFIG.replace("a.example:81", &upstream.address.to_string())).run();
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send("GET /r/hold HTTP/1.1\r\nHost: a\r\n\r\n");
-    upstream.sees("the request arrives", |seen| seen.requests == 1);
-    gateway.admin("GET", "/status/ready").says(200, "ready");
+    upstream.wait_until("the request arrives", |seen| seen.requests == 1);
+    gateway.admin("GET", "/status/ready").assert_message(200, "ready");
     gateway.signal("TERM");
-    gateway.logs("SIGTERM");
-    gateway.admin("GET", "/status/ready").says(503, "draining");
+    gateway.wait_for_log("SIGTERM");
+    gateway.admin("GET", "/status/ready").assert_message(503, "draining");
     assert_eq!(gateway.status()["configuration"]["loads"], 1);
     upstream.release();
-    assert!(raw.rest().contains("/p/hold"));
+    assert!(raw.read_to_end().contains("/p/hold"));
     assert_eq!(gateway.outcome().code, Some(0));
 }
 
@@ -174,7 +174,7 @@ fn lists_are_paginated() {
         ("size=1001", "size must be an integer between 1 and 1000"),
         ("size=x", "size must be a number"),
     ] {
-        gateway.admin("GET", &format!("/services?{query}")).says(400, message);
+        gateway.admin("GET", &format!("/services?{query}")).assert_message(400, message);
     }
 }
 
@@ -189,7 +189,7 @@ fn unknown_paths_and_entities_are_not_found() {
         "/services//a",
         "/consumers/x/y",
     ] {
-        gateway.admin("GET", path).says(404, "Not found");
+        gateway.admin("GET", path).assert_message(404, "Not found");
     }
 }
 
@@ -233,7 +233,7 @@ fn head_and_options_are_answered() {
     let gateway = Setup::with(CONFIG).run();
     for path in ["/", "/status", "/services", "/services/a"] {
         let (get, head) = (gateway.admin("GET", path), gateway.admin("HEAD", path));
-        head.is(200, "");
+        head.assert_response(200, "");
         assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
         let options = gateway.admin("OPTIONS", path);
         let allowed = match path {
@@ -244,5 +244,5 @@ fn head_and_options_are_answered() {
         assert_eq!((options.status, options.header("allow")), (204, allowed), "{path}");
     }
     assert_eq!(gateway.admin("OPTIONS", "/config").header("allow"), "GET, HEAD, OPTIONS, POST");
-    gateway.admin("OPTIONS", "/nope").says(404, "Not found");
+    gateway.admin("OPTIONS", "/nope").assert_message(404, "Not found");
 }

@@ -29,7 +29,7 @@ fn loopback_address(gateway: &Gateway, name: &str) -> String {
 fn exchange(address: &str, request: &str) -> String {
     let mut raw = Raw::connect(address);
     raw.send(&request.replace('\n', "\r\n"));
-    raw.rest()
+    raw.read_to_end()
 }
 
 fn status(answer: &str) -> &str {
@@ -118,7 +118,7 @@ fn the_status_listener_accepts_probes_and_refuses_pages() {
 fn an_open_admin_address_without_a_token_is_warned_about() {
     let warning = "is open to every client that reaches this address";
     let gateway = run(Setup::with(CONFIG));
-    gateway.logs(&format!("WARN the Admin API on 0.0.0.0:0 {warning}"));
+    gateway.wait_for_log(&format!("WARN the Admin API on 0.0.0.0:0 {warning}"));
     let gateway = run(Setup::with(CONFIG).env("MYNAH_ADMIN_TOKEN", "s3cret"));
     assert!(!gateway.log().contains(warning), "{}", gateway.log());
     assert!(!Setup::with(CONFIG).run().log().contains(warning));

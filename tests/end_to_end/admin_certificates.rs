@@ -36,7 +36,7 @@ fn name_lines(gateway: &Gateway) -> String {
 
 #[test]
 fn the_names_of_a_certificate_are_replaced_as_a_whole() {
-    let signed = Signed::by_itself("a.example");
+    let signed = Signed::self_signed("a.example");
     for at_top in [false, true] {
         let gateway = Setup::with(&config(&signed, at_top)).run();
         let by_id = format!("/certificates/{ID}");
@@ -83,7 +83,7 @@ fn the_names_of_a_certificate_are_replaced_as_a_whole() {
 
 #[test]
 fn a_removed_name_removes_its_line() {
-    let signed = Signed::by_itself("a.example");
+    let signed = Signed::self_signed("a.example");
     for at_top in [false, true] {
         let before = config(&signed, at_top);
         let gateway = Setup::with(&before).run();
@@ -96,7 +96,7 @@ fn a_removed_name_removes_its_line() {
 
 #[test]
 fn a_certificate_put_under_a_new_name_gets_that_name() {
-    let (own, other) = (Signed::by_itself("a.example"), Signed::by_itself("b.example"));
+    let (own, other) = (Signed::self_signed("a.example"), Signed::self_signed("b.example"));
     let gateway = Setup::with(&config(&own, false)).run();
     let body = json!({"cert": other.certificate, "key": other.key, "snis": ["y.example"]});
     let created = gateway.admin_json("PUT", "/certificates/x.example", body);
@@ -129,7 +129,7 @@ fn check(gateway: &Gateway, (method, path, body): (&str, &str, Value), status: u
 
 #[test]
 fn invalid_certificates_and_names_are_refused() {
-    let (one, other) = (Signed::by_itself("a.example"), Signed::by_itself("b.example"));
+    let (one, other) = (Signed::self_signed("a.example"), Signed::self_signed("b.example"));
     let authority = Authority::new("ca");
     let gateway = Setup::with(&config(&one, false)).run();
     let both = |cert: &str, key: &str, snis: Value| json!({"cert": cert, "key": key, "snis": snis});
@@ -172,7 +172,9 @@ fn invalid_certificates_and_names_are_refused() {
         200
     );
     for method in ["GET", "PATCH", "DELETE"] {
-        gateway.admin_json(method, "/certificates/unknown.example", json!({})).says(404, "SNI not found");
+        gateway
+            .admin_json(method, "/certificates/unknown.example", json!({}))
+            .assert_message(404, "SNI not found");
     }
     assert_eq!(gateway.admin("DELETE", "/certificates/22222222-2222-4222-8222-222222222222").status, 204);
     assert_eq!(gateway.admin("DELETE", "/certificates/a.example").status, 204);

@@ -41,7 +41,7 @@ fn check(content_type: &str, body: &str) {
 }
 
 #[test]
-fn it_accepts_all_media_types_of_kong() {
+fn all_media_types_of_kong_are_accepted() {
     let object = json!({ "_format_version": "3.0", "services": [{ "name": "after", "url": "http://a.example", "retries": 3 }] });
     check("application/json", &object.to_string());
     check("application/json", &json!({ "config": AFTER }).to_string());
@@ -108,7 +108,7 @@ services:
     - {name: cors, config: {origins: ['*'], max_age: 1.5, credentials: true}}
 ";
     check_export(Setup::with(config));
-    let signed = Signed::by_itself("a.example");
+    let signed = Signed::self_signed("a.example");
     let (cert, key) = (block(&signed.certificate, 4), block(&signed.key, 4));
     let config = format!(
         "\
@@ -155,7 +155,7 @@ fn a_posted_configuration_is_served_at_once() {
 fn check_hash_skips_an_identical_configuration() {
     let gateway = Setup::with(BEFORE).run();
     let again = post(&gateway, "?check_hash=1", "text/yaml", BEFORE);
-    again.is(304, "");
+    again.assert_response(304, "");
     assert_eq!(gateway.status()["configuration"]["loads"], 1);
     assert_eq!(post(&gateway, "?check_hash=1", "text/yaml", AFTER).status, 201);
     assert_eq!(post(&gateway, "", "text/yaml", AFTER).status, 201);

@@ -74,7 +74,7 @@ fn each_path_has_its_methods() {
         assert_eq!(answer.header("access-control-allow-headers"), "Content-Type", "{path}");
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "FOO"] {
             if !allowed.split(", ").any(|own| own == method) {
-                gateway.admin(method, path).says(405, "Method not allowed");
+                gateway.admin(method, path).assert_message(405, "Method not allowed");
             }
         }
     }
@@ -97,7 +97,7 @@ fn unknown_paths_are_not_found() {
         "/services/s/client_certificate",
         "/routes/r/plugins/nope",
     ] {
-        gateway.admin("GET", path).says(404, "Not found");
+        gateway.admin("GET", path).assert_message(404, "Not found");
     }
     for (path, message) in [
         ("/schemas/nope", "No entity named 'nope'"),
@@ -106,7 +106,7 @@ fn unknown_paths_are_not_found() {
         ("/plugins/schema/nope", "No plugin named 'nope'"),
         ("/certificates/nope.example", "SNI not found"),
     ] {
-        gateway.admin("GET", path).says(404, message);
+        gateway.admin("GET", path).assert_message(404, message);
     }
 }
 
@@ -137,8 +137,10 @@ fn queries_of_the_node_are_answered() {
         assert_eq!((named, after), (unit, digits), "{query}: {size}");
         assert!(digits == 4 || number.parse::<f64>().unwrap() > 1.0, "{size}");
     }
-    gateway.admin("GET", "/status?unit=x").says(400, "invalid unit 'x' (expected 'k/K', 'm/M', or 'g/G')");
-    gateway.admin("GET", "/status?scale=-1").says(400, "scale must be equal or greater than 0");
+    gateway
+        .admin("GET", "/status?unit=x")
+        .assert_message(400, "invalid unit 'x' (expected 'k/K', 'm/M', or 'g/G')");
+    gateway.admin("GET", "/status?scale=-1").assert_message(400, "scale must be equal or greater than 0");
 }
 
 #[test]
@@ -188,7 +190,7 @@ fn each_kind_of_credential_is_created_found_and_removed() {
             assert_eq!(gateway.admin_json("POST", &list, again).json()["code"], 5, "{list}");
         }
         assert_eq!(gateway.admin("DELETE", &path).status, 204, "{path}");
-        gateway.admin("DELETE", &path).says(404, "Not found");
+        gateway.admin("DELETE", &path).assert_message(404, "Not found");
         assert_eq!(gateway.admin("GET", &list).json()["data"], json!([]));
     }
 }
@@ -227,7 +229,7 @@ fn list_queries_are_checked() {
 #[test]
 fn a_reference_is_the_id_or_name_of_an_existing_entity() {
     let gateway = Setup::with(CONFIG).run();
-    for (service, code, complaint) in [
+    for (service, code, expected) in [
         (json!("s"), 2, json!({"id": "missing primary key"})),
         (json!({}), 2, json!({"id": "missing primary key"})),
         (json!({"id": "s"}), 2, json!({"id": "expected a valid UUID"})),
@@ -238,7 +240,7 @@ fn a_reference_is_the_id_or_name_of_an_existing_entity() {
         let told = answer.json();
         assert_eq!(
             (answer.status, &told["code"], &told["fields"]["service"]),
-            (400, &json!(code), &complaint)
+            (400, &json!(code), &expected)
         );
     }
     let answer =
@@ -260,7 +262,7 @@ fn a_child_is_not_found_under_another_parent() {
     for key in ["r", &id] {
         for method in ["GET", "PUT", "PATCH", "DELETE"] {
             let path = format!("/services/other/routes/{key}");
-            gateway.admin_json(method, &path, json!({"paths": ["/x"]})).says(404, "Not found");
+            gateway.admin_json(method, &path, json!({"paths": ["/x"]})).assert_message(404, "Not found");
         }
     }
     // The body of a DELETE is ignored.

@@ -97,13 +97,13 @@ fn schemas_and_queries_are_answered() {
             .to_string()
             .contains("\"between\":[0,65535]")
     );
-    gateway.admin("GET", "/schemas/nope").says(404, "No entity named 'nope'");
-    gateway.admin("GET", "/schemas/plugins/nope").says(404, "No plugin named 'nope'");
+    gateway.admin("GET", "/schemas/nope").assert_message(404, "No entity named 'nope'");
+    gateway.admin("GET", "/schemas/plugins/nope").assert_message(404, "No plugin named 'nope'");
     let valid = gateway.admin_form("POST", "/schemas/services/validate", "host=a");
-    valid.says(200, "schema validation successful");
+    valid.assert_message(200, "schema validation successful");
     assert_eq!(gateway.admin_form("POST", "/schemas/services/validate", "port=x").json()["code"], 2);
     assert!(gateway.admin("GET", "/endpoints").text().contains("\"/services/{services}/routes/{routes}\""));
     assert!(gateway.admin("GET", "/plugins/enabled").text().contains("mocking"));
     assert!(gateway.admin("GET", "/metrics").text().contains("kong_node_info{"));
-    gateway.admin("GET", "/debug/node/log-level").says(200, "log level: notice");
+    gateway.admin("GET", "/debug/node/log-level").assert_message(200, "log level: notice");
 }

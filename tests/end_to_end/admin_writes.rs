@@ -49,7 +49,7 @@ fn the_tutorial_works_as_printed() {
     let plugin = gateway.admin_form("POST", "/routes/getStockQuote/plugins", form);
     assert_eq!(plugin.status, 201, "{}", plugin.text());
     assert_eq!(plugin.json()["config"]["random_delay"], true);
-    gateway.get("/stock/historical").is(200, "{\"price\":91.92}");
+    gateway.get("/stock/historical").assert_response(200, "{\"price\":91.92}");
     let cors = gateway.admin_form("POST", "/routes/getStockQuote/plugins", "name=cors&config.origins=*");
     assert_eq!((cors.status, &cors.json()["config"]["origins"]), (201, &json!(["*"])));
     let again = gateway.admin_form("POST", "/routes/getStockQuote/plugins", "name=cors&config.origins=*");
@@ -268,9 +268,11 @@ fn unknown_and_referenced_entities_are_not_removed() {
             )
             .json(),
     );
-    gateway.admin_json("POST", "/services/nope/plugins", json!({"name": "cors"})).says(404, "Not found");
-    gateway.admin_json("PATCH", "/plugins/nope", json!({"enabled": false})).says(404, "Not found");
-    gateway.admin_json("POST", "/services/stock", json!({})).says(405, "Method not allowed");
+    gateway
+        .admin_json("POST", "/services/nope/plugins", json!({"name": "cors"}))
+        .assert_message(404, "Not found");
+    gateway.admin_json("PATCH", "/plugins/nope", json!({"enabled": false})).assert_message(404, "Not found");
+    gateway.admin_json("POST", "/services/stock", json!({})).assert_message(405, "Method not allowed");
     assert_eq!(gateway.admin("DELETE", "/routes/nope").status, 204);
     assert_eq!(gateway.admin("GET", "/services/a%20b").json()["code"], 10);
 }
@@ -290,7 +292,7 @@ fn put_creates_and_replaces() {
     assert_eq!(nested.status, 200, "{}", nested.text());
     assert_eq!(gateway.admin("GET", "/services/stock/routes/nested").status, 200);
     assert_eq!(gateway.admin("GET", "/services/stock/routes/new").status, 404);
-    gateway.admin("DELETE", "/services/stock/routes/new").says(404, "Not found");
+    gateway.admin("DELETE", "/services/stock/routes/new").assert_message(404, "Not found");
     let linked = gateway.admin_form("PUT", "/routes/new/service", "host=newsvc");
     assert_eq!((linked.status, linked.json()["host"].as_str()), (200, Some("newsvc")), "{}", linked.text());
     assert_eq!(gateway.admin("GET", "/routes/new/service").json()["id"], linked.json()["id"]);

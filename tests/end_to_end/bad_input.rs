@@ -27,14 +27,14 @@ fn check(content: impl AsRef<[u8]>, text: &str) {
 }
 
 #[test]
-fn a_file_that_is_not_there() {
+fn a_missing_file_is_refused() {
     let setup = Setup::new();
     run(&setup).is_refusal("cannot read the configuration: No such file or directory");
     setup.call(&["check", "kong.yaml"]).is_refusal("No such file or directory");
 }
 
 #[test]
-fn a_directory() {
+fn a_directory_is_refused() {
     let setup = Setup::new();
     std::fs::create_dir(setup.folder.at("kong.yaml")).unwrap();
     run(&setup).is_refusal("the directory holds none");
@@ -42,7 +42,7 @@ fn a_directory() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read() {
+fn an_unreadable_file_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let setup = Setup::with(EMPTY);
     let file = setup.folder.at("kong.yaml");
@@ -54,15 +54,15 @@ fn a_file_that_may_not_be_read() {
 }
 
 #[test]
-fn a_path_that_is_not_a_regular_file() {
+fn a_path_that_is_not_a_regular_file_is_refused() {
     let setup = Setup::new();
     std::os::unix::fs::symlink("/dev/zero", setup.folder.at("kong.yaml")).unwrap();
     run(&setup).is_refusal("it is no regular file");
 }
 
 #[test]
-fn garbage() {
-    // Ten million bytes that no generator of random numbers is needed for.
+fn random_bytes_are_refused() {
+    // Ten million bytes, computed without a random number generator.
     let mut state: u32 = 1;
     let garbage: Vec<u8> = (0..10_000_000)
         .map(|_| {
@@ -78,21 +78,21 @@ fn garbage() {
 }
 
 #[test]
-fn a_document_without_a_version() {
+fn a_document_without_a_version_is_refused() {
     for text in ["{}", "services: []\n"] {
         check(text, "error: ");
     }
 }
 
 #[test]
-fn bytes_that_are_no_text() {
+fn invalid_utf8_is_refused() {
     check(b"_format_version: \"3.0\"\n# caf\xe9\n", "not UTF-8: no character begins at byte 28, on line 2");
     check(b"\xff\xfe_\0f\0", "not UTF-8");
     check(b"_format_version: \"3.0\"\0\n", "error: ");
 }
 
 #[test]
-fn nests_and_bombs() {
+fn deep_nesting_and_alias_bombs_are_refused() {
     let mut bomb = format!("{EMPTY}a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for n in 1..12 {
         let all = vec![format!("*a{}", n - 1); 10].join(", ");
@@ -105,7 +105,7 @@ fn nests_and_bombs() {
 }
 
 #[test]
-fn documents_that_are_no_specifications() {
+fn documents_that_are_not_specifications_are_refused() {
     check(mocking("hello"), "error: ");
     check(mocking("[1, 2]"), "error: ");
     check(mocking("{\"openapi\": \"4.0.0\", \"paths\": {}}"), "openapi");
@@ -133,7 +133,7 @@ paths:
 }
 
 #[test]
-fn references_that_lead_nowhere() {
+fn unresolvable_references_are_refused() {
     let dangling = run_with_words(&refers("#/components/examples/Nope", ""));
     assert!(dangling.contains("#/components/examples/Nope"), "{dangling}");
     let circle = "components: {examples: {A: {$ref: '#/components/examples/B'}, B: {$ref: '#/components/examples/A'}}}";
@@ -143,7 +143,7 @@ fn references_that_lead_nowhere() {
     assert!(outside.contains("secret.yaml"), "{outside}");
 }
 
-/// What `check` says, whether or not the file can be used.
+/// The output of `check`, whether or not the file is valid.
 #[track_caller]
 fn run_with_words(config: &str) -> String {
     let checked = Setup::with(config).call(&["check", "kong.yaml"]);
@@ -153,7 +153,7 @@ fn run_with_words(config: &str) -> String {
 }
 
 #[test]
-fn a_port_in_use() {
+fn a_port_in_use_is_refused() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let setup = Setup::with(EMPTY);
@@ -167,7 +167,7 @@ fn a_port_in_use() {
 }
 
 #[test]
-fn an_address_that_is_none() {
+fn an_invalid_address_is_refused() {
     let setup = Setup::with(EMPTY);
     for listen in ["nonsense", "127.0.0.1", "127.0.0.1:99999", "127.0.0.1:80 sll", ":", "127.0.0.1:x"] {
         let refused = setup.call(&["run", "--proxy-listen", listen]);
@@ -177,7 +177,7 @@ fn an_address_that_is_none() {
 }
 
 #[test]
-fn an_unknown_plugin() {
+fn an_unknown_plugin_is_refused() {
     check(format!("{EMPTY}plugins:\n- name: mokcing\n"), "mocking");
     check(format!("{EMPTY}plugins:\n- name: saml\n"), "saml");
 }

@@ -1,4 +1,4 @@
-//! A Service whose host is an Upstream goes to its targets.
+//! Load balancing of a Service whose host is an Upstream among its targets.
 
 use crate::{
     client::Client,
@@ -34,43 +34,43 @@ upstreams:
 }
 
 #[test]
-fn turns_follow_weights() {
+fn targets_get_requests_by_weight() {
     let (a, b, c) = (Target::start("a"), Target::start("b"), Target::start("c"));
     let gateway = start("slots: 10", &[(&a, 200), (&b, 100), (&c, 0)]);
     let met = ask(&gateway, "/x", 30);
     assert_eq!([count(&met, "a"), count(&met, "b"), count(&met, "c")], [20, 10, 0], "{met:?}");
     let three = [met[0].as_str(), met[1].as_str(), met[2].as_str()];
-    assert_ne!(three, ["a", "a", "b"], "turns are spread");
+    assert_ne!(three, ["a", "a", "b"], "picks are interleaved");
 }
 
 #[test]
-fn a_target_sees_its_own_name_as_host() {
+fn a_target_gets_its_own_name_as_host() {
     let target = Target::start("a");
     let gateway = start("slots: 10", &[(&target, 100)]);
-    gateway.get("/x").is(200, &format!("a {}", target.address));
+    gateway.get("/x").assert_response(200, &format!("a {}", target.address));
     let port = target.address.port();
     let gateway = start("host_header: shop.test", &[(&target, 100)]);
-    gateway.get("/x").is(200, &format!("a shop.test:{port}"));
+    gateway.get("/x").assert_response(200, &format!("a shop.test:{port}"));
     let kept = config("host_header: shop.test", &[(&target, 100)])
         .replace("name: shop,", "name: shop, preserve_host: true,");
     let gateway = Setup::with(&kept).run();
-    gateway.ask("GET", "/x", &[("host", "mine.test")]).is(200, "a mine.test");
+    gateway.ask("GET", "/x", &[("host", "mine.test")]).assert_response(200, "a mine.test");
 }
 
 #[test]
-fn without_a_target_there_is_no_peer() {
+fn an_upstream_without_targets_gets_503() {
     let gateway = start("slots: 10", &[]);
     let json = [("accept", "application/json")];
-    gateway.ask("GET", "/x", &json).says(503, "failure to get a peer from the ring-balancer");
+    gateway.ask("GET", "/x", &json).assert_message(503, "failure to get a peer from the ring-balancer");
     let target = Target::start("a");
     let gateway = start("slots: 10", &[(&target, 0)]);
     let answer = gateway.ask("GET", "/x", &json);
-    answer.says(503, "failure to get a peer from the ring-balancer");
+    answer.assert_message(503, "failure to get a peer from the ring-balancer");
     assert_eq!(answer.header("x-kong-upstream-latency"), "");
 }
 
 #[test]
-fn a_failed_try_goes_to_another_target() {
+fn a_failed_attempt_is_repeated_at_another_target() {
     let (gone, a) = (Target::start("gone"), Target::start("a"));
     let gateway = start("slots: 10", &[(&gone, 1000), (&a, 100)]);
     gone.answer(0);
@@ -93,18 +93,18 @@ fn a_request_that_may_have_been_processed_is_not_retried() {
 }
 
 #[test]
-fn the_least_busy_target_is_met() {
+fn least_connections_picks_the_least_busy_target() {
     let (busy, idle) = (crate::upstream::Upstream::start(), Target::start("idle"));
     let list = format!("{{target: '{}'}}, {{target: '{}'}}", busy.address, idle.address);
     let config =
         config("algorithm: least-connections", &[]).replace("targets: []", &format!("targets: [{list}]"));
     let gateway = Setup::with(&config).run();
-    // One request, whose body does not end, is under way at the one that is busy.
+    // The busy target has a request whose body does not end.
     let url = gateway.url("/stream");
     let streaming = std::thread::spawn(move || {
         while Client::fresh().send("GET", &url, &[], None).unwrap().text().starts_with("idle") {}
     });
-    busy.sees("it is busy", |seen| seen.requests == 1);
+    busy.wait_until("it is busy", |seen| seen.requests == 1);
     let met = ask(&gateway, "/x", 6);
     assert_eq!(count(&met, "idle"), 6, "{met:?}");
     busy.release();
@@ -112,26 +112,26 @@ fn the_least_busy_target_is_met() {
 }
 
 #[test]
-fn the_fastest_target_is_met() {
+fn latency_picks_the_fastest_target() {
     let (a, b) = (Target::start("a"), Target::start("b"));
     let gateway = start("algorithm: latency", &[(&a, 100), (&b, 100)]);
     b.answer(0);
     ask(&gateway, "/x", 4);
     b.answer(200);
-    // It failed, which is as bad as a second.
+    // A failed connection counts as a latency of one second.
     let met = ask(&gateway, "/x", 6);
     assert_eq!(count(&met, "a"), 6, "{met:?}");
 }
 
 #[test]
-fn a_reload_brings_and_takes_targets() {
+fn a_reload_adds_and_removes_targets() {
     let (a, b) = (Target::start("a"), Target::start("b"));
     let gateway = start("slots: 10", &[(&a, 100)]);
     assert_eq!(count(&ask(&gateway, "/x", 4), "a"), 4);
     gateway.folder.write("kong.yaml", config("slots: 10", &[(&a, 100), (&b, 100)]));
-    crate::targets::settles(&gateway, "/x", &["a", "b"]);
+    crate::targets::wait_for_targets(&gateway, "/x", &["a", "b"]);
     gateway.folder.write("kong.yaml", config("slots: 10", &[(&b, 100)]));
-    crate::targets::settles(&gateway, "/x", &["b"]);
+    crate::targets::wait_for_targets(&gateway, "/x", &["b"]);
 }
 
 #[test]
@@ -140,14 +140,14 @@ fn connections_are_kept_for_each_target() {
     let gateway = start("slots: 10", &[(&a, 100), (&b, 100)]);
     ask(&gateway, "/x", 10);
     gateway.folder.write("kong.yaml", config("slots: 20", &[(&a, 100), (&b, 100)]));
-    gateway.logs("1 upstream changed");
+    gateway.wait_for_log("1 upstream changed");
     ask(&gateway, "/x", 10);
     assert_eq!([a.connections(), b.connections()], [1, 1], "the pool outlives a reload");
 }
 
 #[test]
 fn health_checks_over_tls_use_the_name_of_requests() {
-    // Its routes are told apart by the server name of the handshake.
+    // Its routes are distinguished by the server name of the handshake.
     let inner = Setup::with(
         "\
 _format_version: \"3.0\"
@@ -163,9 +163,9 @@ routes:
         .replace("targets: []", &format!("targets: [{{target: '{address}'}}]"))
         .replace("path: /base", "protocol: https");
     let gateway = Setup::with(&text).run();
-    gateway.ask("GET", "/x", &[("accept", "application/json")]).says(503, "one");
+    gateway.ask("GET", "/x", &[("accept", "application/json")]).assert_message(503, "one");
     let gateway = Setup::with(&text.replace("name: shop,", "name: shop, preserve_host: true,")).run();
-    gateway.ask("GET", "/x", &[("host", "two.test")]).says(503, "two");
+    gateway.ask("GET", "/x", &[("host", "two.test")]).assert_message(503, "two");
 }
 
 #[test]

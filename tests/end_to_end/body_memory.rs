@@ -7,7 +7,7 @@ use crate::{
     upstream::Upstream,
 };
 
-/// How many bytes of bodies are held.
+/// Bytes of buffered bodies.
 #[track_caller]
 fn held(gateway: &Gateway) -> usize {
     let metrics = gateway.admin("GET", "/metrics");
@@ -43,18 +43,18 @@ fn a_body_of_unknown_length_is_counted_while_it_passes() {
         let held = held(&gateway);
         assert!(held <= 64 << 10, "{held}");
     }
-    upstream.sees("the beginning", |seen| seen.requests == 1 && seen.bytes > 0);
+    upstream.wait_until("the beginning", |seen| seen.requests == 1 && seen.bytes > 0);
     send_chunk(&mut raw, 128 << 10);
-    raw.until("Request size limit exceeded");
+    raw.read_until("Request size limit exceeded");
     assert!(raw.received.starts_with("HTTP/1.1 413 "), "{}", raw.received);
-    assert_eq!(upstream.seen().whole, 0, "the service never gets a whole request");
-    eventually("nothing is held", || (held(&gateway) == 0).then_some(()));
+    assert_eq!(upstream.seen().whole, 0, "the service gets no complete request");
+    eventually("no body is buffered", || (held(&gateway) == 0).then_some(()));
 
-    // What is smaller than the room for its beginning is refused before the service hears of it.
+    // A small body is read ahead and forwarded.
     let (mut small, requests) = (begin(&gateway, "/", ""), upstream.seen().requests);
     send_chunk(&mut small, 10);
     small.send("0\r\n\r\n");
-    small.until("\r\n\r\n");
+    small.read_until("\r\n\r\n");
     assert!(small.received.starts_with("HTTP/1.1 200 "), "{}", small.received);
     assert_eq!(upstream.seen().requests, requests + 1);
 }
@@ -67,39 +67,39 @@ fn bodies_that_plugins_hold_share_one_budget() {
     let form = "Content-Type: application/x-www-form-urlencoded\r\n";
     let mut first = begin(&gateway, "/", form);
     send_chunk(&mut first, 700 << 10);
-    eventually("its beginning is held", || (held(&gateway) >= 700 << 10).then_some(()));
+    eventually("the first part is buffered", || (held(&gateway) >= 700 << 10).then_some(()));
 
     let mut second = begin(&gateway, "/", form);
     send_chunk(&mut second, 400 << 10);
-    second.until("Too many request bodies at a time");
+    second.read_until("Too many request bodies at a time");
     assert!(second.received.starts_with("HTTP/1.1 503 "), "{}", second.received);
     assert!(second.received.to_lowercase().contains("\r\nretry-after: 1\r\n"), "{}", second.received);
     assert!(held(&gateway) <= 1 << 20);
 
     first.send("0\r\n\r\n");
-    first.until("No API key found in request");
+    first.read_until("No API key found in request");
     assert!(first.received.starts_with("HTTP/1.1 401 "), "{}", first.received);
     eventually("its room is free", || (held(&gateway) == 0).then_some(()));
     let mut third = begin(&gateway, "/", form);
     send_chunk(&mut third, 400 << 10);
     third.send("0\r\n\r\n");
-    third.until("No API key found in request");
+    third.read_until("No API key found in request");
 }
 
 #[test]
-fn a_client_that_left_holds_nothing() {
+fn a_client_that_disconnected_holds_no_memory() {
     let config = "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: [/]\n  plugins:\n  \
                   - {name: key-auth, config: {key_in_body: true}}\n";
     let gateway = Setup::with(config).run();
     let mut raw = begin(&gateway, "/", "Content-Type: application/json\r\n");
     send_chunk(&mut raw, 100 << 10);
-    eventually("its beginning is held", || (held(&gateway) >= 100 << 10).then_some(()));
+    eventually("the first part is buffered", || (held(&gateway) >= 100 << 10).then_some(()));
     drop(raw);
-    eventually("nothing is held", || (held(&gateway) == 0).then_some(()));
+    eventually("no body is buffered", || (held(&gateway) == 0).then_some(()));
 }
 
 #[test]
-fn a_small_text_of_many_values_is_not_made_a_tree() {
+fn a_small_text_of_many_values_is_not_parsed_to_a_tree() {
     let config = "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: [/]\n  plugins:\n  \
                   - {name: key-auth, config: {key_in_body: true}}\n";
     let gateway = Setup::with(config).run();

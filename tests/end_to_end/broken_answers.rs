@@ -8,12 +8,12 @@ use crate::{
     scripted::{Script, Scripted},
 };
 
-/// How often each is tried: what is lost in a race is not lost each time.
+/// Repetitions of each case, since a race does not lose data each time.
 const TIMES: usize = 8;
 
 const SIZES: [usize; 6] = [0, 1, 9, 5_000, 70_000, 1 << 20];
 
-/// Scripts that break off after so many bytes: those of a known length, then those in chunks.
+/// Scripts that abort after a number of bytes: first with a known length, then chunked.
 fn start() -> (Scripted, Gateway) {
     let known = SIZES.map(|size| {
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", size + 100);
@@ -25,7 +25,7 @@ fn start() -> (Scripted, Gateway) {
         let end = if size == 0 { "" } else { "\r\n" };
         Script::all([head.as_bytes(), size_line.as_bytes(), &vec![b'x'; size], end.as_bytes()].concat())
     });
-    // The break comes some time after the rest, or each byte by itself.
+    // The abort comes some time after the data, or each byte is sent separately.
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 109\r\n\r\n";
     let slow = Script { pieces: vec![head.into(), b"xxxx".to_vec(), b"xxxxx".to_vec()], closes: true };
     let bytes = Script::cut(format!("{head}xxxxxxxxx"), 1).closing();
@@ -38,12 +38,12 @@ fn cases() -> impl Iterator<Item = (usize, usize)> {
     SIZES.into_iter().chain(SIZES).chain([9, 9]).enumerate()
 }
 
-/// Checks what a client of HTTP/1 gets.
+/// Checks the response that an HTTP/1 client gets.
 #[track_caller]
 fn check(gateway: &Gateway, number: usize, size: usize, version: &str, connection: &str) {
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send(&format!("GET /{number} HTTP/{version}\r\nHost: a\r\nConnection: {connection}\r\n\r\n"));
-    let answer = raw.rest();
+    let answer = raw.read_to_end();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{number}: {answer:?}"));
     assert!(head.starts_with(&format!("HTTP/{version} 200 OK\r\n")), "{head}");
     let chunked = head.contains("\r\ntransfer-encoding: chunked");
@@ -68,7 +68,7 @@ fn in_http_1_the_received_part_is_forwarded() {
 #[test]
 fn in_http_2_the_received_part_is_forwarded() {
     let (_upstream, gateway) = start();
-    // A window of a million bytes for each stream.
+    // A window of one million bytes for each stream.
     let mut frames = Frames::connect(gateway.address("proxy"), &[(4, 1 << 24)]);
     frames.send(WINDOW_UPDATE, 0, 0, &(1_u32 << 28).to_be_bytes());
     let mut stream = 1;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::gateway::Setup;
 
-/// Each with what is wrong in it.
+/// A description of the error, and the file.
 const BROKEN: &[(&str, &str)] = &[
     ("a list that is not closed", "_format_version: \"3.0\"\nservices: [a\n"),
     ("a tab that indents", "_format_version: \"3.0\"\nservices:\n\t- name: a\n"),
@@ -21,11 +21,11 @@ const BROKEN: &[(&str, &str)] = &[
         "_format_version: \"3.0\"\nservices:\n- name: a\n  host: a\n  port: eighty\n  retries: \"5\"\n  enabled: 1\n  tags: x\n",
     ),
     ("a port out of range", "_format_version: \"3.0\"\nservices:\n- {name: a, host: a, port: 70000}\n"),
-    ("a url that is none", "_format_version: \"3.0\"\nservices:\n- name: a\n  url: a.example\n"),
+    ("an invalid url", "_format_version: \"3.0\"\nservices:\n- name: a\n  url: a.example\n"),
     ("a service without a host", "_format_version: \"3.0\"\nservices:\n- name: a\n"),
     ("a route that matches nothing", "_format_version: \"3.0\"\nroutes:\n- name: r\n"),
-    ("a path that is none", "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: [r]\n"),
-    ("a pattern that is none", "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: ['~/(']\n"),
+    ("an invalid path", "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: [r]\n"),
+    ("an invalid pattern", "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: ['~/(']\n"),
     ("a method in small letters", "_format_version: \"3.0\"\nroutes:\n- {name: r, methods: [get]}\n"),
     (
         "a reference to nothing",
@@ -104,7 +104,7 @@ fn every_broken_file_is_explained() {
 }
 
 #[test]
-fn what_is_probably_a_mistake_is_warned_of_at_its_line() {
+fn probable_mistakes_are_warnings_at_their_lines() {
     let paths = |path: &str| format!("routes:\n- name: r\n  paths: ['{path}']\n");
     for (text, line, expected) in [
         (paths("/services/*"), 4, "a path is a prefix anyway: write `/services/`"),

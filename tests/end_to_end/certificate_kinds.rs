@@ -11,7 +11,7 @@ use crate::{
     pem::block,
 };
 
-/// A name, how `openssl genpkey` makes such a key, and what is signed with it, or why nothing is.
+/// A name, the arguments of `openssl genpkey`, and the signature scheme, or the reason why there is none.
 type Kind = (&'static str, &'static str, Result<&'static str, &'static str>);
 
 const KINDS: &[Kind] = &[
@@ -61,10 +61,10 @@ fn run(setup: Setup) -> Gateway {
     setup.start(&["run", "--proxy-listen", listen, "--admin-listen", "127.0.0.1:0"])
 }
 
-/// Checks what is shown for a name, in both versions of TLS, and what it is signed with; curl is asked, too, which
-/// trusts this certificate alone.
+/// Checks the certificate for a name and its signature scheme in both versions of TLS, also with curl, which trusts
+/// only this certificate.
 #[track_caller]
-fn shows(openssl: &OpenSsl, gateway: &Gateway, name: &str, signs: &str) {
+fn assert_presented(openssl: &OpenSsl, gateway: &Gateway, name: &str, signs: &str) {
     let address = gateway.tls_address("proxy");
     let host = format!("{name}.example");
     for version in ["-tls1_2", "-tls1_3"] {
@@ -91,9 +91,9 @@ fn shows(openssl: &OpenSsl, gateway: &Gateway, name: &str, signs: &str) {
     assert!(printed.contains("served"), "{name}: {printed}");
 }
 
-/// Checks that a client that asks for a name is shown the generated certificate.
+/// Checks that a client that requests a name gets the generated certificate.
 #[track_caller]
-fn shows_another(openssl: &OpenSsl, gateway: &Gateway, name: &str) {
+fn assert_generated(openssl: &OpenSsl, gateway: &Gateway, name: &str) {
     let printed = openssl.connect(gateway.tls_address("proxy"), &format!("{name}.example"), "");
     assert!(printed.contains("subject=CN=localhost"), "{name}: {printed}");
 }
@@ -107,14 +107,14 @@ fn every_kind_is_accepted_by_every_interface() {
     let gateway = run(Setup::with(&config(named())));
     for (name, _, expected) in KINDS {
         match expected {
-            Ok(signs) => shows(&openssl, &gateway, name, signs),
+            Ok(signs) => assert_presented(&openssl, &gateway, name, signs),
             Err(why) => {
-                shows_another(&openssl, &gateway, name);
-                gateway.logs(&format!("({name}.example) is not served: {why}"));
+                assert_generated(&openssl, &gateway, name);
+                gateway.wait_for_log(&format!("({name}.example) is not served: {why}"));
             }
         }
     }
-    gateway.logs("(rsa8192.example): each handshake takes a processor up to a tenth of a second");
+    gateway.wait_for_log("(rsa8192.example): each handshake takes a processor up to a tenth of a second");
     // POST /certificates, one by one, and POST /config with all of them.
     for whole in [false, true] {
         let gateway = run(Setup::with(ROUTE));
@@ -132,15 +132,15 @@ fn every_kind_is_accepted_by_every_interface() {
             let shown = gateway.admin("GET", &format!("/certificates/{name}.example"));
             assert_eq!(shown.json()["cert"].as_str().unwrap().trim(), pair.certificate.trim(), "{name}");
             match expected {
-                Ok(signs) => shows(&openssl, &gateway, name, signs),
-                Err(_) => shows_another(&openssl, &gateway, name),
+                Ok(signs) => assert_presented(&openssl, &gateway, name, signs),
+                Err(_) => assert_generated(&openssl, &gateway, name),
             }
         }
     }
 }
 
 #[test]
-fn settings_take_every_kind() {
+fn settings_accept_every_kind() {
     let Some(openssl) = OpenSsl::find() else { return };
     let flags = ["run", "--proxy-listen", "127.0.0.1:0 ssl", "--admin-listen", "off"];
     for (name, kind, expected) in KINDS {
@@ -148,14 +148,14 @@ fn settings_take_every_kind() {
         let setup =
             Setup::with(ROUTE).env("KONG_SSL_CERT", &pair.certificate).env("KONG_SSL_CERT_KEY", &pair.key);
         match expected {
-            Ok(signs) => shows(&openssl, &setup.start(&flags), name, signs),
+            Ok(signs) => assert_presented(&openssl, &setup.start(&flags), name, signs),
             Err(why) => {
                 setup.call(&flags).is_refusal(why);
                 setup.call(&flags).is_refusal("give one of those kinds, or several parted by commas");
             }
         }
     }
-    // Beside one that can be shown, the others are left out.
+    // Beside a usable certificate, unusable ones are left out.
     let setup = Setup::with(ROUTE)
         .file("one.pem", openssl.read("ed448.pem"))
         .file("one.key", openssl.read("ed448.key"))
@@ -164,8 +164,8 @@ fn settings_take_every_kind() {
         .env("KONG_SSL_CERT", "one.pem, other.pem")
         .env("KONG_SSL_CERT_KEY", "one.key, other.key");
     let gateway = setup.start(&flags);
-    gateway.logs("one.pem cannot be shown: its key is of Ed448; ");
-    shows(&openssl, &gateway, "p521", "ECDSA");
+    gateway.wait_for_log("one.pem cannot be shown: its key is of Ed448; ");
+    assert_presented(&openssl, &gateway, "p521", "ECDSA");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn clients_choose_signatures() {
     }
 }
 
-/// Checks what `mynah check` says of a certificate and a key, and that no text of Rust's debugging is in it.
+/// Checks the output of `mynah check` for a certificate and a key, which must not contain debug output.
 #[track_caller]
 fn check(what: &str, certificate: &str, key: &str, expected: Result<(), &str>) {
     let pair = Pair { certificate: certificate.to_owned(), key: key.to_owned() };
@@ -225,7 +225,7 @@ fn make_three(openssl: &OpenSsl) -> [Pair; 3] {
 }
 
 #[test]
-fn keys_and_certificates_have_many_forms() {
+fn keys_and_certificates_are_read_in_all_forms() {
     let Some(openssl) = OpenSsl::find() else { return };
     let [rsa, p256, p521] = make_three(&openssl);
     let made = |arguments: &str| openssl.output(arguments);
@@ -323,7 +323,7 @@ fn an_unusable_certificate_is_explained() {
 }
 
 #[test]
-fn certificates_of_version_1_are_shown() {
+fn certificates_of_version_1_are_presented() {
     let Some(openssl) = OpenSsl::find() else { return };
     openssl.run("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out old.key");
     openssl.run("req -new -key old.key -subj /CN=old.example -out old.request");
@@ -333,7 +333,7 @@ fn certificates_of_version_1_are_shown() {
     }
     let old = openssl.pair("old");
     let gateway = run(Setup::with(&config([("old", &old)])));
-    shows(&openssl, &gateway, "old", "ECDSA");
+    assert_presented(&openssl, &gateway, "old", "ECDSA");
     let answer = gateway.admin_json("POST", "/ca_certificates", json!({"cert": old.certificate}));
     assert_eq!(answer.status, 400, "as Kong");
     assert!(answer.text().contains("missing the \\\"CA\\\" basic constraint"), "{}", answer.text());

@@ -8,11 +8,11 @@ use crate::{
     pem::block,
 };
 
-/// A configuration with a route for each Service, which asks for this name at this port, and is written so.
+/// A configuration with a Route for each Service, given by server name, port, and further fields.
 fn config(head: &str, services: &[(&str, u16, &str)]) -> String {
     let mut text = format!("_format_version: \"3.0\"\n{head}services:\n");
     for (n, (name, port, fields)) in services.iter().enumerate() {
-        // The name that is verified is that of the request, so that no name has to be resolved.
+        // The name of the request is verified, so that no name has to be resolved.
         writeln!(
             text,
             "- {{name: s{n}, url: 'https://127.0.0.1:{port}', retries: 0, {fields}, \
@@ -33,7 +33,7 @@ fn answers(gateway: &Gateway, n: usize, name: &str) -> String {
 #[track_caller]
 fn fails(gateway: &Gateway, n: usize, name: &str, reason: &str) {
     assert_eq!(gateway.ask("GET", &format!("/s{n}"), &[("host", name)]).status, 502, "{n} {name}");
-    gateway.logs(reason);
+    gateway.wait_for_log(reason);
     let log = gateway.log();
     for leak in ["CaUsedAsEndEntity", "Error(", "InvalidCertificate", "Unsupported"] {
         assert!(!log.contains(leak), "{log}");
@@ -44,7 +44,7 @@ fn fails(gateway: &Gateway, n: usize, name: &str, reason: &str) {
 fn upstreams_may_have_keys_of_any_kind() {
     let Some(openssl) = OpenSsl::find() else { return };
     let mut services: Vec<(&str, Server, bool)> = Vec::new();
-    // In TLS 1.2 the library of TLS takes no signatures of keys of RSA-PSS.
+    // In TLS 1.2 the TLS library accepts no signatures of RSA-PSS keys.
     for (name, kind, verifiable) in [
         ("rsa8192", "RSA-8192", true),
         ("rsa1024", "RSA -pkeyopt rsa_keygen_bits:1024", true),
@@ -55,7 +55,7 @@ fn upstreams_may_have_keys_of_any_kind() {
     ] {
         openssl.make(name, kind);
         for version in ["-tls1_2", "-tls1_3"] {
-            // OpenSSL refuses to show short keys unless it is asked to.
+            // OpenSSL presents short keys only at a lower security level.
             let server = openssl.serve(name, &format!("{version} -cipher ALL:@SECLEVEL=0"));
             if (name, version) != ("pss", "-tls1_2") {
                 services.push((name, server, verifiable));
@@ -73,7 +73,7 @@ fn upstreams_may_have_keys_of_any_kind() {
             fails(&gateway, n, &names[n], "show one of a kind that is not supported (Ed448");
         }
     }
-    // Those that sign themselves are believed if they are named, and else it is said how.
+    // Self-signed certificates are trusted if they are configured; otherwise the error says how.
     let verified: Vec<_> =
         names.iter().zip(&services).map(|(name, it)| (&**name, it.1.port, "tls_verify: true")).collect();
     let trusted: String = services.iter().map(|service| openssl.pair(service.0).certificate).collect();
@@ -89,7 +89,7 @@ fn upstreams_may_have_keys_of_any_kind() {
     }
 }
 
-/// A certificate, who signs it, its extensions (`@` stands for its name), what stands between, and what becomes of it.
+/// A certificate: name, issuer, extensions (`@` stands for the name), intermediate certificates, and the expected result.
 type Chain = (&'static str, &'static str, &'static str, &'static str, Result<(), &'static str>);
 
 const UNKNOWN: &str = "no trusted authority vouches";
@@ -105,12 +105,12 @@ const CHAINS: &[Chain] = &[
     ("pss", "pss-ca", NAMED, "", Ok(())),
     ("short", "short-ca", NAMED, "", Err("made with a key of RSA under 2048 bits")),
     ("old", "old-ca", NAMED, "", Ok(())),
-    // Of version 1 themselves, and so with a common name alone.
+    // Leaf certificates of version 1, which have only a common name.
     ("common", "usual", "", "", Ok(())),
     ("deep", "below", "", "below", Ok(())),
     ("missing", "below", "", "", Err(UNKNOWN)),
     ("deeper", "below-old", NAMED, "below-old", Ok(())),
-    // An authority's own certificate, shown as a server's.
+    // The certificate of an authority, presented by a server.
     ("ca", "usual", AUTHORITY, "", Ok(())),
     ("ca-below", "below", AUTHORITY, "below", Ok(())),
     ("ca-limited", "below-limited", AUTHORITY, "below-limited limited", Err(UNKNOWN)),
@@ -120,13 +120,13 @@ const CHAINS: &[Chain] = &[
     ("ca-signing", "usual", "basicConstraints=CA:TRUE\nkeyUsage=keyCertSign", "", Err(OTHER_USE)),
     ("ca-strange", "usual", "basicConstraints=CA:TRUE\n1.2.3.4=critical,ASN1:NULL", "", Err("an extension that is not supported")),
     ("for-mail", "usual", "subjectAltName=DNS:@.example\nextendedKeyUsage=emailProtection", "", Err(OTHER_USE)),
-    // Limits of names are not compared with common names, so those do not count below such limits.
+    // Name constraints do not apply to common names, so common names do not count below them.
     ("limited-common", "names", "basicConstraints=CA:FALSE", "names", Err("is for another name")),
-    // Alternative names count alone where there are some.
+    // Common names are ignored if there are alternative names.
     ("renamed", "usual", "subjectAltName=DNS:other.example", "", Err("is not for renamed.example but for other.example")),
 ];
 
-/// Makes authorities, those above first; returns the trusted ones.
+/// Makes authorities, issuers first; returns the trusted ones.
 fn make_authorities(openssl: &OpenSsl) -> String {
     for (name, kind) in [
         ("usual", "EC -pkeyopt ec_paramgen_curve:P-256"),
@@ -141,7 +141,7 @@ fn make_authorities(openssl: &OpenSsl) -> String {
         openssl.run(&format!("genpkey -algorithm {kind} -out {name}.key"));
         openssl.run(&format!("req -x509 -new -key {name}.key -subj /CN={name} -days 3650 -out {name}.pem"));
     }
-    // Of version 1, as `openssl x509 -req` makes it without extensions.
+    // Version 1, as `openssl x509 -req` makes it without extensions.
     openssl.run("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out old-ca.key");
     openssl.run("req -new -key old-ca.key -subj /CN=old-ca -out old-ca.request");
     openssl.run("x509 -req -in old-ca.request -signkey old-ca.key -days 3650 -out old-ca.pem");
@@ -188,7 +188,7 @@ fn chains_are_verified_as_openssl_verifies_them() {
         }
     }
     fails(&gateway, CHAINS.len(), "ca-below.example", "is longer than tls_verify_depth 0");
-    // A certificate is for its own name alone.
+    // A certificate is valid only for its own name.
     let gateway = Setup::with(&config("", &[("x.example", servers[6].port, "tls_verify: true")]))
         .file("ca.pem", &trusted)
         .env("KONG_LUA_SSL_TRUSTED_CERTIFICATE", "ca.pem")
@@ -197,7 +197,7 @@ fn chains_are_verified_as_openssl_verifies_them() {
 }
 
 #[test]
-fn an_authority_that_has_expired_vouches_for_nothing() {
+fn an_expired_authority_is_not_trusted() {
     let Some(openssl) = OpenSsl::find() else { return };
     openssl.run("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out ca.key");
     openssl.run("req -new -key ca.key -subj /CN=ca -out ca.request");
@@ -221,7 +221,7 @@ fn an_authority_that_has_expired_vouches_for_nothing() {
 }
 
 #[test]
-fn upstreams_are_shown_certificates_of_any_kind() {
+fn client_certificates_of_any_kind_are_presented_to_upstreams() {
     let Some(openssl) = OpenSsl::find() else { return };
     openssl.make("server", "EC -pkeyopt ec_paramgen_curve:P-256");
     let kinds = [

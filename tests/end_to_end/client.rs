@@ -81,13 +81,13 @@ impl Answer {
 
     /// Checks status and body.
     #[track_caller]
-    pub(crate) fn is(&self, status: u16, body: &str) {
+    pub(crate) fn assert_response(&self, status: u16, body: &str) {
         assert_eq!((self.status, self.text()), (status, body));
     }
 
     /// Checks that this is an error with this message.
     #[track_caller]
-    pub(crate) fn says(&self, status: u16, message: &str) {
+    pub(crate) fn assert_message(&self, status: u16, message: &str) {
         assert_eq!((self.status, self.json()["message"].as_str()), (status, Some(message)));
     }
 }

@@ -30,7 +30,7 @@ fn apply(gateway: &Gateway, collection: &str, name: &str, body: Value) -> Value 
 }
 
 #[test]
-fn applies_a_configuration_twice() {
+fn a_configuration_can_be_applied_twice() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
     for round in 0..2 {
         let service = apply(
@@ -80,7 +80,7 @@ fn applies_a_configuration_twice() {
 }
 
 #[test]
-fn its_paginator_repeats_the_size() {
+fn the_paginator_repeats_the_size() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
     for n in 0..7 {
         send(&gateway, "POST", "/services", json!({"name": format!("p{n}"), "host": "h"}), 201);

@@ -51,8 +51,8 @@ fn with_certificate(mut config: ClientConfig, certificates: &[&Signed]) -> Clien
 #[test]
 fn a_listener_that_requires_a_certificate_refuses_clients_without() {
     let (authority, other) = (Authority::new("ours"), Authority::new("another"));
-    let (good, foreign) = (authority.signs("client"), other.signs("client"));
-    let (expired, alone) = (authority.signed_long_ago("client"), Signed::by_itself("client"));
+    let (good, foreign) = (authority.issue("client"), other.issue("client"));
+    let (expired, alone) = (authority.issue_expired("client"), Signed::self_signed("client"));
     for (name, block) in [("proxy", "PROXY"), ("admin", "ADMIN"), ("status", "STATUS")] {
         for how in ["on", "optional"] {
             let setup = Setup::with(CONFIG)
@@ -88,7 +88,7 @@ fn a_listener_that_requires_a_certificate_refuses_clients_without() {
 #[test]
 fn a_directive_of_all_listeners_applies_to_each() {
     let authority = Authority::new("ours");
-    let client = authority.signs("client");
+    let client = authority.issue("client");
     let setup = Setup::with(CONFIG).file("ca.pem", authority.certificate()).file(
         "my.conf",
         "nginx_http_ssl_verify_client = on\nnginx_http_ssl_trusted_certificate = ca.pem\n\
@@ -117,12 +117,12 @@ fn a_directive_of_all_listeners_applies_to_each() {
 fn the_depth_of_chains_is_limited() {
     let root = Authority::new("root");
     let (middle, low) = {
-        let middle = root.sub("middle");
-        let low = middle.sub("low");
+        let middle = root.issue_authority("middle");
+        let low = middle.issue_authority("low");
         (middle, low)
     };
     let chain = |authority: &Authority| Signed { der: authority.der(), ..Signed::default() };
-    let (by_root, by_middle, by_low) = (root.signs("a"), middle.signs("b"), low.signs("c"));
+    let (by_root, by_middle, by_low) = (root.issue("a"), middle.issue("b"), low.issue("c"));
     let (middle, low) = (chain(&middle), chain(&low));
     for (depth, expected) in
         [("0", [true, false, false]), ("", [true, true, false]), ("2", [true, true, true])]
@@ -145,9 +145,9 @@ fn the_depth_of_chains_is_limited() {
 fn revoked_certificates_are_refused() {
     let authority = Authority::new("ours");
     let (good, revoked) =
-        (authority.signs_with_serial("client", 7), authority.signs_with_serial("client", 8));
+        (authority.issue_with_serial("client", 7), authority.issue_with_serial("client", 8));
     let setup = Setup::with(CONFIG)
-        .file("crl.pem", authority.revokes(8))
+        .file("crl.pem", authority.revocation_list(8))
         .env("KONG_NGINX_ADMIN_SSL_VERIFY_CLIENT", "on")
         .env("KONG_NGINX_ADMIN_SSL_CLIENT_CERTIFICATE", &authority.certificate())
         .env("KONG_NGINX_ADMIN_SSL_CRL", "crl.pem");

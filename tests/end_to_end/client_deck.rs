@@ -58,7 +58,7 @@ fn dump(gateway: &Gateway, path: &str, tags: &str) -> Vec<Value> {
 /// The entities that a sync creates, parents first: path and body.
 fn desired_entities() -> Vec<(String, Value)> {
     let authority = Authority::new("ours");
-    let signed = authority.signs("a.example");
+    let signed = authority.issue("a.example");
     let below = |parent: &str, parent_id: u8, child: &str, child_id: u8| {
         format!("/{parent}/{}/{child}/{}", id(parent_id), id(child_id))
     };
@@ -123,7 +123,7 @@ fn desired_entities() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn pings_and_dumps() {
+fn the_version_and_all_collections_can_be_read() {
     let gateway =
         Setup::with("_format_version: \"3.0\"\nservices: [{name: a, host: h, tags: [team]}]\n").run();
     let node = gateway.admin("GET", "/").json();
@@ -135,7 +135,7 @@ fn pings_and_dumps() {
         assert_eq!(found.len(), usize::from(*collection == "services"), "{collection}");
     }
     for missing in ["/consumer_groups", "/licenses", "/rbac/roles", "/workspaces/default", "/mtls-auths"] {
-        gateway.admin("GET", missing).says(404, "Not found");
+        gateway.admin("GET", missing).assert_message(404, "Not found");
     }
     for schema in
         ["services", "routes", "upstreams", "targets", "consumers", "plugins/key-auth", "vaults/env"]
@@ -147,7 +147,7 @@ fn pings_and_dumps() {
 }
 
 #[test]
-fn syncs_a_whole_configuration_and_removes_it_again() {
+fn a_whole_configuration_is_synced_and_removed_again() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
     let wanted = desired_entities();
     for round in ["new", "again"] {
@@ -200,8 +200,8 @@ fn syncs_a_whole_configuration_and_removes_it_again() {
 fn a_target_is_created_under_an_id_and_not_under_an_address() {
     let gateway = Setup::with("_format_version: \"3.0\"\nupstreams: [{name: up}]\n").run();
     let by_address = gateway.admin_json("PUT", "/upstreams/up/targets/a.example:80", json!({"weight": 10}));
-    by_address.says(404, "Not found");
+    by_address.assert_message(404, "Not found");
     let without =
         gateway.admin_json("PUT", &format!("/upstreams/up/targets/{}", id(1)), json!({"weight": 10}));
-    without.says(404, "Not found");
+    without.assert_message(404, "Not found");
 }

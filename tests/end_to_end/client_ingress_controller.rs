@@ -55,7 +55,7 @@ fn md5_of(text: &str) -> String {
 }
 
 #[test]
-fn pushes_and_recognizes_the_live_configuration_by_its_hash() {
+fn the_hash_identifies_the_pushed_configuration() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
     let node = gateway.admin("GET", "/").json();
     assert_eq!(node["configuration"]["database"], "off");
@@ -120,7 +120,7 @@ fn single_objects_are_validated() {
 }
 
 #[test]
-fn pushes_thousands_of_objects() {
+fn thousands_of_objects_are_pushed() {
     let gateway = Setup::with("_format_version: \"3.0\"\n").run();
     let service = |n: usize| json!({"name": format!("s{n}"), "host": "h", "routes": [{"name": format!("r{n}"), "paths": [format!("/p{n}")]}]});
     let all: Vec<Value> = (0..2000).map(service).collect();

@@ -71,7 +71,7 @@ fn preflight_requests_of_the_page_are_allowed() {
 }
 
 #[test]
-fn every_page_gets_its_data() {
+fn the_requests_of_every_page_are_answered() {
     let gateway = start();
     let node = get(&gateway, "/");
     for at in [
@@ -113,7 +113,7 @@ fn every_page_gets_its_data() {
 }
 
 #[test]
-fn services_and_routes_are_created_changed_and_switched() {
+fn services_and_routes_are_created_changed_and_disabled() {
     let gateway = start();
     let form = json!({"name": "shop", "tags": null, "read_timeout": 60000, "retries": 5, "connect_timeout": 60000,
         "ca_certificates": null, "client_certificate": null, "write_timeout": 60000, "port": 8080,
@@ -151,7 +151,7 @@ fn services_and_routes_are_created_changed_and_switched() {
 }
 
 #[test]
-fn plugins_are_created_switched_and_removed_below_their_route() {
+fn plugins_are_created_disabled_and_removed_below_their_route() {
     let gateway = start();
     let route = send(
         &gateway,
@@ -166,7 +166,7 @@ fn plugins_are_created_switched_and_removed_below_their_route() {
         "include_base_path": false, "max_delay_time": 1, "min_delay_time": 0.001, "random_delay": false,
         "random_examples": false, "random_status_code": false}});
     let plugin = send(&gateway, "POST", &plugins, &form, 201);
-    gateway.get("/stock/historical").is(200, "{\"price\":91.92}");
+    gateway.get("/stock/historical").assert_response(200, "{\"price\":91.92}");
     let nested = format!("{plugins}/{}", id(&plugin));
     let own = format!("/plugins/{}", id(&plugin));
     assert_eq!(get(&gateway, &format!("{own}?expand_partials=true"))["id"], plugin["id"]);
@@ -184,7 +184,7 @@ fn plugins_are_created_switched_and_removed_below_their_route() {
 }
 
 #[test]
-fn consumers_and_upstreams_have_their_pages() {
+fn the_pages_of_consumers_and_upstreams_are_answered() {
     let gateway = start();
     let consumer =
         send(&gateway, "POST", "/consumers", &json!({"username": "u", "custom_id": null, "tags": []}), 201);

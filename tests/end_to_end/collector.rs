@@ -11,19 +11,19 @@ use serde_json::Value;
 
 use crate::eventually;
 
-/// A server that runs as long as the test.
+/// A log server that runs until the test ends.
 pub(crate) struct Collector {
     pub(crate) address: SocketAddr,
     taken: Arc<Mutex<Vec<Taken>>>,
 }
 
-/// A request that was taken.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Taken {
     /// The request line and the fields, a line each.
     pub(crate) head: String,
     pub(crate) body: Value,
-    /// Which connection it came over.
+    /// Number of the connection.
     pub(crate) connection: usize,
 }
 
@@ -43,7 +43,7 @@ impl Collector {
         Self { address, taken }
     }
 
-    /// What was taken, as soon as it is so many requests.
+    /// The received requests, once there are this many.
     #[track_caller]
     pub(crate) fn takes(&self, count: usize) -> Vec<Taken> {
         eventually(&format!("{count} requests reach the collector"), || {

@@ -65,7 +65,7 @@ fn check_source(setup: Setup, arguments: &[&str], summary: &str) {
 }
 
 #[test]
-fn the_file_is_looked_for_in_kongs_order() {
+fn the_file_is_searched_in_the_order_of_kong() {
     let service = "1 service, 0 routes, 0 plugins from";
     let route = "0 services, 1 route, 0 plugins from";
     check_source(Setup::with(ONE_SERVICE), &[], &format!("{service} kong.yaml"));
@@ -83,7 +83,7 @@ fn the_file_is_looked_for_in_kongs_order() {
 #[test]
 fn without_a_file_the_searched_paths_are_logged() {
     let gateway = Setup::new().run();
-    gateway.logs("there is no ./kong.yaml and no ./kong.yml");
+    gateway.wait_for_log("there is no ./kong.yaml and no ./kong.yml");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn check_reports_errors_as_json() {
 }
 
 #[test]
-fn a_warning_is_no_error() {
+fn a_warning_is_not_an_error() {
     let twice = format!("{ONE_SERVICE}routes: []\nroutes: []\n");
     let checked = Setup::with(&twice).call(&["check", "kong.yaml"]);
     assert_eq!(checked.code, Some(0));
@@ -135,13 +135,13 @@ fn a_warning_is_no_error() {
 }
 
 #[test]
-fn mock_serves_one_document_and_follows_it() {
+fn mock_serves_one_document_and_reloads_it() {
     let setup = Setup::new().file("names.yaml", SPECIFICATION.replace("NAME", "Ada"));
     let gateway = setup.start(&["mock", "names.yaml", "--port", "0"]);
     assert!(!gateway.greeting.contains("admin"), "{}", gateway.greeting);
     let browser = [("origin", "http://page.example"), ("accept", "application/json")];
     let answer = gateway.ask("GET", "/name", &browser);
-    answer.is(200, r#"{"name":"Ada"}"#);
+    answer.assert_response(200, r#"{"name":"Ada"}"#);
     assert_eq!(answer.header("access-control-allow-origin"), "http://page.example");
     assert_eq!(gateway.get("/other").status, 404);
 
@@ -151,9 +151,9 @@ fn mock_serves_one_document_and_follows_it() {
     });
 
     gateway.folder.write("names.yaml", "openapi: [");
-    gateway.logs("the last good configuration stays live");
+    gateway.wait_for_log("the last good configuration stays live");
     let client = Client::kept();
-    client.send("GET", &gateway.url("/name"), &[], None).unwrap().is(200, r#"{"name":"Grace"}"#);
+    client.send("GET", &gateway.url("/name"), &[], None).unwrap().assert_response(200, r#"{"name":"Grace"}"#);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn mock_reads_json_documents() {
     let text = r#"{"swagger":"2.0","info":{"title":"t","version":"1"},"paths":{"/a":{"get":{"responses":
         {"200":{"description":"a","examples":{"application/json":{"b":1.50,"a":[]}}}}}}}}"#;
     let gateway = Setup::new().file("a.json", text).start(&["mock", "a.json", "--port", "0"]);
-    gateway.get("/a").is(200, r#"{"b":1.50,"a":[]}"#);
+    gateway.get("/a").assert_response(200, r#"{"b":1.50,"a":[]}"#);
 }
 
 #[test]

@@ -1,11 +1,11 @@
-//! `mynah schema`, `mynah export`, `mynah diff`.
+//! Commands `mynah schema`, `mynah export` and `mynah diff`.
 
 use mynah::document::{Dialect, read};
 use serde_json::{Value, json};
 
 use crate::gateway::{Outcome, Setup};
 
-/// A configuration with an entity of almost every kind, written in as many ways.
+/// A configuration with an entity of almost every kind, in different styles.
 const RICH: &str = "\
 _format_version: \"3.0\"
 _comment: everything at once
@@ -53,7 +53,7 @@ targets:
 - {target: 'three.example:83', upstream: pool}
 ";
 
-/// What a validator says of a document: nothing, or what is wrong with it.
+/// The errors of a JSON Schema validator for a document.
 #[track_caller]
 fn faults(setup: &Setup, text: &str) -> Vec<String> {
     let printed = setup.call(&["schema"]);
@@ -110,7 +110,7 @@ upstreams:
 }
 
 #[test]
-fn a_snippet_of_lua_that_cannot_be_read_is_shown_at_its_line() {
+fn a_lua_syntax_error_is_reported_at_its_line() {
     for name in ["pre-function", "post-function"] {
         let text = format!(
             "_format_version: \"3.0\"\nplugins:\n- name: {name}\n  config:\n    access:\n    - |\n      local a = 1\n      local b = = 2\n"
@@ -243,7 +243,7 @@ fn differences_are_listed_by_field() {
 }
 
 #[test]
-fn a_name_that_changes_under_an_id_is_a_change() {
+fn a_changed_name_under_the_same_id_is_a_change() {
     let service = |name: &str| {
         format!(
             "_format_version: \"3.0\"\nservices:\n- {{id: 72734e2a-702d-5711-b9ef-697178108ad8, name: {name}, host: h}}\n"

@@ -70,8 +70,8 @@ fn the_last_of_duplicate_keys_counts() {
     let config = "_format_version: \"3.0\"\nservices:\n- name: a\n  host: one.example\n  host: two.example\n";
     let gateway = Setup::with(config).run();
     assert_eq!(field(&gateway, "/services/a", "host"), "two.example");
-    gateway.logs("warning: this key stands twice in one mapping; the last one counts");
-    gateway.logs("kong.yaml:5:3");
+    gateway.wait_for_log("warning: this key stands twice in one mapping; the last one counts");
+    gateway.wait_for_log("kong.yaml:5:3");
 }
 
 #[test]

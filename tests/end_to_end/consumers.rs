@@ -77,18 +77,20 @@ fn the_service_receives_the_consumer_in_headers() {
 }
 
 #[test]
-fn others_are_refused() {
+fn requests_without_a_valid_key_or_group_are_refused() {
     let upstream = Upstream::start();
     let gateway = gateway(&upstream);
     let answer = gateway.get("/closed");
-    answer.says(401, "No API key found in request");
+    answer.assert_message(401, "No API key found in request");
     assert_eq!(answer.header("www-authenticate"), "Key");
     // A plugin that responds takes part in the header filters, even without a consumer.
     assert_eq!(answer.header("x-for"), "everyone");
-    gateway.ask("GET", "/closed", &[("apikey", "wrong")]).says(401, "Unauthorized");
-    gateway.ask("GET", "/closed", &[("apikey", "bob-key")]).says(403, "You cannot consume this service");
+    gateway.ask("GET", "/closed", &[("apikey", "wrong")]).assert_message(401, "Unauthorized");
+    gateway
+        .ask("GET", "/closed", &[("apikey", "bob-key")])
+        .assert_message(403, "You cannot consume this service");
     let answer = gateway.ask("GET", "/password", &[("authorization", "Basic YWw6d3Jvbmc=")]);
-    answer.says(401, "Unauthorized");
+    answer.assert_message(401, "Unauthorized");
     assert_eq!(answer.header("www-authenticate"), "Basic realm=\"service\"");
     assert_eq!(upstream.seen().requests, 0);
     let basic = [("authorization", "Basic YWw6b3Blbi1zZXNhbWU=")];
@@ -102,7 +104,7 @@ fn consumers_get_plugins_of_their_own() {
     let alice = gateway.ask("GET", "/closed", &[("apikey", "alice-key")]);
     assert_eq!((alice.status, alice.header("x-for")), (200, "alice"));
     let carol = gateway.ask("GET", "/closed", &[("apikey", "carol-key")]);
-    carol.is(418, "{\"message\":\"not today\"}");
+    carol.assert_response(418, "{\"message\":\"not today\"}");
     assert_eq!(carol.header("x-for"), "everyone");
     // Without an authenticating plugin there is no consumer.
     let open = gateway.ask("GET", "/open", &[("apikey", "alice-key")]);
@@ -110,18 +112,18 @@ fn consumers_get_plugins_of_their_own() {
 }
 
 #[test]
-fn a_reload_changes_keys_though_no_plugin_changed() {
+fn a_reload_changes_keys_even_if_no_plugin_changed() {
     let upstream = Upstream::start();
     let address = upstream.address.to_string();
     let gateway = gateway(&upstream);
     assert_eq!(gateway.ask("GET", "/closed", &[("apikey", "alice-key")]).status, 200);
     gateway.folder.write("kong.yaml", config(&address, "[{key: new-key}]"));
-    gateway.logs("1 consumer changed (alice)");
+    gateway.wait_for_log("1 consumer changed (alice)");
     assert_eq!(gateway.ask("GET", "/closed", &[("apikey", "alice-key")]).status, 401);
     assert_eq!(gateway.ask("GET", "/closed", &[("apikey", "new-key")]).status, 200);
     // An error next to a secret is explained without the secret.
     gateway.folder.write("kong.yaml", config(&address, "[{key: 31337}]"));
-    gateway.logs("expected a string");
+    gateway.wait_for_log("expected a string");
     let log = gateway.log();
     for secret in ["31337", "new-key", "alice-key", "open-sesame"] {
         assert!(!log.contains(secret), "{secret} in {log}");
@@ -129,7 +131,7 @@ fn a_reload_changes_keys_though_no_plugin_changed() {
 }
 
 #[test]
-fn the_admin_api_lists_them() {
+fn the_admin_api_lists_consumers_and_credentials() {
     let gateway = gateway(&Upstream::start());
     let count = |path: &str| gateway.admin("GET", path).json()["data"].as_array().unwrap().len();
     for (path, expected) in [
@@ -147,11 +149,11 @@ fn the_admin_api_lists_them() {
     assert!(!gateway.admin("GET", "/basic-auths").text().contains("open-sesame"));
     assert_eq!(gateway.admin("GET", "/consumers/nobody").status, 404);
     assert_eq!(gateway.admin("DELETE", "/consumers/bob").status, 204);
-    assert!(count("/key-auths") < 3, "credentials go with whom they belong to");
+    assert!(count("/key-auths") < 3, "credentials are removed with their consumer");
 }
 
 #[test]
-fn a_plugin_that_authenticates_is_for_everyone() {
+fn scope_and_anonymous_consumer_of_authenticating_plugins_are_checked() {
     let text = "\
 _format_version: \"3.0\"
 consumers:
@@ -167,7 +169,7 @@ consumers:
 }
 
 #[test]
-fn a_key_ends_with_its_ttl() {
+fn a_key_expires_after_its_ttl() {
     let upstream = Upstream::start();
     let keys = "[{key: alice-key, created_at: 1000000000, ttl: 60}, {key: young-key, ttl: 3600}, {key: lasting-key, ttl: 0}]";
     let gateway = Setup::with(&config(&upstream.address.to_string(), keys)).run();

@@ -33,7 +33,7 @@ services:
     )
 }
 
-/// What a browser sends before it sends a request that is not simple.
+/// The preflight request of a browser.
 fn preflight(gateway: &Gateway, path: &str) -> Answer {
     let asks = [
         ("origin", PAGE),
@@ -53,7 +53,7 @@ fn check(answer: &Answer, expected: &[(&str, &str)]) {
 fn any_page_may_call_the_mock() {
     let gateway = Setup::with(&config("{origins: [\"*\"]}", "127.0.0.1:1")).run();
     let answer = preflight(&gateway, "/mock");
-    answer.is(200, "");
+    answer.assert_response(200, "");
     check(
         &answer,
         &[
@@ -65,7 +65,7 @@ fn any_page_may_call_the_mock() {
         ],
     );
     let answer = gateway.ask("PUT", "/mock", &[("origin", PAGE)]);
-    answer.is(200, "1");
+    answer.assert_response(200, "1");
     check(&answer, &[("access-control-allow-origin", "*"), ("x-kong-mocking-plugin", "true")]);
 }
 
@@ -73,16 +73,16 @@ fn any_page_may_call_the_mock() {
 fn a_preflight_does_not_reach_the_service() {
     let upstream = Upstream::start();
     let gateway = Setup::with(&config("{}", &upstream.address.to_string())).run();
-    preflight(&gateway, "/plain").is(200, "");
+    preflight(&gateway, "/plain").assert_response(200, "");
     assert_eq!(upstream.seen().requests, 0);
     let answer = gateway.ask("GET", "/plain", &[("origin", PAGE)]);
     check(&answer, &[("access-control-allow-origin", "*"), ("x-upstream", "here")]);
-    // Without the word of a browser OPTIONS is a method like any other.
+    // Without preflight fields OPTIONS is a method like any other.
     assert_eq!(gateway.ask("OPTIONS", "/plain", &[]).json()["method"], "OPTIONS");
 }
 
 #[test]
-fn pages_can_be_listed() {
+fn allowed_origins_can_be_listed() {
     let cors = format!(
         "{{origins: ['{PAGE}', 'https://b.example'], credentials: true, max_age: 600, exposed_headers: [x-a, x-b]}}"
     );
@@ -120,7 +120,7 @@ fn with_credentials_the_origin_is_reflected() {
 }
 
 #[test]
-fn a_page_can_read_that_there_is_no_route() {
+fn a_page_can_read_the_error_of_a_missing_route() {
     let gateway = Setup::with(&config("{}", "127.0.0.1:1")).run();
     let answer = gateway.ask("GET", "/nowhere", &[("origin", PAGE)]);
     assert_eq!(answer.status, 404);

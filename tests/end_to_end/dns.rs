@@ -11,7 +11,7 @@ use crate::{
     eventually,
     gateway::{Gateway, Setup},
     nameserver::Nameserver,
-    targets::{Target, ask, count, settles},
+    targets::{Target, ask, count, wait_for_targets},
 };
 
 /// Three targets on the same port of different addresses of this machine.
@@ -30,7 +30,7 @@ pub(crate) fn three() -> (Vec<Target>, u16) {
     })
 }
 
-/// A gateway that asks this server; `/host` goes to `shop.test`, `/up` to an Upstream with `more.test`.
+/// A gateway that uses this name server; `/host` goes to `shop.test`, `/up` to an Upstream with `more.test`.
 fn start(server: &Nameserver, port: u16, upstream: &str) -> Gateway {
     let config = format!(
         "\
@@ -55,7 +55,7 @@ fn setup(server: &Nameserver, config: &str) -> Setup {
 }
 
 #[test]
-fn every_address_of_a_name_has_its_turn() {
+fn the_addresses_of_a_name_take_turns() {
     let (server, (_targets, port)) = (Nameserver::start(), three());
     server.a("shop.test", 300, &["127.0.0.1", "127.0.0.2"]);
     server.a("more.test", 300, &["127.0.0.2", "127.0.0.3"]);
@@ -65,52 +65,53 @@ fn every_address_of_a_name_has_its_turn() {
     let met = ask(&gateway, "/up", 10);
     assert_eq!([count(&met, "b"), count(&met, "c")], [5, 5], "{met:?}");
     assert_eq!(server.queries("shop.test"), 1, "one answer does for all requests");
-    gateway
-        .get("/up")
-        .is(200, &format!("{} more.test:{port}", if count(&met[..1], "b") == 1 { "b" } else { "c" }));
+    gateway.get("/up").assert_response(
+        200,
+        &format!("{} more.test:{port}", if count(&met[..1], "b") == 1 { "b" } else { "c" }),
+    );
 }
 
 #[test]
-fn changes_are_followed_without_a_reload() {
+fn changed_records_take_effect_without_a_reload() {
     let (server, (_targets, port)) = (Nameserver::start(), three());
     server.a("shop.test", 1, &["127.0.0.1"]);
     server.a("more.test", 1, &["127.0.0.1"]);
     let gateway = start(&server, port, "slots: 10");
-    settles(&gateway, "/host", &["a"]);
-    settles(&gateway, "/up", &["a"]);
+    wait_for_targets(&gateway, "/host", &["a"]);
+    wait_for_targets(&gateway, "/up", &["a"]);
     server.a("shop.test", 1, &["127.0.0.2"]);
     server.a("more.test", 1, &["127.0.0.2", "127.0.0.3"]);
-    settles(&gateway, "/host", &["b"]);
-    settles(&gateway, "/up", &["b", "c"]);
+    wait_for_targets(&gateway, "/host", &["b"]);
+    wait_for_targets(&gateway, "/up", &["b", "c"]);
 }
 
 #[test]
-fn an_old_answer_is_better_than_none() {
+fn an_expired_answer_is_used_if_the_name_server_fails() {
     let (server, (_targets, port)) = (Nameserver::start(), three());
     server.a("shop.test", 1, &["127.0.0.1"]);
     server.a("more.test", 1, &["127.0.0.1"]);
     let gateway = start(&server, port, "slots: 10");
-    settles(&gateway, "/host", &["a"]);
-    settles(&gateway, "/up", &["a"]);
-    server.fail(true);
+    wait_for_targets(&gateway, "/host", &["a"]);
+    wait_for_targets(&gateway, "/up", &["a"]);
+    server.set_failing(true);
     let asked = server.queries("shop.test");
     eventually("it was asked again, in vain", || {
-        settles(&gateway, "/host", &["a"]);
-        settles(&gateway, "/up", &["a"]);
+        wait_for_targets(&gateway, "/host", &["a"]);
+        wait_for_targets(&gateway, "/up", &["a"]);
         (server.queries("shop.test") > asked + 2).then_some(())
     });
-    server.fail(false);
+    server.set_failing(false);
     server.a("shop.test", 1, &["127.0.0.2"]);
-    settles(&gateway, "/host", &["b"]);
+    wait_for_targets(&gateway, "/host", &["b"]);
 }
 
 #[test]
-fn a_name_that_comes_later_is_found() {
+fn a_name_that_is_created_later_is_found() {
     let (server, (_targets, port)) = (Nameserver::start(), three());
     let gateway = start(&server, port, "slots: 10");
     let json = [("accept", "application/json")];
-    gateway.ask("GET", "/host", &json).says(503, "name resolution failed");
-    gateway.ask("GET", "/up", &json).says(503, "failure to get a peer from the ring-balancer");
+    gateway.ask("GET", "/host", &json).assert_message(503, "name resolution failed");
+    gateway.ask("GET", "/up", &json).assert_message(503, "failure to get a peer from the ring-balancer");
     let health = gateway.admin("GET", "/upstreams/up.upstream/health").json();
     assert_eq!(health["data"][0]["health"], "DNS_ERROR");
     server.a("shop.test", 300, &["127.0.0.1"]);
@@ -121,7 +122,7 @@ fn a_name_that_comes_later_is_found() {
 }
 
 #[test]
-fn srv_records_say_port_and_weight() {
+fn srv_records_give_port_and_weight() {
     let server = Nameserver::start();
     let (a, b) = (Target::start("a"), Target::start("b"));
     let hosts = |other: u16| {
@@ -153,7 +154,7 @@ fn srv_records_say_port_and_weight() {
 }
 
 #[test]
-fn names_of_a_file_need_no_query() {
+fn names_in_the_hosts_file_need_no_query() {
     let (server, (_targets, port)) = (Nameserver::start(), three());
     let config = format!(
         "\
@@ -202,7 +203,7 @@ fn concurrent_lookups_share_one_query() {
 }
 
 #[test]
-fn that_there_is_nothing_is_remembered_too() {
+fn negative_answers_are_cached() {
     let server = Nameserver::start();
     let resolver = resolver(&server);
     block_on(async {
@@ -249,14 +250,14 @@ upstreams:
 }
 
 #[test]
-fn a_refused_address_makes_its_name_be_looked_up_again() {
+fn a_refused_connection_causes_a_new_lookup() {
     for retries in [0, 5] {
         let (server, (targets, port)) = (Nameserver::start(), three());
         server.a("shop.test", 600, &["127.0.0.1"]);
         server.a("more.test", 600, &["127.0.0.1"]);
         let gateway = start_unpooled(&server, port, retries);
-        settles(&gateway, "/host", &["a"]);
-        settles(&gateway, "/up", &["a"]);
+        wait_for_targets(&gateway, "/host", &["a"]);
+        wait_for_targets(&gateway, "/up", &["a"]);
         let mut targets = targets.into_iter();
         drop(targets.next());
         server.a("shop.test", 600, &["127.0.0.2"]);
@@ -265,14 +266,18 @@ fn a_refused_address_makes_its_name_be_looked_up_again() {
         crate::pause(1100);
         assert_eq!(ask(&gateway, "/host", 5), ["b"; 5], "with {retries} retries");
         assert_eq!(ask(&gateway, "/up", 5), ["c"; 5]);
-        gateway.logs("shop.test has an address that cannot be reached, and was looked up again: 127.0.0.2");
-        gateway.logs("more.test has an address that cannot be reached, and was looked up again: 127.0.0.3");
+        gateway.wait_for_log(
+            "shop.test has an address that cannot be reached, and was looked up again: 127.0.0.2",
+        );
+        gateway.wait_for_log(
+            "more.test has an address that cannot be reached, and was looked up again: 127.0.0.3",
+        );
         assert!(!gateway.log().contains("connect failed"), "{}", gateway.log());
     }
 }
 
 #[test]
-fn a_target_that_is_unhealthy_is_looked_up_again() {
+fn an_unhealthy_target_is_looked_up_again() {
     for (checks, others) in [
         (
             "{active: {healthy: {interval: 0.05, successes: 1}, unhealthy: {interval: 0.05, tcp_failures: 1}}}",
@@ -298,21 +303,21 @@ upstreams:
         );
         let gateway = setup(&server, &config).env("KONG_UPSTREAM_KEEPALIVE_POOL_SIZE", "0").run();
         let other = if others.is_empty() { &[][..] } else { &["c"][..] };
-        settles(&gateway, "/up", &[&["a"], other].concat());
+        wait_for_targets(&gateway, "/up", &[&["a"], other].concat());
         let mut targets = targets.into_iter();
         drop(targets.next());
         eventually("it is found unhealthy", || {
             gateway.get("/up");
             gateway.log().contains("is unhealthy").then_some(())
         });
-        // Only now does its name lead elsewhere.
+        // Only now does the name have another address.
         server.a("more.test", 600, &["127.0.0.2"]);
-        settles(&gateway, "/up", &[&["b"], other].concat());
+        wait_for_targets(&gateway, "/up", &[&["b"], other].concat());
     }
 }
 
 #[test]
-fn a_name_whose_addresses_all_refuse_is_looked_up_at_most_once_a_second() {
+fn a_name_whose_addresses_all_refuse_connections_is_looked_up_at_most_once_a_second() {
     let server = Nameserver::start();
     server.a("shop.test", 600, &["127.0.0.1"]);
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -321,14 +326,14 @@ fn a_name_whose_addresses_all_refuse_is_looked_up_at_most_once_a_second() {
     for _ in 0..40 {
         assert_eq!(gateway.get("/host").status, 502);
     }
-    // The first lookup asks for two kinds of records, each further one for one.
+    // The first lookup queries two types of records, each further one queries one.
     let most = 3 + usize::try_from(begin.elapsed().as_secs()).unwrap();
     assert!(server.queries("shop.test") <= most, "{} > {most}", server.queries("shop.test"));
-    gateway.logs("the address was a cached answer of DNS for shop.test");
+    gateway.wait_for_log("the address was a cached answer of DNS for shop.test");
 }
 
 #[test]
-fn a_name_that_did_not_exist_is_asked_for_again_soon() {
+fn a_name_that_did_not_exist_is_queried_again_soon() {
     let (server, (_targets, port)) = (Nameserver::start(), three());
     let config = format!(
         "_format_version: \"3.0\"\nservices:\n- {{name: host, host: shop.test, port: {port}, routes: [{{name: host, \
@@ -340,5 +345,5 @@ fn a_name_that_did_not_exist_is_asked_for_again_soon() {
         .run();
     assert_eq!(gateway.get("/host").status, 503);
     server.a("shop.test", 300, &["127.0.0.1"]);
-    settles(&gateway, "/host", &["a"]);
+    wait_for_targets(&gateway, "/host", &["a"]);
 }

@@ -5,10 +5,10 @@ use crate::{
     eventually,
     gateway::{Gateway, Setup},
     nameserver::Nameserver,
-    targets::{Target, ask, count, settles},
+    targets::{Target, ask, count, wait_for_targets},
 };
 
-/// A gateway that asks this server; `/host` goes to `shop.test`, `/up` to an Upstream with that target.
+/// A gateway that uses this name server; `/host` goes to `shop.test`, `/up` to an Upstream with that target.
 fn start(server: &Nameserver, port: u16, settings: &[(&str, &str)]) -> Gateway {
     let config = format!(
         "\
@@ -29,54 +29,54 @@ upstreams:
     settings.iter().fold(setup, |setup, (name, value)| setup.env(name, value)).run()
 }
 
-/// Checks that both the Service's host and the Upstream's target are this one.
+/// Checks that the Service's host and the Upstream's target both lead to this target.
 #[track_caller]
-fn both_meet(gateway: &Gateway, name: &str) {
+fn assert_both_reach(gateway: &Gateway, name: &str) {
     for path in ["/host", "/up"] {
-        settles(gateway, path, &[name]);
+        wait_for_targets(gateway, path, &[name]);
     }
 }
 
 #[test]
-fn names_of_names_are_followed() {
+fn aliases_are_followed() {
     let (server, a) = (Nameserver::start(), Target::start("a"));
     server.cname("shop.test", 300, "first.test");
     server.cname("first.test", 300, "second.test");
     server.a("second.test", 300, &["127.0.0.1"]);
-    both_meet(&start(&server, a.address.port(), &[]), "a");
+    assert_both_reach(&start(&server, a.address.port(), &[]), "a");
 }
 
-/// The shortest lifetime on the way counts: a name that is given to another host is followed there.
+/// The shortest lifetime in the chain of aliases counts, so a changed alias takes effect.
 #[test]
-fn a_name_that_is_given_away_is_followed() {
+fn a_changed_alias_is_followed() {
     let (server, (_targets, port)) = (Nameserver::start(), three());
     server.a("one.test", 300, &["127.0.0.1"]);
     server.a("two.test", 300, &["127.0.0.2"]);
     server.cname("shop.test", 1, "one.test");
     let gateway = start(&server, port, &[]);
-    both_meet(&gateway, "a");
+    assert_both_reach(&gateway, "a");
     server.cname("shop.test", 1, "two.test");
-    both_meet(&gateway, "b");
+    assert_both_reach(&gateway, "b");
 }
 
 #[test]
-fn a_circle_of_names_has_no_address() {
+fn a_cycle_of_aliases_has_no_address() {
     let server = Nameserver::start();
     server.cname("shop.test", 300, "other.test");
     server.cname("other.test", 300, "shop.test");
     let gateway = start(&server, 9, &[]);
     let json = [("accept", "application/json")];
-    gateway.ask("GET", "/host", &json).says(503, "name resolution failed");
-    gateway.ask("GET", "/up", &json).says(503, "failure to get a peer from the ring-balancer");
+    gateway.ask("GET", "/host", &json).assert_message(503, "name resolution failed");
+    gateway.ask("GET", "/up", &json).assert_message(503, "failure to get a peer from the ring-balancer");
 }
 
 #[test]
-fn a_truncated_answer_is_queried_over_tcp() {
+fn a_truncated_answer_is_queried_again_over_tcp() {
     let (server, a) = (Nameserver::start(), Target::start("a"));
     server.a("shop.test", 300, &["127.0.0.1"]);
     server.truncate();
-    both_meet(&start(&server, a.address.port(), &[]), "a");
-    assert!(server.over_tcp() > 0);
+    assert_both_reach(&start(&server, a.address.port(), &[]), "a");
+    assert!(server.tcp_queries() > 0);
 }
 
 #[test]
@@ -86,12 +86,12 @@ fn ipv6_addresses_are_queried_if_the_order_has_them() {
     server.a("shop.test", 300, &["::1"]);
     let port = six.address.port();
     let json = [("accept", "application/json")];
-    start(&server, port, &[]).ask("GET", "/host", &json).says(503, "name resolution failed");
-    both_meet(&start(&server, port, &[("KONG_DNS_ORDER", "SRV,A,AAAA")]), "six");
+    start(&server, port, &[]).ask("GET", "/host", &json).assert_message(503, "name resolution failed");
+    assert_both_reach(&start(&server, port, &[("KONG_DNS_ORDER", "SRV,A,AAAA")]), "six");
 }
 
 #[test]
-fn the_first_kind_of_records_in_the_order_counts() {
+fn the_first_type_of_records_in_the_order_is_used() {
     let server = Nameserver::start();
     let four = Target::start("four");
     let port = four.address.port();
@@ -106,7 +106,7 @@ fn the_first_kind_of_records_in_the_order_counts() {
     server.a("shop.test", 300, &["::1"]);
     server.srv("shop.test", 300, &[(1, 1, srv.address.port(), "localhost")]);
     for (order, name) in [("LAST,SRV,A,CNAME", "srv"), ("A,AAAA,SRV", "four"), ("AAAA,A", "six")] {
-        both_meet(&start(&server, port, &[("KONG_DNS_ORDER", order)]), name);
+        assert_both_reach(&start(&server, port, &[("KONG_DNS_ORDER", order)]), name);
     }
 }
 
@@ -127,36 +127,36 @@ fn a_record_of_weight_zero_has_a_share_too() {
 }
 
 #[test]
-fn a_server_that_is_gone_is_passed_over() {
+fn a_name_server_that_does_not_answer_is_skipped() {
     let (server, a) = (Nameserver::start(), Target::start("a"));
     server.a("shop.test", 300, &["127.0.0.1"]);
     let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let both = format!("{gone}, {}", server.address);
-    both_meet(&start(&server, a.address.port(), &[("KONG_DNS_RESOLVER", &both)]), "a");
+    assert_both_reach(&start(&server, a.address.port(), &[("KONG_DNS_RESOLVER", &both)]), "a");
 }
 
 #[test]
-fn a_name_that_is_gone_is_gone() {
+fn a_removed_name_is_not_used_any_more() {
     let (server, a) = (Nameserver::start(), Target::start("a"));
     server.a("shop.test", 1, &["127.0.0.1"]);
     let gateway = start(&server, a.address.port(), &[]);
-    both_meet(&gateway, "a");
+    assert_both_reach(&gateway, "a");
     server.a("shop.test", 1, &[]);
     for path in ["/host", "/up"] {
         eventually("it is answered with 503", || (gateway.get(path).status == 503).then_some(()));
     }
     server.a("shop.test", 1, &["127.0.0.1"]);
-    both_meet(&gateway, "a");
+    assert_both_reach(&gateway, "a");
 }
 
 #[test]
-fn without_a_name_server_there_is_no_answer() {
+fn without_a_name_server_names_do_not_resolve() {
     let server = Nameserver::start();
     let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let gateway = start(&server, 9, &[("KONG_DNS_RESOLVER", &gone)]);
     let json = [("accept", "application/json")];
-    gateway.ask("GET", "/host", &json).says(503, "name resolution failed");
+    gateway.ask("GET", "/host", &json).assert_message(503, "name resolution failed");
     let answer = gateway.ask("GET", "/up", &json);
-    answer.says(503, "failure to get a peer from the ring-balancer");
+    answer.assert_message(503, "failure to get a peer from the ring-balancer");
     assert_eq!(answer.header("x-kong-upstream-latency"), "");
 }

@@ -48,7 +48,7 @@ fn commands(console: &str) -> Vec<Shown<'_>> {
     all
 }
 
-/// Does what curl would do, at the ports of this gateway.
+/// Sends the request of a curl command to the ports of this gateway.
 #[track_caller]
 pub(crate) fn run(gateway: &Gateway, command: &str) -> Answer {
     let (mut method, mut url, mut headers, mut body) = (None, None, Vec::new(), None);

@@ -1,4 +1,4 @@
-//! Answers that come before the client has sent its request: the client reads them, whatever it is.
+//! Responses that arrive before the client has sent its whole request: every client reads them.
 //!
 //! The clients are programs of other authors, which are skipped where they are missing.
 
@@ -14,7 +14,7 @@ use crate::{
     secure::{Hello, Secure},
 };
 
-/// Answers 403 when it has read the head of a request, and reads on.
+/// Answers 403 after the head of a request, and reads on.
 fn start_refusing_upstream() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -66,7 +66,7 @@ services:
     );
     let listen = ["run", "--proxy-listen", "127.0.0.1:0, 127.0.0.1:0 http2 ssl", "--admin-listen", "off"];
     let gateway = Setup::with(&config).start(&listen);
-    // The rate is used up.
+    // The rate limit is exhausted.
     assert_eq!(gateway.get("/rate").status, 403);
     gateway
 }
@@ -96,8 +96,8 @@ fn check_client(program: &str, arguments: &[&str], is_tls: bool, sizes: &[usize]
                 .output()
                 .unwrap();
             let said = String::from_utf8_lossy(&output.stdout);
-            let complained = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{program} {path} {size} bytes: {said}{complained}");
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{program} {path} {size} bytes: {said}{errors}");
         }
     }
 }
@@ -210,7 +210,7 @@ fn curl_reads_an_early_answer() {
 }
 
 #[test]
-fn settings_of_http_2_come_before_the_preface_of_the_client() {
+fn http_2_settings_are_sent_before_the_preface_of_the_client() {
     let gateway = start();
     let hello = Hello { protocols: &["h2"], ..Hello::default() };
     let mut client = Secure::connect(gateway.tls_address("proxy"), hello).unwrap();

@@ -28,18 +28,18 @@ fn the_gateway_waits_for_a_configuration() {
     ];
     for (case, setup, log) in cases {
         let gateway = setup.run();
-        gateway.logs(log);
+        gateway.wait_for_log(log);
         assert_eq!(gateway.get("/").status, 404, "{case}");
         let status = gateway.status();
         assert_eq!(status["configuration_hash"], "0".repeat(32), "{case}");
         assert_eq!(status["configuration"]["last_error"], json!(null), "{case}");
         gateway
             .admin("GET", "/status/ready")
-            .says(503, "no configuration available (empty configuration present)");
+            .assert_message(503, "no configuration available (empty configuration present)");
         let answer = gateway.admin_json("POST", "/config", json!({ "config": config(upstream.address) }));
         assert_eq!(answer.status, 201, "{case}: {}", answer.text());
         assert_eq!(gateway.get("/").status, 200, "{case}");
-        gateway.admin("GET", "/status/ready").says(200, "ready");
+        gateway.admin("GET", "/status/ready").assert_message(200, "ready");
     }
 }
 

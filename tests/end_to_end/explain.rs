@@ -31,7 +31,7 @@ plugins:
 - name: correlation-id
 ";
 
-/// What `explain` says, without the header fields.
+/// Checks the output of `explain` without the header fields.
 #[track_caller]
 fn check(arguments: &[&str], expected: &str) {
     let mut all = vec!["explain"];
@@ -44,7 +44,7 @@ fn check(arguments: &[&str], expected: &str) {
 }
 
 #[test]
-fn the_winner_and_the_others() {
+fn the_matching_route_and_the_other_candidates_are_listed() {
     check(
         &["GET", "/stock/quotes/7?a=b"],
         "\
@@ -124,7 +124,7 @@ fn the_admin_api_explains_too() {
     assert_eq!(gateway.admin("GET", "/debug/explain").status, 400);
     gateway
         .admin("GET", "/debug/explain?url=stock")
-        .says(400, "\"stock\" is not a URL; write http://localhost:8000/path, or /path");
+        .assert_message(400, "\"stock\" is not a URL; write http://localhost:8000/path, or /path");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn an_invalid_request_is_rejected() {
 }
 
 #[test]
-fn routes_that_rank_against_the_documentation_are_reported() {
+fn routes_that_rank_differently_than_documented_are_reported() {
     let text = "\
 _format_version: \"3.0\"
 routes:

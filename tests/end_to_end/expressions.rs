@@ -14,7 +14,7 @@ fn config(route: &str) -> String {
     format!("_format_version: \"3.0\"\nroutes:\n- {route}\n")
 }
 
-/// Checks that a file with this route is refused, and how.
+/// Checks that a file with this route is refused with this message.
 #[track_caller]
 fn refused(flavor: &str, route: &str, message: &str) {
     let setup = Setup::with(&config(route)).env(EXPRESSIONS.0, flavor);
@@ -22,7 +22,7 @@ fn refused(flavor: &str, route: &str, message: &str) {
 }
 
 #[test]
-fn other_flavors_do_not_know_expressions() {
+fn other_flavors_refuse_expressions() {
     for flavor in ["traditional", "traditional_compatible"] {
         refused(flavor, "{name: r, expression: 'http.path == \"/\"'}", "unknown field");
         refused(flavor, "{name: r, paths: [/], priority: 1}", "unknown field");
@@ -30,7 +30,7 @@ fn other_flavors_do_not_know_expressions() {
 }
 
 #[test]
-fn an_expression_stands_alone() {
+fn an_expression_excludes_other_criteria() {
     let refused = |route: &str, message: &str| refused(EXPRESSIONS.1, route, message);
     let expression = "name: r, expression: 'http.path == \"/\"'";
     for field in [

@@ -1,4 +1,4 @@
-//! A folder that ends with its test.
+//! Temporary folder, removed when it is dropped.
 
 use std::{
     fs,
@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// A folder that ends with its test.
+/// Temporary folder, removed when it is dropped.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -14,7 +14,7 @@ impl Folder {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // A process of long ago may have had the same id.
+        // An earlier process may have had the same id.
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Self(path)
@@ -28,12 +28,12 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// What a file says.
+    /// The content of a file.
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.at(name)).unwrap()
     }
 
-    /// Writes a file in place, and the folders on the way to it.
+    /// Writes a file in place, and creates its parent folders.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.at(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -43,7 +43,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A process that still writes there leaves something behind, in a folder of temporary files.
+        // If a process still writes there, some temporary files remain.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

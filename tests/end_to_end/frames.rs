@@ -1,4 +1,4 @@
-//! HTTP/2 by hand: frames that no library would write. (RFC 9113, section 4; RFC 7541)
+//! HTTP/2 connection of the tests, frame by frame, for frames that no library writes. (RFC 9113, section 4; RFC 7541)
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -23,14 +23,14 @@ pub(crate) const ACK: u8 = 1;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A connection that speaks HTTP/2 by prior knowledge.
+/// An HTTP/2 connection with prior knowledge.
 pub(crate) struct Frames {
     stream: TcpStream,
-    /// Whether the other end has closed.
+    /// Whether the peer has closed the connection.
     pub(crate) closed: bool,
 }
 
-/// A frame that came.
+/// A received frame.
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: u8,
@@ -39,14 +39,14 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// What became of a stream.
+/// The end of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// It was answered with this status; 1 if that is told by the dynamic table.
+    /// A response with this status (1 if the status is in the dynamic table) and this body.
     Answered(u16, Vec<u8>),
-    /// It was reset, with this error.
+    /// A reset with this error code.
     Reset(u32),
-    /// The connection ended.
+    /// The connection was closed.
     Gone,
 }
 
@@ -64,7 +64,7 @@ impl Frames {
         frames
     }
 
-    /// The other end: what comes first has been read, and settings are sent.
+    /// The server side, after the preface was read and settings were sent.
     pub(crate) fn accept(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut frames = Self { stream, closed: false };
@@ -84,7 +84,7 @@ impl Frames {
         }
     }
 
-    /// Ends the connection so that everything that was sent arrives: what comes is read, or the end is a reset.
+    /// Closes the connection without losing sent data: incoming data is read, since unread data causes a TCP reset.
     pub(crate) fn hang_up(mut self) {
         self.closed |= self.stream.shutdown(std::net::Shutdown::Write).is_err();
         while self.next().is_some() {}
@@ -143,7 +143,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-/// Fields in HPACK, each a literal that is not indexed, its octets as they are.
+/// A HPACK block of literal fields, not indexed and not Huffman-coded.
 pub(crate) fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
@@ -168,7 +168,7 @@ pub(crate) fn fields(fields: &[(&str, &str)]) -> Vec<u8> {
     block
 }
 
-/// The status that a block of fields begins with; 1 if it stands in the dynamic table. (RFC 7541, appendix A)
+/// The status at the beginning of a block; 1 if it is in the dynamic table. (RFC 7541, appendix A)
 fn status_of(block: &[u8]) -> u16 {
     let sizes = block.iter().take_while(|byte| **byte & 0xe0 == 0x20).count();
     match block.get(sizes) {
@@ -184,7 +184,7 @@ fn status_of(block: &[u8]) -> u16 {
     }
 }
 
-/// Three digits, as they are or in Huffman's code. (RFC 7541, appendix B)
+/// Three digits, plain or Huffman-coded. (RFC 7541, appendix B)
 fn number(text: &[u8]) -> u16 {
     let length = usize::from(text[0] & 0x7f);
     let text_of = &text[1..=length];

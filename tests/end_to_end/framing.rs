@@ -1,4 +1,4 @@
-//! Framing of messages: it is understood, or refused; never passed on as it came. (RFC 9112, section 6)
+//! Framing of messages: parsed and written anew, or refused; never forwarded unchecked. (RFC 9112, section 6)
 
 use crate::{
     frames::{ACK, DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, RST_STREAM, SETTINGS, fields},
@@ -7,18 +7,18 @@ use crate::{
     scripted::{Script, Scripted},
 };
 
-/// Asks once over a bare connection.
+/// Sends a request over a TCP connection of its own.
 fn ask(gateway: &Gateway, request: &str) -> String {
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send(request);
-    raw.rest()
+    raw.read_to_end()
 }
 
 fn get(gateway: &Gateway, method: &str, number: usize) -> String {
     ask(gateway, &format!("{method} /{number} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"))
 }
 
-/// The status that a client of HTTP/2 gets.
+/// The result for an HTTP/2 client.
 fn status_over_http2(gateway: &Gateway, method: &str, number: usize) -> End {
     let mut frames = Frames::connect(gateway.address("proxy"), &[]);
     let path = format!("/{number}");
@@ -62,12 +62,12 @@ fn an_ambiguous_response_is_a_bad_gateway() {
             };
             assert_eq!(status, 502, "{fields}");
         }
-        gateway.logs(reason);
+        gateway.wait_for_log(reason);
     }
 }
 
 #[test]
-fn a_length_is_left_where_there_is_a_body_of_it_or_would_be() {
+fn content_length_is_kept_only_where_a_body_of_that_length_is_possible() {
     let sent = [
         ("HEAD", "200 OK", "content-length: 4", true),
         ("GET", "304 Not Modified", "content-length: 4", true),
@@ -88,7 +88,7 @@ fn a_length_is_left_where_there_is_a_body_of_it_or_would_be() {
 }
 
 #[test]
-fn a_head_that_is_wrong_is_wrong_however_it_comes() {
+fn an_invalid_head_is_refused_however_it_is_split() {
     let heads = ["HTTP/1.1 200 OK\r\na b", "HTTP/1.1 200 OK\r\na b\r\n\r\n", "SSH-2.0-x\r\n"];
     let cut = heads
         .map(|head| [Script::all(head), Script::cut(head, 17).closing(), Script::cut(head, 1).closing()]);
@@ -102,7 +102,7 @@ fn a_head_that_is_wrong_is_wrong_however_it_comes() {
 }
 
 #[test]
-fn trailers_are_read_in_full_or_not_at_all() {
+fn trailers_are_forwarded_completely_or_the_response_is_aborted() {
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: a\r\n\r\n2\r\nok\r\n";
     let sent = [
         "0\r\na: b\n\nxyz\r\n\r\n",
@@ -125,7 +125,7 @@ fn trailers_are_read_in_full_or_not_at_all() {
 }
 
 #[test]
-fn bytes_after_an_answer_are_no_answer() {
+fn bytes_after_a_response_are_not_a_response() {
     let evil = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
     let scripts = vec![
         Script::cut(format!("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok{evil}"), 10_000),
@@ -137,11 +137,11 @@ fn bytes_after_an_answer_are_no_answer() {
         assert!(get(&gateway, "GET", 0).ends_with("\r\n\r\nok"));
         assert!(get(&gateway, "GET", 1).ends_with("\r\n\r\nright"));
     }
-    gateway.logs("bytes after the end of its response");
+    gateway.wait_for_log("bytes after the end of its response");
 }
 
 #[test]
-fn a_coding_of_a_request_is_not_passed_on() {
+fn transfer_codings_of_requests_are_not_forwarded() {
     let upstream = Scripted::start(vec![Script::all("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")]);
     let gateway = Setup::with(&upstream.config("retries: 0")).run();
     for (coding, status) in [
@@ -158,7 +158,7 @@ fn a_coding_of_a_request_is_not_passed_on() {
                 "POST /0 HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {coding}\r\n\r\n2\r\nok\r\n0\r\n\r\n\
                  GET /0 HTTP/1.1\r\nHost: a\r\n\r\n"
             ));
-            let answer = raw.rest();
+            let answer = raw.read_to_end();
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{coding}: {answer}");
             assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{coding}: {answer}");
         }
@@ -191,7 +191,7 @@ fn start_http2(block: Vec<u8>, body: &'static [u8]) -> u16 {
 }
 
 #[test]
-fn an_upstream_of_http_2_is_not_believed_either() {
+fn ambiguous_http_2_responses_are_refused() {
     for (fields_sent, is_answered) in [
         (&[("content-length", "10")][..], true),
         (&[], true),
@@ -221,11 +221,11 @@ fn an_upstream_of_http_2_is_not_believed_either() {
 }
 
 #[test]
-fn a_body_of_http_2_has_the_length_that_was_announced() {
+fn an_http_2_body_has_its_declared_length() {
     for length in ["4", "40"] {
         let mut block = vec![0x88];
         block.extend(fields(&[("content-length", length)]));
-        // Either nothing of it is believed, or it breaks off.
+        // The response is refused or aborted.
         let end = call(&http2_gateway(start_http2(block, b"0123456789")));
         assert!(matches!(end, End::Answered(502, _) | End::Reset(_)), "{end:?}");
     }
@@ -255,7 +255,7 @@ fn call(gateway: &Gateway) -> End {
 }
 
 #[test]
-fn late_bytes_after_an_answer_are_no_answer() {
+fn late_bytes_after_a_response_are_not_a_response() {
     let evil = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil".to_vec();
     let first = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec();
     let upstream = Scripted::start(vec![
@@ -270,12 +270,12 @@ fn late_bytes_after_an_answer_are_no_answer() {
     }
 }
 
-/// What an upstream gets of a request whose client leaves in the middle of the body, until its connection ends.
+/// The bytes that an upstream gets of a request whose client disconnects during the body.
 fn received(send: impl FnOnce(&Gateway)) -> String {
     use std::io::Read;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    // What is read ahead never leaves at all: it is larger than that.
+    // Larger than the read-ahead buffer, so that the request is forwarded.
     let config = format!(
         "_format_version: \"3.0\"\nservices:\n- name: s\n  url: http://127.0.0.1:{port}\n  \
          routes: [{{name: all, paths: [/], request_buffering: false}}]\n"
@@ -285,7 +285,7 @@ fn received(send: impl FnOnce(&Gateway)) -> String {
     let (mut stream, _) = listener.accept().unwrap();
     stream.set_read_timeout(Some(crate::PATIENCE)).unwrap();
     let mut text = Vec::new();
-    // However the connection ends.
+    // The connection may also end with a reset.
     let _ = stream.read_to_end(&mut text);
     String::from_utf8_lossy(&text).into_owned()
 }
@@ -308,7 +308,7 @@ fn an_aborted_upload_never_looks_complete() {
         assert!(text.contains("\r\ntransfer-encoding: chunked\r\n"), "{text}");
         assert!(text.contains("only-part") && !text.ends_with("0\r\n\r\n"), "{text}");
     }
-    // In HTTP/2: the stream is reset, or has another length than it says.
+    // In HTTP/2: the stream is reset, or its length differs from the declared one.
     for (length, then) in [("100", Some(RST_STREAM)), ("100", None), ("5", None)] {
         let text = received(|gateway| {
             let mut frames = Frames::connect(gateway.address("proxy"), &[]);
@@ -350,11 +350,11 @@ fn an_early_response_arrives_during_the_upload() {
     for _ in 0..10 {
         let mut raw = Raw::connect(gateway.address("proxy"));
         raw.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n");
-        // It reads nothing before all of it is sent.
+        // The client reads nothing before the whole body is sent.
         for _ in 0..80 {
             raw.send(&"x".repeat(100_000));
         }
-        let answer = raw.rest();
+        let answer = raw.read_to_end();
         assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     }
 }
@@ -369,11 +369,11 @@ fn a_too_large_body_is_rejected_before_100_continue() {
         let answer = ask(&gateway, &format!("POST {path} HTTP/1.1\r\n{expect}Content-Length: 5\r\n\r\n"));
         assert!(answer.starts_with("HTTP/1.1 413 ") || answer.starts_with("HTTP/1.1 417 "), "{answer}");
     }
-    // What it is cannot be told before: the client is told to go on, and then that it is too much.
+    // The length of a chunked body is unknown: the client gets 100 Continue, then 413.
     let gateway = Setup::with(config).run();
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send(&format!("POST /r HTTP/1.1\r\n{expect}Transfer-Encoding: chunked\r\n\r\n"));
-    raw.until("HTTP/1.1 100 Continue\r\n\r\n");
+    raw.read_until("HTTP/1.1 100 Continue\r\n\r\n");
     raw.send("5\r\n12345\r\n0\r\n\r\n");
-    raw.until("HTTP/1.1 413 ");
+    raw.read_until("HTTP/1.1 413 ");
 }

@@ -1,4 +1,4 @@
-//! The real binary, started in a folder of its own.
+//! Gateway process, started in a temporary folder.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -18,13 +18,13 @@ use crate::{
     pause,
 };
 
-/// What a process is started with.
+/// The folder, environment and settings of a process that will be started.
 pub(crate) struct Setup {
     pub(crate) folder: Folder,
     environment: Vec<(String, String)>,
 }
 
-/// A gateway that runs, until it is dropped.
+/// A running gateway, killed when it is dropped.
 pub(crate) struct Gateway {
     pub(crate) folder: Folder,
     process: Process,
@@ -32,7 +32,7 @@ pub(crate) struct Gateway {
     pub(crate) greeting: String,
 }
 
-/// What a process left behind.
+/// The exit code and output of a process.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
@@ -40,7 +40,7 @@ pub(crate) struct Outcome {
     pub(crate) stderr: String,
 }
 
-/// A process whose words are collected; it is killed when dropped.
+/// A process whose output is collected; it is killed when dropped.
 struct Process {
     child: Child,
     stdout: Words,
@@ -57,12 +57,12 @@ impl Setup {
         Self::in_folder(Folder::new())
     }
 
-    /// Begins with what is there.
+    /// Starts with the existing files.
     pub(crate) const fn in_folder(folder: Folder) -> Self {
         Self { folder, environment: Vec::new() }
     }
 
-    /// Begins with this `kong.yaml`.
+    /// Starts with this `kong.yaml`.
     pub(crate) fn with(config: &str) -> Self {
         Self::new().file("kong.yaml", config)
     }
@@ -77,7 +77,7 @@ impl Setup {
         self
     }
 
-    /// Runs the gateway on free ports with what is in its folder.
+    /// Runs the gateway on free ports with the files of its folder.
     #[track_caller]
     pub(crate) fn run(self) -> Gateway {
         self.start(&["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
@@ -114,13 +114,13 @@ impl Setup {
 }
 
 impl Gateway {
-    /// Where something is served, by its name in the first line.
+    /// The address of a listener, by its name in the first line.
     #[track_caller]
     pub(crate) fn address(&self, name: &str) -> &str {
         self.place(&format!("{name} http://"))
     }
 
-    /// Where something is served over TLS.
+    /// The address of a TLS listener.
     #[track_caller]
     pub(crate) fn tls_address(&self, name: &str) -> &str {
         self.place(&format!("{name} https://"))
@@ -146,7 +146,7 @@ impl Gateway {
         self.ask("GET", path, &[])
     }
 
-    /// Asks the proxy, over a connection of its own.
+    /// Sends a request to the proxy, over a connection of its own.
     #[track_caller]
     pub(crate) fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         Client::fresh().send(method, &self.url(path), headers, None).unwrap()
@@ -157,7 +157,7 @@ impl Gateway {
         Client::fresh().send("POST", &self.url(path), headers, Some(body)).unwrap()
     }
 
-    /// Asks the Admin API, over a connection of its own.
+    /// Sends a request to the Admin API, over a connection of its own.
     #[track_caller]
     pub(crate) fn admin(&self, method: &str, path: &str) -> Answer {
         Client::fresh().send(method, &self.admin_url(path), &[], None).unwrap()
@@ -185,9 +185,9 @@ impl Gateway {
         self.admin("GET", "/status").json()
     }
 
-    /// Waits until the log says this.
+    /// Waits until the log contains this text.
     #[track_caller]
-    pub(crate) fn logs(&self, text: &str) {
+    pub(crate) fn wait_for_log(&self, text: &str) {
         eventually(&format!("the log contains {text:?}"), || self.log().contains(text).then_some(()));
     }
 
@@ -196,19 +196,19 @@ impl Gateway {
         self.process.stderr.get()
     }
 
-    /// Bytes of memory that it holds.
+    /// Resident memory in bytes.
     #[track_caller]
     pub(crate) fn memory(&self) -> usize {
         self.of_status("VmRSS:")
     }
 
-    /// The most bytes of memory that it has held so far.
+    /// Peak of the resident memory in bytes.
     #[track_caller]
     pub(crate) fn peak_memory(&self) -> usize {
         self.of_status("VmHWM:")
     }
 
-    /// Time of processors that it has used so far, in hundredths of a second.
+    /// Processor time in hundredths of a second.
     #[track_caller]
     pub(crate) fn processor_time(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.child.id())).unwrap();
@@ -230,26 +230,26 @@ impl Gateway {
         self.process.stdout.get()
     }
 
-    /// Sends it a signal, such as `TERM`.
+    /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let command = format!("kill -{name} {}", self.process.child.id());
         assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success());
     }
 
-    /// Waits until it has ended.
+    /// Waits until the process has ended.
     #[track_caller]
     pub(crate) fn outcome(self) -> Outcome {
         self.process.outcome()
     }
 
-    /// Whether it has ended.
+    /// Whether the process has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.process.child.try_wait().unwrap().is_some()
     }
 }
 
 impl Outcome {
-    /// Asserts that it exited with an error and printed the reason.
+    /// Asserts that the process exited with an error and printed the reason.
     #[track_caller]
     pub(crate) fn is_refusal(&self, text: &str) {
         assert_eq!(self.code, Some(1), "{self:?}");
@@ -277,7 +277,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let printed = self.stdout.all() + &self.stderr.all();
@@ -312,7 +312,7 @@ impl Words {
         self.reader.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// All of it, once nobody can say more.
+    /// The whole output, after the process has closed it.
     fn all(&mut self) -> String {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();

@@ -1,4 +1,4 @@
-//! gRPC, with the client and the server of tonic at the two ends.
+//! gRPC through the gateway, between the client and the server of tonic.
 
 use std::{
     convert::Infallible,
@@ -38,7 +38,7 @@ use crate::{
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Words = Pin<Box<dyn Stream<Item = Result<Bytes, Status>> + Send>>;
 
-/// Messages are bytes, and mean themselves.
+/// Codec whose messages are plain bytes.
 #[derive(Clone, Copy, Default)]
 struct Plain;
 
@@ -76,7 +76,7 @@ impl Decoder for Plain {
     }
 }
 
-/// The methods of a service that says back what it hears.
+/// Unary method of an echo service.
 #[derive(Clone, Copy)]
 struct Echo;
 
@@ -104,7 +104,7 @@ impl Service<tonic::Request<Bytes>> for Echo {
     }
 }
 
-/// Each message comes back at once.
+/// Bidirectional method: each message is echoed at once.
 #[derive(Clone, Copy)]
 struct EchoEach;
 
@@ -126,7 +126,7 @@ impl Service<tonic::Request<Streaming<Bytes>>> for EchoEach {
     }
 }
 
-/// The letters of a word, each a message.
+/// Server-streaming method: each letter of a word is a message.
 #[derive(Clone, Copy)]
 struct Letters;
 
@@ -181,7 +181,7 @@ async fn start(tls: bool) -> SocketAddr {
 }
 
 pub(crate) fn acceptor() -> TlsAcceptor {
-    let own = Signed::by_itself("localhost");
+    let own = Signed::self_signed("localhost");
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(own.key_der));
     let mut config =
         rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -196,11 +196,11 @@ pub(crate) fn acceptor() -> TlsAcceptor {
 
 async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
     let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    // The gateway may have gone.
+    // The gateway may have closed the connection.
     drop(server.serve_connection(TokioIo::new(stream), service_fn(answer)).await);
 }
 
-/// A connection of a client, as tonic wants it.
+/// A connection of a client, in the form of tonic.
 #[derive(Clone)]
 struct Channel(SendRequest<Body>);
 
@@ -227,7 +227,7 @@ async fn handshake(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     client::Grpc::with_origin(Channel(sender), origin.parse().unwrap())
 }
 
-/// A gateway before the service, and a client before the gateway, both in the protocol.
+/// A service, a gateway in front of it, and a client, all with the protocol.
 async fn through(protocol: &str) -> (Gateway, Client) {
     let upstream = start(protocol == "grpcs").await;
     let text = format!(
@@ -250,7 +250,7 @@ async fn through(protocol: &str) -> (Gateway, Client) {
     (gateway, client)
 }
 
-async fn say(client: &mut Client, word: &'static str) -> Result<tonic::Response<Bytes>, Status> {
+async fn echo(client: &mut Client, word: &'static str) -> Result<tonic::Response<Bytes>, Status> {
     client.ready().await.unwrap();
     let mut request = tonic::Request::new(Bytes::from_static(word.as_bytes()));
     request.metadata_mut().insert("x-echo", "once".parse().unwrap());
@@ -258,16 +258,16 @@ async fn say(client: &mut Client, word: &'static str) -> Result<tonic::Response<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_question_has_an_answer() {
+async fn a_unary_call_is_answered() {
     for protocol in ["grpc", "grpcs"] {
         let (_gateway, mut client) = through(protocol).await;
-        let answer = say(&mut client, "hello").await.unwrap();
+        let answer = echo(&mut client, "hello").await.unwrap();
         assert_eq!(answer.get_ref(), "hello");
         assert_eq!(answer.metadata().get("x-echo").unwrap(), "once");
         let via = answer.metadata().get("via").unwrap().to_str().unwrap().to_owned();
         assert!(via.starts_with("2 mynah/"), "{via}");
         let (one, two) = (&mut client.clone(), &mut client);
-        let (one, two) = tokio::join!(say(one, "one"), say(two, "two"));
+        let (one, two) = tokio::join!(echo(one, "one"), echo(two, "two"));
         assert_eq!(
             (one.unwrap().get_ref(), two.unwrap().get_ref()),
             (&Bytes::from("one"), &Bytes::from("two"))
@@ -278,7 +278,7 @@ async fn a_question_has_an_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_are_in_trailers() {
     let (_gateway, mut client) = through("grpc").await;
-    let error = say(&mut client, "fail").await.unwrap_err();
+    let error = echo(&mut client, "fail").await.unwrap_err();
     assert_eq!((error.code(), error.message()), (Code::FailedPrecondition, "precondition: 100 %"));
     client.ready().await.unwrap();
     let request = tonic::Request::new(Bytes::new());
@@ -288,30 +288,30 @@ async fn errors_are_in_trailers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_gateway_s_own_errors_are_grpc_too() {
+async fn errors_of_the_gateway_are_grpc_statuses() {
     let text = "_format_version: \"3.0\"\nservices:\n- {name: s, protocol: grpc, host: 127.0.0.1, port: 1, retries: 0, \
                 routes: [{name: r, protocols: [grpc], hosts: [api.example]}]}\n";
     let gateway = Setup::with(text).run();
     for (origin, code) in [("http://api.example", Code::Internal), ("http://other.example", Code::NotFound)] {
         let stream = TcpStream::connect(gateway.address("proxy")).await.unwrap();
         let mut client = handshake(stream, origin).await;
-        let error = say(&mut client, "x").await.unwrap_err();
+        let error = echo(&mut client, "x").await.unwrap_err();
         assert_eq!(error.code(), code, "{error:?}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_route_of_grpcs_is_not_for_plain_text() {
+async fn a_grpcs_route_refuses_plain_text() {
     let text = "_format_version: \"3.0\"\nservices:\n- {name: s, protocol: grpc, host: 127.0.0.1, port: 1, retries: 0, \
                 routes: [{name: r, protocols: [grpcs], hosts: [api.example]}]}\n";
     let gateway = Setup::with(text).run();
     let stream = TcpStream::connect(gateway.address("proxy")).await.unwrap();
-    let error = say(&mut handshake(stream, "http://api.example").await, "x").await.unwrap_err();
+    let error = echo(&mut handshake(stream, "http://api.example").await, "x").await.unwrap_err();
     assert_eq!((error.code(), error.message()), (Code::Cancelled, "gRPC request matched gRPCs route"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_streams() {
+async fn a_server_stream_is_forwarded() {
     for protocol in ["grpc", "grpcs"] {
         let (_gateway, mut client) = through(protocol).await;
         client.ready().await.unwrap();
@@ -328,7 +328,7 @@ async fn a_server_streams() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn both_sides_talk_in_turns() {
+async fn a_bidirectional_stream_is_forwarded_message_by_message() {
     for protocol in ["grpc", "grpcs"] {
         let (_gateway, mut client) = through(protocol).await;
         client.ready().await.unwrap();

@@ -1,4 +1,4 @@
-//! Targets that speak gRPC are asked for their health in its own words.
+//! Health checks of gRPC targets by the protocol `grpc.health.v1`.
 
 use std::{
     convert::Infallible,
@@ -23,16 +23,16 @@ use crate::{
     eventually,
     gateway::{Gateway, Setup},
     grpc::acceptor,
-    health::becomes,
+    health::wait_for_health,
 };
 
-/// What a server says of itself; any other number is a status of gRPC that is an error.
+/// Health that a server reports; any other number is a gRPC status that is an error.
 const SERVING: u8 = 1;
 const NOT_SERVING: u8 = 2;
 const UNIMPLEMENTED: u8 = 12;
 const UNAVAILABLE: u8 = 14;
 
-/// What it was asked: the heads of the questions, and their bodies.
+/// The heads and bodies of the checks that it received.
 type Questions = Mutex<Vec<(String, HeaderMap, Bytes)>>;
 
 struct Server {
@@ -53,7 +53,7 @@ impl Server {
                 tokio::spawn(async move {
                     match acceptor {
                         None => server.serve(stream).await,
-                        // Who breaks off a handshake is told by what it says of the target.
+                        // An aborted handshake shows in the health of the target.
                         Some(acceptor) => {
                             if let Ok(stream) = acceptor.accept(stream).await {
                                 server.serve(stream).await;
@@ -114,7 +114,7 @@ async fn a_server_reports_its_serving_status() {
             (0, "UNHEALTHY"),
         ] {
             server.says.store(says, Ordering::SeqCst);
-            becomes(&gateway, &[health]);
+            wait_for_health(&gateway, &[health]);
         }
         let asked = server.asked.lock().unwrap();
         let (line, fields, body) = asked.first().unwrap();
@@ -130,7 +130,7 @@ async fn a_server_reports_its_serving_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_is_closed_is_no_server() {
     let (server, gateway) = start("grpc").await;
-    becomes(&gateway, &["HEALTHY"]);
+    wait_for_health(&gateway, &["HEALTHY"]);
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let text = std::fs::read_to_string(gateway.folder.path().join("kong.yaml")).unwrap();
     let text = text.replace(&server.address.to_string(), &silent.to_string());
@@ -138,5 +138,5 @@ async fn a_port_that_is_closed_is_no_server() {
     eventually("the new target is asked", || {
         gateway.log().contains("is unhealthy: no connection").then_some(())
     });
-    becomes(&gateway, &["UNHEALTHY"]);
+    wait_for_health(&gateway, &["UNHEALTHY"]);
 }

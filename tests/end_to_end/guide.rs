@@ -22,7 +22,7 @@ fn mocking() {
     }
 }
 
-/// A fenced block: what it is, its text, and the line where it begins.
+/// A fenced block: its language, text and first line.
 struct Block<'a> {
     kind: &'a str,
     text: String,
@@ -70,7 +70,7 @@ fn blocks(guide: &str) -> Vec<Block<'_>> {
     blocks
 }
 
-/// A gateway with the files of a guide, and those that come with the gateway.
+/// A gateway with the files of a guide, and the files of the repository.
 fn start(blocks: &[Block<'_>]) -> Gateway {
     let mut setup = Setup::new();
     for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("specs")).unwrap() {
@@ -86,7 +86,7 @@ fn start(blocks: &[Block<'_>]) -> Gateway {
     setup.run()
 }
 
-/// What curl prints.
+/// The output of curl.
 fn curl(gateway: &Gateway, line: &str) -> String {
     let line = line.replace("localhost:8000", gateway.address("proxy"));
     let line = line.replace("localhost:8001", gateway.address("admin"));
@@ -95,7 +95,7 @@ fn curl(gateway: &Gateway, line: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What curl would print.
+/// The output that curl would print.
 fn ask(gateway: &Gateway, line: &str) -> String {
     let answer = run(gateway, line.strip_prefix("curl ").unwrap());
     if !line.contains(" -i ") {

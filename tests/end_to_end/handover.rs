@@ -39,7 +39,7 @@ fn connections_are_accepted_without_readiness_until_the_delay_ends() {
     gateway.signal("TERM");
     is_not_ready(&gateway);
     assert_eq!(gateway.get("/").text(), "served");
-    gateway.logs("connections are accepted for another 600 s");
+    gateway.wait_for_log("connections are accepted for another 600 s");
     gateway.signal("TERM");
     let outcome = gateway.outcome();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");

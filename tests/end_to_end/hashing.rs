@@ -6,13 +6,13 @@ use crate::{
     balancing::{config, start},
     eventually,
     gateway::{Gateway, Setup},
-    targets::{Target, ask, count, who},
+    targets::{Target, ask, count, target_name},
 };
 
-/// A request of the client with this number: a path with what its route catches, and header fields.
+/// The request of the client with this number: a path with a segment that its Route captures, and header fields.
 type Request = fn(u32) -> (String, Vec<(&'static str, String)>);
 
-/// What a request may have of a client: everything, or only what the name says.
+/// Which parts of a request depend on the client: all, or only the named one.
 const ALL: Request = |n| {
     let fields = vec![("x-user", format!("u{n}")), ("cookie", format!("a=b; session=s{n}"))];
     (format!("/item/{n}?user=q{n}&user=r{n}&page={n}"), fields)
@@ -24,27 +24,27 @@ const HEADER: Request = |n| ("/x".into(), vec![("x-user", format!("u{n}"))]);
 const COOKIE: Request = |n| ("/x".into(), vec![("cookie", format!("session=s{n}"))]);
 const NOTHING: Request = |_| ("/x".into(), vec![]);
 
-/// How the clients of a gateway are spread over the targets.
+/// Distribution of the clients over the targets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Spread {
-    /// Each has its own.
+    /// Over several targets.
     Wide,
-    /// All have the same.
+    /// All at one target.
     None,
 }
 
-/// Gives each of these clients to whom it meets.
-fn met(gateway: &Gateway, clients: u32, request: Request) -> Vec<String> {
+/// The target of each client.
+fn targets_of(gateway: &Gateway, clients: u32, request: Request) -> Vec<String> {
     let one = |n| {
         let (path, fields) = request(n);
         let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        who(gateway, &path, &fields)
+        target_name(gateway, &path, &fields)
     };
     (0..clients).map(one).collect()
 }
 
 #[test]
-fn equal_requests_meet_the_same_target() {
+fn equal_requests_go_to_the_same_target() {
     let targets = ["a", "b", "c", "d"].map(Target::start);
     let all: Vec<(&Target, u32)> = targets.iter().map(|target| (target, 100)).collect();
     let header = "hash_on: header, hash_on_header: X-User";
@@ -63,7 +63,7 @@ fn equal_requests_meet_the_same_target() {
         ("hash_on: path", "", QUERY, Spread::None),
         ("hash_on: ip", "", ALL, Spread::None),
         ("hash_on: consumer", "", ALL, Spread::None),
-        // What a request has not, the fallback is taken of.
+        // The fallback applies if the request lacks the input.
         (header, "hash_fallback: path", PATH, Spread::Wide),
         (header, "hash_fallback: ip", PATH, Spread::None),
         (header, "hash_fallback: query_arg, hash_fallback_query_arg: user", QUERY, Spread::Wide),
@@ -75,15 +75,15 @@ fn equal_requests_meet_the_same_target() {
         (capture, "hash_fallback: header, hash_fallback_header: X-User", HEADER, Spread::Wide),
         ("hash_on: consumer", "hash_fallback: header, hash_fallback_header: X-User", HEADER, Spread::Wide),
         ("hash_on: consumer", "hash_fallback: cookie, hash_on_cookie: session", COOKIE, Spread::Wide),
-        // What it has goes before the fallback.
+        // The input takes precedence over the fallback.
         ("hash_on: path", "hash_fallback: header, hash_fallback_header: X-User", HEADER, Spread::None),
         ("hash_on: ip", "hash_fallback: path", PATH, Spread::None),
     ];
     for (on, fallback, request, spread) in table {
         let fields = if fallback.is_empty() { on.to_owned() } else { format!("{on}, {fallback}") };
         let gateway = start(&fields, &all);
-        let first = met(&gateway, 16, request);
-        assert_eq!(first, met(&gateway, 16, request), "{fields}");
+        let first = targets_of(&gateway, 16, request);
+        assert_eq!(first, targets_of(&gateway, 16, request), "{fields}");
         let different: BTreeSet<&String> = first.iter().collect();
         let found = if different.len() > 1 { Spread::Wide } else { Spread::None };
         assert_eq!(found, spread, "{fields}: {first:?}");
@@ -92,15 +92,15 @@ fn equal_requests_meet_the_same_target() {
 }
 
 #[test]
-fn the_algorithm_alone_hashes_nothing() {
+fn consistent_hashing_without_hash_on_is_round_robin() {
     let (a, b) = (Target::start("a"), Target::start("b"));
     let gateway = start("algorithm: consistent-hashing", &[(&a, 100), (&b, 100)]);
     let met = ask(&gateway, "/x", 10);
-    assert_eq!(count(&met, "a"), 5, "there is nothing to hash, so that all have their turn: {met:?}");
+    assert_eq!(count(&met, "a"), 5, "without an input, targets take turns: {met:?}");
 }
 
 #[test]
-fn a_client_without_cookie_gets_one_and_returns_to_its_target() {
+fn a_client_without_a_cookie_gets_one_and_returns_to_its_target() {
     let targets = ["a", "b", "c", "d"].map(Target::start);
     let all: Vec<(&Target, u32)> = targets.iter().map(|target| (target, 100)).collect();
     for fields in [
@@ -120,35 +120,35 @@ fn a_client_without_cookie_gets_one_and_returns_to_its_target() {
 }
 
 #[test]
-fn consumers_have_their_targets() {
+fn requests_of_a_consumer_go_to_one_target() {
     let targets = ["a", "b", "c", "d"].map(Target::start);
     let all: Vec<(&Target, u32)> = targets.iter().map(|target| (target, 100)).collect();
     let consumers: Vec<String> =
         (0..8).map(|n| format!("{{username: user{n}, keyauth_credentials: [{{key: key{n}}}]}}")).collect();
     let more = format!("plugins: [{{name: key-auth}}]\nconsumers: [{}]\n", consumers.join(", "));
     let gateway = Setup::with(&(config("hash_on: consumer, hash_fallback: ip", &all) + &more)).run();
-    let ask = |n: u32| who(&gateway, "/x", &[("apikey", &format!("key{n}"))]);
+    let ask = |n: u32| target_name(&gateway, "/x", &[("apikey", &format!("key{n}"))]);
     let first: Vec<String> = (0..8).map(ask).collect();
     assert_eq!(first, (0..8).map(ask).collect::<Vec<_>>());
     assert!(first.iter().any(|answer| *answer != first[0]), "{first:?}");
 }
 
-/// A new target takes its share from the others; the share of one that is removed or unhealthy goes to the others. No
+/// A new target takes its share from the others; the share of a removed or unhealthy target goes to the others. No
 /// other client changes its target.
 #[test]
-fn few_clients_move_when_targets_change() {
+fn few_clients_change_their_target_when_targets_change() {
     const CLIENTS: u32 = 60;
     let [a, b, c, d] = ["a", "b", "c", "d"].map(Target::start);
     let fields =
         "hash_on: header, hash_on_header: X-User, healthchecks: {passive: {unhealthy: {http_failures: 1}}}";
     let three = [(&a, 100), (&b, 100), (&c, 100)];
     let gateway = start(fields, &three);
-    let before = met(&gateway, CLIENTS, HEADER);
+    let before = targets_of(&gateway, CLIENTS, HEADER);
     assert!(["a", "b", "c"].iter().all(|name| count(&before, name) > 0), "{before:?}");
 
     gateway.folder.write("kong.yaml", config(fields, &[(&d, 100), (&c, 100), (&a, 100), (&b, 100)]));
-    gateway.logs("(generation 2)");
-    let more = met(&gateway, CLIENTS, HEADER);
+    gateway.wait_for_log("(generation 2)");
+    let more = targets_of(&gateway, CLIENTS, HEADER);
     for (old, new) in before.iter().zip(&more) {
         assert!(old == new || new == "d", "a client of {old} moved to {new}");
     }
@@ -158,11 +158,11 @@ fn few_clients_move_when_targets_change() {
     let place = format!("/upstreams/shop.upstream/targets/{}/unhealthy", d.address);
     let put = crate::client::Client::fresh().send("PUT", &gateway.admin_url(&place), &[], Some(b""));
     assert_eq!(put.unwrap().status, 204);
-    assert_eq!(met(&gateway, CLIENTS, HEADER), before, "as if it were not there");
+    assert_eq!(targets_of(&gateway, CLIENTS, HEADER), before, "the same as without the unhealthy target");
 
     gateway.folder.write("kong.yaml", config(fields, &[(&b, 100), (&c, 100)]));
     eventually("a is gone", || (gateway.log().contains("(generation 3)")).then_some(()));
-    let fewer = met(&gateway, CLIENTS, HEADER);
+    let fewer = targets_of(&gateway, CLIENTS, HEADER);
     for (old, new) in before.iter().zip(&fewer) {
         assert!(old == new || old == "a", "a client of {old} moved to {new}");
     }

@@ -41,7 +41,7 @@ fn the_head_of_a_response_has_bounds_that_settings_change() {
             let path = format!("/{number}");
             let mut client = Raw::connect(gateway.address("proxy"));
             client.send(&format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
-            let (answer, status) = (client.rest(), if expected.is_some() { 502 } else { 200 });
+            let (answer, status) = (client.read_to_end(), if expected.is_some() { 502 } else { 200 });
             let line = answer.lines().next().unwrap();
             assert!(line.contains(&status.to_string()), "{settings:?} {path}: {line} {}", gateway.log());
             if let Some(message) = expected {
@@ -62,17 +62,19 @@ fn the_log_names_the_bound_that_a_request_exceeds() {
         .run();
     let long = "x".repeat(3000);
     assert_eq!(gateway.get(&format!("/{long}")).status, 414);
-    gateway.logs("its target has 3001 bytes; the size in nginx_http_large_client_header_buffers allows 2048");
+    gateway.wait_for_log(
+        "its target has 3001 bytes; the size in nginx_http_large_client_header_buffers allows 2048",
+    );
     assert_eq!(gateway.ask("GET", "/a", &[("x-long", &long)]).status, 400);
-    gateway.logs("GET /a: the request was refused: its field x-long has 3006 bytes;");
+    gateway.wait_for_log("GET /a: the request was refused: its field x-long has 3006 bytes;");
     let fields: Vec<(String, String)> = (0..6).map(|n| (format!("x-{n}"), "x".repeat(1900))).collect();
     let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
     assert_eq!(gateway.ask("GET", "/b", &fields).status, 400);
-    gateway.logs("number and size in nginx_http_large_client_header_buffers allow 8192 together");
+    gateway.wait_for_log("number and size in nginx_http_large_client_header_buffers allow 8192 together");
     assert_eq!(gateway.post("/c", &[], &[b'x'; 11]).status, 413);
-    gateway.logs("POST /c: the request was refused: its Content-Length is 11; nginx_http_client_max_body_size allows 10");
+    gateway.wait_for_log("POST /c: the request was refused: its Content-Length is 11; nginx_http_client_max_body_size allows 10");
     let many: Vec<(String, &str)> = (0..200).map(|n| (format!("x-{n}"), "1")).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (&**name, *value)).collect();
     assert_eq!(gateway.ask("GET", "/d", &many).status, 400);
-    gateway.logs("or more than 100 fields (max_headers)");
+    gateway.wait_for_log("or more than 100 fields (max_headers)");
 }

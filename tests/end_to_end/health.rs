@@ -10,7 +10,7 @@ use crate::{
     eventually,
     gateway::{Gateway, Setup},
     pem::Authority,
-    targets::{Target, ask, count, settles},
+    targets::{Target, ask, count, wait_for_targets},
 };
 
 const ACTIVE: &str = "healthchecks: {active: {http_path: /check, headers: {x-probe: ['1']}, \
@@ -18,7 +18,7 @@ const ACTIVE: &str = "healthchecks: {active: {http_path: /check, headers: {x-pro
 const PASSIVE: &str =
     "healthchecks: {passive: {unhealthy: {http_failures: 2, tcp_failures: 2, timeouts: 1}}}";
 
-/// What the Admin API says of each target, in file order.
+/// The health of each target by the Admin API, in file order.
 #[track_caller]
 fn health(gateway: &Gateway) -> Vec<String> {
     let answer = gateway.admin("GET", "/upstreams/shop.upstream/health").json();
@@ -27,7 +27,7 @@ fn health(gateway: &Gateway) -> Vec<String> {
 }
 
 #[track_caller]
-pub(crate) fn becomes(gateway: &Gateway, expected: &[&str]) {
+pub(crate) fn wait_for_health(gateway: &Gateway, expected: &[&str]) {
     eventually(&format!("health is {expected:?}"), || (health(gateway) == expected).then_some(()));
 }
 
@@ -42,24 +42,24 @@ fn put(gateway: &Gateway, path: &str) -> u16 {
 }
 
 #[test]
-fn an_active_check_takes_a_target_out_and_brings_it_back() {
+fn active_checks_exclude_a_target_and_include_it_again() {
     let (a, b) = (Target::start("a"), Target::start("b"));
     let gateway = start(ACTIVE, &[(&a, 100), (&b, 100)]);
-    becomes(&gateway, &["HEALTHY", "HEALTHY"]);
-    settles(&gateway, "/steady", &["a", "b"]);
+    wait_for_health(&gateway, &["HEALTHY", "HEALTHY"]);
+    wait_for_targets(&gateway, "/steady", &["a", "b"]);
     b.answer(500);
-    becomes(&gateway, &["HEALTHY", "UNHEALTHY"]);
+    wait_for_health(&gateway, &["HEALTHY", "UNHEALTHY"]);
     let met = ask(&gateway, "/steady", 6);
     assert_eq!(count(&met, "a"), 6, "{met:?}");
-    gateway.logs("is unhealthy: a bad answer, seen by a check");
+    gateway.wait_for_log("is unhealthy: a bad answer, seen by a check");
     b.answer(302);
-    becomes(&gateway, &["HEALTHY", "HEALTHY"]);
-    settles(&gateway, "/steady", &["a", "b"]);
+    wait_for_health(&gateway, &["HEALTHY", "HEALTHY"]);
+    wait_for_targets(&gateway, "/steady", &["a", "b"]);
     assert!(a.checks() > 0);
 }
 
 #[test]
-fn an_active_check_sees_a_closed_port() {
+fn active_checks_detect_a_closed_port() {
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for kind in ["http", "tcp"] {
         let a = Target::start("a");
@@ -67,18 +67,18 @@ fn an_active_check_sees_a_closed_port() {
         let text = config(&checks, &[(&a, 100)])
             .replace("targets: [", &format!("targets: [{{target: '{address}'}}, "));
         let gateway = Setup::with(&text).run();
-        becomes(&gateway, &["UNHEALTHY", "HEALTHY"]);
+        wait_for_health(&gateway, &["UNHEALTHY", "HEALTHY"]);
         let back = Target::start_at("back", address.ip(), address.port());
-        becomes(&gateway, &["HEALTHY", "HEALTHY"]);
-        settles(&gateway, "/steady", &["a", "back"]);
+        wait_for_health(&gateway, &["HEALTHY", "HEALTHY"]);
+        wait_for_targets(&gateway, "/steady", &["a", "back"]);
         drop(back);
     }
 }
 
 #[test]
-fn an_active_check_over_tls_wants_a_certificate_that_is_vouched_for() {
+fn active_checks_over_tls_verify_the_certificate() {
     let authority = Authority::new("Our Authority");
-    let signed = authority.signs("inner.test");
+    let signed = authority.issue("inner.test");
     let inner = Setup::with("_format_version: '3.0'\nroutes: [{name: all, paths: [/], plugins: [{name: request-termination, config: {status_code: 200}}]}]\n")
         .file("inner.pem", &signed.certificate)
         .file("inner.key", &signed.key)
@@ -92,7 +92,7 @@ fn an_active_check_over_tls_wants_a_certificate_that_is_vouched_for() {
         ("https_sni: other.test, https_verify_certificate: false", "HEALTHY"),
     ] {
         let checks = ACTIVE.replace("active: {", &format!("active: {{type: https, {more}, "));
-        // What it begins with must not be what is expected in the end.
+        // The initial health must differ from the expected one.
         let gateway = Setup::with(&config(&checks, &[]).replace("targets: []", &target))
             .file("ca.pem", authority.certificate())
             .env("KONG_LUA_SSL_TRUSTED_CERTIFICATE", "ca.pem")
@@ -102,12 +102,12 @@ fn an_active_check_over_tls_wants_a_certificate_that_is_vouched_for() {
         if expected == "UNHEALTHY" {
             gateway.admin("PUT", &place.replace("unhealthy", "healthy"));
         }
-        becomes(&gateway, &[expected]);
+        wait_for_health(&gateway, &[expected]);
     }
 }
 
 #[test]
-fn requests_that_fail_take_a_target_out_for_good() {
+fn failed_requests_exclude_a_target_until_it_is_set_healthy() {
     let (a, b) = (Target::start("a"), Target::start("b"));
     let gateway = start(PASSIVE, &[(&a, 100), (&b, 100)]);
     b.answer(500);
@@ -119,29 +119,29 @@ fn requests_that_fail_take_a_target_out_for_good() {
     let before = b.requests();
     assert_eq!(count(&ask(&gateway, "/x", 10), "a"), 10);
     assert_eq!(b.requests(), before);
-    // Only a hand brings it back.
+    // Only the Admin API sets it healthy again.
     assert_eq!(put(&gateway, &format!("/upstreams/shop.upstream/targets/{}/healthy", b.address)), 204);
-    settles(&gateway, "/x", &["a", "b"]);
+    wait_for_targets(&gateway, "/x", &["a", "b"]);
 }
 
 #[test]
-fn connections_that_fail_count_for_each_try() {
+fn failed_connections_count_for_each_attempt() {
     let (a, b) = (Target::start("a"), Target::start("b"));
     let gateway = start(PASSIVE, &[(&a, 100), (&b, 100)]);
     b.answer(0);
     eventually("tries at it have failed", || {
-        assert_eq!(gateway.get("/x").status, 200, "another try has an answer");
+        assert_eq!(gateway.get("/x").status, 200, "another attempt succeeds");
         (health(&gateway) == ["HEALTHY", "UNHEALTHY"]).then_some(())
     });
     a.answer(0);
     let json = [("accept", "application/json")];
     eventually("no target is healthy", || (gateway.ask("GET", "/x", &json).status == 503).then_some(()));
-    gateway.ask("GET", "/x", &json).says(503, "failure to get a peer from the ring-balancer");
+    gateway.ask("GET", "/x", &json).assert_message(503, "failure to get a peer from the ring-balancer");
     assert_eq!(whole(&gateway), "UNHEALTHY");
 }
 
 #[test]
-fn requests_that_time_out_take_a_target_out() {
+fn timeouts_exclude_a_target() {
     let (slow, a) = (crate::upstream::Upstream::start(), Target::start("a"));
     let text = config(PASSIVE, &[(&a, 100)])
         .replace("path: /base", "read_timeout: 100")
@@ -149,7 +149,7 @@ fn requests_that_time_out_take_a_target_out() {
     let gateway = Setup::with(&text).run();
     let mut statuses = [gateway.get("/hold").status, gateway.get("/hold").status];
     statuses.sort_unstable();
-    assert_eq!(statuses, [200, 504], "what timed out is not tried again");
+    assert_eq!(statuses, [200, 504], "a request that timed out is not repeated");
     assert_eq!(health(&gateway), ["UNHEALTHY", "HEALTHY"]);
     assert_eq!(count(&ask(&gateway, "/x", 4), "a"), 4);
 }
@@ -161,17 +161,17 @@ fn health_outlives_a_reload() {
     let gateway = start(PASSIVE, &targets);
     assert_eq!(put(&gateway, &format!("/upstreams/shop.upstream/targets/{}/unhealthy", b.address)), 204);
     assert_eq!(health(&gateway), ["HEALTHY", "UNHEALTHY"]);
-    // The Upstream is the same: all goes on as it was.
+    // The Upstream is unchanged, so its health is kept.
     gateway
         .folder
         .write("kong.yaml", config(PASSIVE, &targets).replace("name: shop,", "name: shop, tags: [new],"));
-    gateway.logs("1 route changed");
+    gateway.wait_for_log("1 route changed");
     assert_eq!(health(&gateway), ["HEALTHY", "UNHEALTHY"]);
-    // It is another, with a target more; what is known of the others is kept.
+    // The Upstream has one more target; the health of the others is kept.
     let c = Target::start("c");
     gateway.folder.write("kong.yaml", config(PASSIVE, &[(&c, 100), (&a, 100), (&b, 100)]));
-    becomes(&gateway, &["HEALTHY", "HEALTHY", "UNHEALTHY"]);
-    settles(&gateway, "/x", &["a", "c"]);
+    wait_for_health(&gateway, &["HEALTHY", "HEALTHY", "UNHEALTHY"]);
+    wait_for_targets(&gateway, "/x", &["a", "c"]);
 }
 
 #[test]
@@ -180,8 +180,8 @@ fn checks_end_with_their_upstream_and_outlive_other_changes() {
     let gateway = start(ACTIVE, &[(&a, 100), (&b, 100)]);
     eventually("both are checked", || (a.checks() > 0 && b.checks() > 0).then_some(()));
     gateway.folder.write("kong.yaml", config(ACTIVE, &[(&a, 100)]));
-    becomes(&gateway, &["HEALTHY"]);
-    // A check may be under way; then they stop, while those of the other go on.
+    wait_for_health(&gateway, &["HEALTHY"]);
+    // A check may be in flight; after it, the checks of this Upstream stop, and those of the other continue.
     let (mut seen, mut quiet) = (b.checks(), 0);
     eventually("checks of the one that is gone stop", || {
         let mark = a.checks();
@@ -193,7 +193,7 @@ fn checks_end_with_their_upstream_and_outlive_other_changes() {
 }
 
 #[test]
-fn below_a_threshold_all_are_refused() {
+fn below_the_threshold_all_requests_are_refused() {
     let (a, b) = (Target::start("a"), Target::start("b"));
     let checks = PASSIVE.replace("{passive:", "{threshold: 60, passive:");
     let gateway = start(&checks, &[(&a, 100), (&b, 100)]);
@@ -212,12 +212,12 @@ fn without_checks_health_cannot_be_set() {
     assert_eq!((gateway.get("/x").status, whole(&gateway)), (200, "HEALTHCHECKS_OFF".into()));
     let place = gateway.admin_url(&format!("/upstreams/shop.upstream/targets/{}/unhealthy", a.address));
     let answer = Client::fresh().send("PUT", &place, &[], Some(b"")).unwrap();
-    answer.says(400, "no healthchecker found for shop.upstream");
+    answer.assert_message(400, "no healthchecker found for shop.upstream");
     assert_eq!((gateway.get("/x").status, whole(&gateway)), (200, "HEALTHCHECKS_OFF".into()));
 }
 
 #[test]
-fn idle_connections_to_a_target_that_is_out_are_closed() {
+fn idle_connections_to_an_excluded_target_are_closed() {
     let (a, b) = (Target::start("a"), Target::start("b"));
     let gateway = start(PASSIVE, &[(&a, 100), (&b, 100)]);
     ask(&gateway, "/x", 4);

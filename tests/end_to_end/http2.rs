@@ -21,7 +21,7 @@ pub(crate) const GET: [(&str, &str); 4] =
 pub(crate) const POST: [(&str, &str); 4] =
     [(":method", "POST"), (":scheme", "http"), (":authority", "a.example"), (":path", "/x")];
 
-/// Sends one request, with a body or not, over a connection of its own.
+/// Sends one request, with or without a body, over a connection of its own.
 fn ask(gateway: &Gateway, head: &[(&str, &str)], body: Option<&[u8]>) -> End {
     let mut frames = Frames::connect(gateway.address("proxy"), &[]);
     let ends = if body.is_none() { END_STREAM } else { 0 };
@@ -50,11 +50,11 @@ fn pseudo<'a>(
 /// How a request is refused.
 #[derive(Debug, PartialEq, Eq)]
 enum Refused {
-    /// Its stream is reset, with `PROTOCOL_ERROR`.
+    /// A reset of the stream, with `PROTOCOL_ERROR`.
     Stream,
-    /// The connection ends, as its fields cannot even be kept apart.
+    /// The end of the connection, since the fields cannot be parsed.
     Connection,
-    /// With an answer.
+    /// A response with this status.
     Status(u16),
 }
 use Refused::{Connection, Status, Stream};
@@ -65,7 +65,7 @@ fn malformed_requests_are_rejected() {
     let of = |method, scheme, authority, path| pseudo(method, scheme, authority, path);
     // (RFC 9113, sections 8.2, 8.3 and 10.3)
     let heads = [
-        // Fields that speak of a connection, and names in upper case.
+        // Connection-specific fields, and names in upper case.
         (with(&GET, &[("X-Upper", "1")]), Connection),
         (with(&GET, &[("connection", "close")]), Stream),
         (with(&GET, &[("keep-alive", "timeout=5")]), Stream),
@@ -74,7 +74,7 @@ fn malformed_requests_are_rejected() {
         (with(&GET, &[("upgrade", "websocket")]), Stream),
         (with(&GET, &[("te", "gzip")]), Stream),
         (with(&GET, &[("te", "trailers, gzip")]), Stream),
-        // What would be two lines or two fields in HTTP/1.1.
+        // Values that would be two lines or two fields in HTTP/1.1.
         (with(&GET, &[("x", "a\r\nevil: 1")]), Connection),
         (with(&GET, &[("x", "a\nb")]), Connection),
         (with(&GET, &[("x", "a\rb")]), Connection),
@@ -101,7 +101,7 @@ fn malformed_requests_are_rejected() {
         (with(&of("GET", "http", "a.example", ""), &[(":path", "")]), Stream),
         (with(&of("GET", "http", "", "/"), &[(":authority", "")]), Stream),
         (with(&of("GET", "", "a.example", "/"), &[(":scheme", "")]), Status(400)),
-        // A target is a path, a host is a host.
+        // Invalid paths and hosts.
         (of("GET", "http", "a.example", "/a b"), Stream),
         (of("GET", "http", "a.example", "/a\r\nevil: 1"), Stream),
         (of("GET", "http", "a.example", "/a HTTP/1.1\r\nevil: 1"), Stream),
@@ -137,11 +137,11 @@ fn malformed_requests_are_rejected() {
         };
         assert_eq!(found, expected, "{head:?}");
     }
-    upstream.sees("nothing of it", |seen| seen.requests == 0);
+    upstream.wait_until("nothing of it", |seen| seen.requests == 0);
     assert!(matches!(ask(&gateway, &GET, None), End::Answered(200, _)));
 }
 
-/// Sends a request whose body is followed by these fields, to be read ahead or not.
+/// Sends a request with trailers; the path decides whether its body is read ahead.
 fn ask_with_trailers(gateway: &Gateway, path: &str, block: &[u8]) -> End {
     let head = pseudo("POST", "http", "a.example", path);
     let mut frames = Frames::connect(gateway.address("proxy"), &[]);
@@ -152,7 +152,7 @@ fn ask_with_trailers(gateway: &Gateway, path: &str, block: &[u8]) -> End {
 }
 
 #[test]
-fn trailers_that_are_malformed_spoil_the_request() {
+fn malformed_trailers_reject_the_request() {
     let (upstream, gateway) = start();
     let blocks = [
         (fields(&[(":path", "/other")]), End::Reset(1)),
@@ -186,7 +186,7 @@ fn trailers_that_are_malformed_spoil_the_request() {
 }
 
 #[test]
-fn a_head_may_not_be_too_large() {
+fn a_head_that_is_too_large_is_refused() {
     let (_upstream, gateway) = start();
     let large = |size: usize| "v".repeat(size);
     let crumbs: Vec<(String, String)> = (0..300).map(|n| ("cookie".into(), format!("c{n}=1"))).collect();
@@ -214,14 +214,14 @@ fn a_head_may_not_be_too_large() {
         }
         let end = frames.end_of(1);
         assert!(matches!(end, End::Answered(found, _) if found == status), "{status}: {end:?}");
-        // Others on the connection do not suffer.
+        // Other requests on the connection are unaffected.
         frames.send(HEADERS, END_HEADERS | END_STREAM, 3, &fields(&GET));
         assert!(matches!(frames.end_of(3), End::Answered(..)), "after {status}");
     }
 }
 
 #[test]
-fn a_head_may_be_as_large_as_configured() {
+fn the_size_of_a_head_is_configurable() {
     let config = "_format_version: \"3.0\"\nroutes:\n- name: r\n  paths: [/]\n  plugins:\n  - name: request-termination\n    \
          config: {status_code: 200, message: hi}\n";
     let gateway = Setup::with(config).env("KONG_NGINX_HTTP_LARGE_CLIENT_HEADER_BUFFERS", "4 64k").run();
@@ -244,7 +244,7 @@ fn a_head_may_be_as_large_as_configured() {
 }
 
 #[test]
-fn windows_have_rules() {
+fn invalid_window_updates_end_the_stream_or_the_connection() {
     let (_upstream, gateway) = start();
     // (RFC 9113, section 6.9; FLOW_CONTROL_ERROR is 3)
     let update = |stream: u32, more: u32| {
@@ -257,7 +257,7 @@ fn windows_have_rules() {
     assert_eq!(update(1, 0), End::Gone);
     assert_eq!(update(0, 0), End::Gone);
     assert_eq!(update(0, u32::MAX >> 1), End::Gone);
-    // A window that shrinks below nothing, and grows again.
+    // A window that becomes negative, and grows again.
     let mut frames = Frames::connect(gateway.address("proxy"), &[(4, 10)]);
     frames.send(HEADERS, END_HEADERS | END_STREAM, 1, &fields(&GET));
     while frames.next().is_some_and(|frame| frame.kind != DATA) {}

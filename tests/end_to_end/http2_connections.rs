@@ -11,7 +11,7 @@ use crate::{
     upstream::Upstream,
 };
 
-/// What a hostile client does again and again, and whether its connection has to end.
+/// An attack: the repeated frames, and whether the connection must end.
 type Flood = (&'static str, bool, fn(&mut Frames, u32));
 
 const FLOODS: &[Flood] = &[
@@ -74,7 +74,7 @@ const FLOODS: &[Flood] = &[
 ];
 
 #[test]
-fn floods_end_and_others_are_served() {
+fn floods_end_and_other_clients_are_served() {
     let (_upstream, gateway) = start();
     for (what, ends, send) in FLOODS {
         let mut frames = Frames::connect(gateway.address("proxy"), &[]);
@@ -99,16 +99,16 @@ fn floods_end_and_others_are_served() {
 fn unread_responses_use_little_memory() {
     let (upstream, gateway) = start();
     let before = gateway.memory();
-    // Windows of nothing: the client takes no byte of any body.
+    // Windows of zero: the client receives no byte of any body.
     let mut frames = Frames::connect(gateway.address("proxy"), &[(4, 0)]);
     let large = [(":method", "GET"), (":scheme", "http"), (":authority", "a.example"), (":path", "/large")];
     for n in 0..50 {
         frames.send(HEADERS, END_HEADERS | END_STREAM, 2 * n + 1, &fields(&large));
     }
-    upstream.sees("all of them", |seen| seen.requests == 50);
+    upstream.wait_until("all of them", |seen| seen.requests == 50);
     assert_eq!(gateway.get("/x").status, 200);
     let grown = gateway.memory().saturating_sub(before);
-    // 64 KiB are buffered for a stream, and as much again on the side of the upstream.
+    // 64 KiB are buffered for a stream, and 64 KiB at the upstream connection.
     assert!(grown < 40 << 20, "{} MiB", grown >> 20);
     drop(frames);
 }
@@ -133,7 +133,7 @@ fn an_idle_connection_is_not_closed_as_slow() {
     let gateway = Setup::with(MOCK).env("KONG_NGINX_HTTP_CLIENT_HEADER_TIMEOUT", "500ms").run();
     let mut frames = Frames::connect(gateway.address("proxy"), &[]);
     for stream in [1, 3] {
-        // Before the first request, and between two: pings are none.
+        // Before the first request and between two; pings do not count as requests.
         frames.send(PING, 0, 0, &[0; 8]);
         pause(1200);
         frames.send(HEADERS, END_HEADERS | END_STREAM, stream, &fields(&GET));
@@ -164,7 +164,7 @@ fn a_head_that_does_not_end_is_cut_off() {
 #[test]
 fn an_idle_connection_is_closed_gracefully() {
     let setup = Setup::with(MOCK).env("KONG_NGINX_HTTP_KEEPALIVE_TIMEOUT", "500ms");
-    // Also with a client that does not answer: it has as long as for a head.
+    // Also with a client that does not react: the timeout of heads applies.
     let gateway = setup.env("KONG_NGINX_HTTP_CLIENT_HEADER_TIMEOUT", "500ms").run();
     let mut frames = Frames::connect(gateway.address("proxy"), &[]);
     assert!(ends_with(&mut frames, 0), "without a request");
@@ -175,7 +175,7 @@ fn an_idle_connection_is_closed_gracefully() {
 }
 
 #[test]
-fn at_the_end_of_the_process_streams_finish() {
+fn streams_finish_at_shutdown() {
     let upstream = Upstream::start();
     let config = format!(
         "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/]}}]}}\n",
@@ -185,9 +185,9 @@ fn at_the_end_of_the_process_streams_finish() {
     let mut frames = Frames::connect(gateway.address("proxy"), &[]);
     let hold = [(":method", "GET"), (":scheme", "http"), (":authority", "a.example"), (":path", "/hold")];
     frames.send(HEADERS, END_HEADERS | END_STREAM, 1, &fields(&hold));
-    upstream.sees("the request arrives", |seen| seen.requests == 1);
+    upstream.wait_until("the request arrives", |seen| seen.requests == 1);
     gateway.signal("TERM");
-    // First that no more are wanted, then (RFC 9113, section 6.8) which was the last.
+    // Two GOAWAY frames: a warning, then the last stream. (RFC 9113, section 6.8)
     while let Some(frame) = frames.next() {
         match frame.kind {
             SETTINGS if frame.flags & ACK == 0 => frames.send(SETTINGS, ACK, 0, &[]),

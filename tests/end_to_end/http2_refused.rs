@@ -13,16 +13,16 @@ use crate::{
     gateway::{Gateway, Setup},
 };
 
-/// What an upstream does with the first request of all; it echoes the bodies of the others.
+/// How an upstream rejects its first request; it echoes the bodies of the others.
 #[derive(Clone, Copy, Debug)]
 enum First {
-    /// Resets its stream, with this error.
+    /// A reset of the stream with this error.
     Reset(u32),
-    /// Goes away, with the number of the last stream that it looks at, and keeps the connection or closes it.
+    /// GOAWAY with this last stream; the connection stays open or is closed.
     GoAway { last: u32, closes: bool },
 }
 
-/// An upstream that turns its first request away, and how many requests have come to it.
+/// An upstream that rejects its first request, and the number of its requests.
 fn start(first: First) -> (u16, Arc<Mutex<usize>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -103,7 +103,7 @@ fn call(gateway: &Gateway, message: &[u8]) -> End {
     frames.end_of(1)
 }
 
-/// Checks what becomes of a call, and how often it comes to the upstream.
+/// Checks the outcome of a call, and the number of requests at the upstream.
 #[track_caller]
 fn check(first: First, message: &[u8], answered: bool, expected: usize) {
     let (port, count) = start(first);

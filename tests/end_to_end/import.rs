@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Outcome, Setup};
 
-/// Operations that only a fragment or a query tells apart, as in Box's document.
+/// Operations that differ only in a fragment or a query, as in Box's document.
 const FRAGMENTS: &str = "\
 openapi: 3.0.3
 info: {title: Box, version: '1'}
@@ -23,7 +23,7 @@ paths:
 ";
 
 #[test]
-fn operations_that_routes_cannot_tell_apart_are_named_and_left_out() {
+fn operations_that_routes_cannot_distinguish_are_reported_and_left_out() {
     let outcome = Setup::with("").file("box.yaml", FRAGMENTS).call(&["import", "box.yaml"]);
     for text in [
         "GET /files/{file_id}#copy is left out: without its query and fragment, another operation has its path",
@@ -117,7 +117,7 @@ fn an_imported_configuration_is_served() {
     let made = setup.call(&["import", "--mock", "--output", "kong.yaml", "pets.yaml"]);
     assert_eq!((made.code, &*made.stdout), (Some(0), ""), "{made:?}");
     let gateway = setup.run();
-    gateway.get("/pets/7.json").is(200, r#"{"id":1}"#);
+    gateway.get("/pets/7.json").assert_response(200, r#"{"id":1}"#);
     assert_eq!(gateway.get("/pets/7.jso").status, 404);
     assert_eq!(gateway.get("/pets/7/8.json").status, 404);
     assert_eq!(gateway.get("/pets").status, 200);
@@ -126,7 +126,7 @@ fn an_imported_configuration_is_served() {
 }
 
 #[test]
-fn a_mock_may_name_the_file() {
+fn a_mock_may_refer_to_the_file() {
     let setup = Setup::new().file("specs/pets.yaml", PETS).file("specs/more/b.yaml", PETS);
     let (value, _) = imported(&setup, &["--mock=file", "specs/pets.yaml", "specs/more/b.yaml"]);
     let file = |n: usize| {
@@ -154,7 +154,7 @@ fn credentials_are_required_except_for_a_mock() {
 }
 
 #[test]
-fn tags_and_notation_can_be_chosen() {
+fn tags_and_output_format_can_be_chosen() {
     let (value, outcome) = imported(&setup(), &["pets.yaml", "--tag", "a", "--tag", "b", "--format", "json"]);
     assert!(outcome.stdout.starts_with('{'), "{}", outcome.stdout);
     assert_eq!(value["services"][0]["tags"], json!(["a", "b"]));
@@ -162,7 +162,7 @@ fn tags_and_notation_can_be_chosen() {
 }
 
 #[test]
-fn documents_of_every_edition_are_imported() {
+fn documents_of_every_version_are_imported() {
     let setup = Setup::new();
     let mut files = Vec::new();
     for folder in ["tests/documents", "specs"] {
@@ -208,7 +208,7 @@ fn an_invalid_document_is_reported() {
 }
 
 #[test]
-fn a_document_that_a_mock_names_may_come_later() {
+fn a_document_of_a_mock_may_be_missing_at_import() {
     let text = "openapi: 3.0.3\ninfo: {title: Stock, version: '1'}\nservers: [{url: 'http://a.example'}]\n\
                 x-kong-plugin-mocking: {config: {api_specification_filename: later.yaml}}\n\
                 paths: {/stock: {get: {responses: {'200': {description: all}}}}}\n";
@@ -218,6 +218,6 @@ fn a_document_that_a_mock_names_may_come_later() {
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.stdout.contains("api_specification_filename: later.yaml"), "{outcome:?}");
     assert!(outcome.stderr.contains("warning: cannot read 'later.yaml'"), "{outcome:?}");
-    // What is wrong in any other way is not written.
+    // Other errors prevent the output.
     setup.call(&["import", "wrong.yaml"]).is_refusal("expected a boolean");
 }

@@ -20,53 +20,54 @@ fn start(name: &str, value: &str) -> Gateway {
 fn asked(gateway: &Gateway) -> Raw {
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send(REQUEST);
-    raw.until("here");
+    raw.read_until("here");
     raw
 }
 
 #[test]
 fn an_idle_client_connection_is_closed() {
     let gateway = start("KONG_NGINX_HTTP_KEEPALIVE_TIMEOUT", "500ms");
-    assert!(asked(&gateway).rest().ends_with("{\"message\":\"here\"}"));
+    assert!(asked(&gateway).read_to_end().ends_with("{\"message\":\"here\"}"));
     let gateway = start("KONG_NGINX_HTTP_KEEPALIVE_TIMEOUT", "0");
-    let answer = asked(&gateway).rest();
+    let answer = asked(&gateway).read_to_end();
     assert!(answer.contains("connection: close\r\n"), "{answer}");
 }
 
 #[test]
 fn a_client_that_does_not_finish_its_request_is_cut_off() {
     let gateway = start("KONG_NGINX_HTTP_CLIENT_HEADER_TIMEOUT", "500ms");
-    assert_eq!(Raw::connect(gateway.address("proxy")).rest(), "");
+    assert_eq!(Raw::connect(gateway.address("proxy")).read_to_end(), "");
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send("GET / HTTP/1.1\r\n");
-    assert_eq!(raw.rest(), "");
+    assert_eq!(raw.read_to_end(), "");
     let mut raw = asked(&gateway);
     raw.send("GET / HTTP/1.1\r\n");
-    assert!(raw.rest().ends_with("{\"message\":\"here\"}"));
+    assert!(raw.read_to_end().ends_with("{\"message\":\"here\"}"));
 }
 
 #[test]
-fn a_connection_serves_so_many_requests() {
+fn a_connection_serves_at_most_the_configured_number_of_requests() {
     let gateway = start("KONG_NGINX_HTTP_KEEPALIVE_REQUESTS", "2");
     let mut raw = asked(&gateway);
     assert!(!raw.received.contains("connection: close"), "{}", raw.received);
     raw.send(REQUEST);
-    let answers = raw.rest();
+    let answers = raw.read_to_end();
     assert!(answers.contains("connection: close\r\n"), "{answers}");
     assert_eq!(answers.matches("here").count(), 2);
 }
 
 #[test]
-fn idle_connections_make_room() {
+fn idle_connections_are_closed_for_new_ones() {
     let gateway = start("KONG_NGINX_EVENTS_WORKER_CONNECTIONS", "2");
     let kept: Vec<Raw> = (0..2).map(|_| asked(&gateway)).collect();
     let _third = asked(&gateway);
     for raw in kept {
-        raw.rest();
+        raw.read_to_end();
     }
 }
 
-/// Answers HEAD without a length, keeps the connection for a moment, and closes it whatever comes; answers everything else.
+/// Answers HEAD without a length and closes the connection a moment later, even if a request arrives; answers all other
+/// requests.
 fn start_closing_upstream() -> u16 {
     use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -97,7 +98,7 @@ fn start_closing_upstream() -> u16 {
 }
 
 #[test]
-fn what_cannot_be_repeated_is_not_sent_on_a_connection_that_may_be_closing() {
+fn unrepeatable_requests_are_not_sent_on_connections_that_may_be_closing() {
     let config = format!(
         "_format_version: \"3.0\"\nservices:\n- {{name: a, url: 'http://127.0.0.1:{}', routes: [{{name: a, paths: \
          [/]}}]}}\n",
@@ -106,7 +107,7 @@ fn what_cannot_be_repeated_is_not_sent_on_a_connection_that_may_be_closing() {
     let gateway = Setup::with(&config).run();
     for round in 0..200 {
         assert_eq!(gateway.ask("HEAD", "/", &[]).status, 200);
-        // Some of them at the moment of the end.
+        // Some requests coincide with the close.
         crate::pause(round % 5);
         let answer = gateway.post("/", &[], b"");
         assert_eq!(answer.status, 200, "round {round}: {}", gateway.log());

@@ -1,4 +1,4 @@
-//! The command line of Kong: `kong start`, `health`, `reload`, `quit`, `stop` and the others, by exit codes and words.
+//! The command line of Kong: `kong start`, `health`, `reload`, `quit`, `stop` and the others, by exit codes and output.
 
 use std::{os::unix::fs::symlink, process::Command};
 
@@ -32,14 +32,14 @@ impl Daemon {
     }
 
     #[track_caller]
-    fn says(&self, arguments: &str, text: &str) {
+    fn assert_succeeds(&self, arguments: &str, text: &str) {
         let outcome = self.kong(arguments);
         assert_eq!(outcome.code, Some(0), "{arguments}: {outcome:?}");
         assert!(outcome.stdout.contains(text), "{arguments}: {outcome:?}");
     }
 
     #[track_caller]
-    fn fails(&self, arguments: &str, text: &str) {
+    fn assert_fails(&self, arguments: &str, text: &str) {
         let outcome = self.kong(arguments);
         assert_eq!(outcome.code, Some(1), "{arguments}: {outcome:?}");
         assert!(outcome.stderr.contains(text), "{arguments}: {outcome:?}");
@@ -55,42 +55,42 @@ impl Drop for Daemon {
 #[test]
 fn a_gateway_is_started_reloaded_and_stopped() {
     let daemon = Daemon(setup(CONFIG));
-    daemon.fails("health", "Kong is not running at ");
-    daemon.fails("reload", "not running in prefix");
-    daemon.says("start", "Kong started");
-    daemon.fails("start", "Kong is already running in ");
-    daemon.says("health", "nginx.......running\n\nKong is healthy at ");
+    daemon.assert_fails("health", "Kong is not running at ");
+    daemon.assert_fails("reload", "not running in prefix");
+    daemon.assert_succeeds("start", "Kong started");
+    daemon.assert_fails("start", "Kong is already running in ");
+    daemon.assert_succeeds("health", "nginx.......running\n\nKong is healthy at ");
     let prefix = daemon.0.folder.at("prefix");
     let logs = prefix.join("logs/error.log");
     let loads = || std::fs::read_to_string(&logs).unwrap_or_default();
     daemon.0.folder.write("kong.yaml", CONFIG.replace("served", "other"));
-    daemon.says("reload", "Kong reloaded");
+    daemon.assert_succeeds("reload", "Kong reloaded");
     eventually("the log tells of the reload", || loads().contains("SIGHUP").then_some(()));
-    daemon.says("restart", "Kong started");
-    daemon.says("quit", "Kong stopped (gracefully)");
-    daemon.fails("quit", "not running in prefix");
+    daemon.assert_succeeds("restart", "Kong started");
+    daemon.assert_succeeds("quit", "Kong stopped (gracefully)");
+    daemon.assert_fails("quit", "not running in prefix");
     assert!(!prefix.join("pids/nginx.pid").exists());
 }
 
 #[test]
-fn a_prefix_is_given_by_flag_and_conf_by_either_name() {
+fn the_prefix_and_the_settings_file_are_flags_under_short_and_long_names() {
     let daemon = Daemon(setup(CONFIG));
     daemon.0.folder.write("kong.conf", "log_level = warn\n");
-    daemon.says("start -c kong.conf -p elsewhere --nginx-conf x.template --vv", "Kong started");
-    daemon.says("health --prefix elsewhere", "Kong is healthy at elsewhere");
-    daemon.fails("health", "Kong is not running at ");
-    daemon.says("stop --prefix=elsewhere --conf=kong.conf", "Kong stopped");
+    daemon.assert_succeeds("start -c kong.conf -p elsewhere --nginx-conf x.template --vv", "Kong started");
+    daemon.assert_succeeds("health --prefix elsewhere", "Kong is healthy at elsewhere");
+    daemon.assert_fails("health", "Kong is not running at ");
+    daemon.assert_succeeds("stop --prefix=elsewhere --conf=kong.conf", "Kong stopped");
 }
 
 #[test]
-fn a_start_that_fails_shows_why() {
+fn a_failed_start_prints_the_reason() {
     let daemon = Daemon(setup("_format_version: \"3.0\"\nservises: []\n"));
-    daemon.fails("start", "did you mean `services`?");
-    daemon.fails("health", "Kong is not running at ");
+    daemon.assert_fails("start", "did you mean `services`?");
+    daemon.assert_fails("health", "Kong is not running at ");
 }
 
 #[test]
-fn quit_waits_without_readiness_and_then_lets_requests_finish() {
+fn quit_ends_readiness_waits_and_then_stops_gracefully() {
     let daemon = setup(CONFIG).start(&["kong", "docker-start"]);
     let prefix = daemon.folder.at("prefix").display().to_string();
     let quit = Setup::new().call(&["kong", "quit", "--wait=1", "--prefix", &prefix]);
@@ -103,19 +103,19 @@ fn quit_waits_without_readiness_and_then_lets_requests_finish() {
 }
 
 #[test]
-fn a_pid_file_left_behind_is_no_running_gateway() {
+fn a_stale_pid_file_is_not_a_running_gateway() {
     let daemon = Daemon(setup(CONFIG));
     let gateway = setup(CONFIG).env("KONG_PREFIX", &daemon.0.folder.at("prefix").display().to_string());
     let gateway = gateway.start(&["run"]);
-    daemon.says("health", "healthy");
+    daemon.assert_succeeds("health", "healthy");
     gateway.signal("KILL");
     gateway.outcome();
     assert!(daemon.0.folder.at("prefix").join("pids/nginx.pid").exists());
-    daemon.fails("health", "Kong is not running at ");
+    daemon.assert_fails("health", "Kong is not running at ");
     // The same pid, but another process.
     daemon.0.folder.write("prefix/pids/nginx.pid", format!("{}\n", std::process::id()));
-    daemon.fails("health", "Kong is not running at ");
-    daemon.says("start", "Kong started");
+    daemon.assert_fails("health", "Kong is not running at ");
+    daemon.assert_succeeds("start", "Kong started");
 }
 
 #[test]
@@ -135,20 +135,20 @@ fn other_commands_end_as_scripts_expect() {
     for command in
         ["bootstrap", "up --yes", "finish -c /etc/kong/kong.conf", "list", "up -v --db-timeout 60", ""]
     {
-        daemon.says(&format!("migrations {command}"), "no migrations: there is no database\n");
+        daemon.assert_succeeds(&format!("migrations {command}"), "no migrations: there is no database\n");
     }
-    daemon.says("version", "3.");
-    daemon.says("version -a", "mynah: ");
-    daemon.says("check", "configuration is valid");
-    daemon.says("config parse kong.yaml", "parse successful\n");
-    daemon.fails("config parse broken.yaml", "Failed parsing broken.yaml");
-    daemon.says("config init", "");
-    daemon.says("config parse kong.yml", "parse successful\n");
-    daemon.fails("config init", "kong.yml");
-    daemon.fails("config db_import kong.yml", "there is no database");
-    daemon.says("prepare -p made", "");
+    daemon.assert_succeeds("version", "3.");
+    daemon.assert_succeeds("version -a", "mynah: ");
+    daemon.assert_succeeds("check", "configuration is valid");
+    daemon.assert_succeeds("config parse kong.yaml", "parse successful\n");
+    daemon.assert_fails("config parse broken.yaml", "Failed parsing broken.yaml");
+    daemon.assert_succeeds("config init", "");
+    daemon.assert_succeeds("config parse kong.yml", "parse successful\n");
+    daemon.assert_fails("config init", "kong.yml");
+    daemon.assert_fails("config db_import kong.yml", "there is no database");
+    daemon.assert_succeeds("prepare -p made", "");
     assert!(daemon.0.folder.at("made/pids").is_dir() && daemon.0.folder.at("made/logs").is_dir());
-    // What names a database does not keep a job from ending.
+    // Arguments of a database do not prevent the success of a job.
     let job = setup(CONFIG).env("KONG_DATABASE", "postgres").call(&["kong", "migrations", "bootstrap"]);
     assert_eq!(job.code, Some(0), "{job:?}");
 }

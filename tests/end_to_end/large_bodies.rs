@@ -22,7 +22,7 @@ use crate::{
     gateway::{Gateway, Setup},
 };
 
-/// How large a body is: 128 MiB, or as many as `LARGE_BODIES_MIB` says.
+/// Size of the bodies: 128 MiB, or `LARGE_BODIES_MIB`.
 fn size() -> usize {
     static SIZE: LazyLock<usize> = LazyLock::new(|| {
         std::env::var("LARGE_BODIES_MIB").map_or(128, |mebibytes| mebibytes.parse().unwrap()) << 20
@@ -30,7 +30,7 @@ fn size() -> usize {
     *SIZE
 }
 
-/// How much memory the gateway may have taken at any time: at most half of a body.
+/// Limit of the peak memory of the gateway: half of a body.
 const MEMORY: usize = 64 << 20;
 
 const BLOCK: &[u8] = &[b'x'; 64 << 10];
@@ -41,7 +41,7 @@ fn start_service() -> u16 {
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // A gateway that ends does not say goodbye.
+            // The gateway may abort connections when it ends.
             std::thread::spawn(move || drop(serve(stream)));
         }
     });
@@ -84,7 +84,7 @@ fn write_large(mut stream: &TcpStream) -> std::io::Result<()> {
     (0..size() / BLOCK.len()).try_for_each(|_| stream.write_all(BLOCK))
 }
 
-/// Reads a body of this length; tells how many bytes came.
+/// Reads a body of this length; returns the number of bytes.
 fn read_exactly(reader: &mut impl Read, length: usize) -> std::io::Result<usize> {
     let (mut buffer, mut got) = (vec![0; BLOCK.len()], 0);
     while got < length {
@@ -122,9 +122,9 @@ fn start() -> Gateway {
 }
 
 #[track_caller]
-fn is_modest(gateway: &Gateway) {
+fn assert_memory_is_bounded(gateway: &Gateway) {
     let peak = gateway.peak_memory();
-    // Shown with `--nocapture`, for who measures with larger ones.
+    // Printed with `--nocapture`, for measurements with larger bodies.
     eprintln!("bodies of {} MiB: at most {} MiB of memory", size() >> 20, peak >> 20);
     assert!(peak < MEMORY, "{} MiB of memory for a body of {} MiB", peak >> 20, size() >> 20);
 }
@@ -161,11 +161,11 @@ fn large_bodies_of_http_1_take_little_memory() {
         write!(&stream, "GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n").unwrap();
         assert_eq!(answer(&mut reader), size());
         assert_eq!(read_exactly(&mut reader, size()).unwrap(), size());
-        is_modest(&gateway);
+        assert_memory_is_bounded(&gateway);
     }
 }
 
-/// Reads the head of an answer, which has to be a good one; tells how long its body is.
+/// Reads the head of a response, which must have status 200; returns the length of its body.
 #[track_caller]
 fn answer(reader: &mut impl BufRead) -> usize {
     let (mut head, mut line) = (String::new(), String::new());
@@ -179,7 +179,7 @@ fn answer(reader: &mut impl BufRead) -> usize {
     length.unwrap_or_else(|| panic!("no length: {head}")).parse().unwrap()
 }
 
-/// A body that is made while it is sent.
+/// A body that is generated while it is sent.
 struct Large(usize);
 
 impl Body for Large {
@@ -229,6 +229,6 @@ async fn large_bodies_of_http_2_take_little_memory() {
             }
             assert_eq!(got, expected, "{method} {path}");
         }
-        is_modest(&gateway);
+        assert_memory_is_bounded(&gateway);
     }
 }

@@ -56,7 +56,7 @@ fn errors_are_rendered_as_text_and_as_json() {
     );
 }
 
-/// The lines that a folder gives, machine-readable.
+/// The rows for a folder, from the JSON output.
 fn rows(setup: &Setup) -> Vec<Value> {
     let outcome = setup.call(&["lint", "--bulk", ".", "--format", "json"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
@@ -64,7 +64,7 @@ fn rows(setup: &Setup) -> Vec<Value> {
 }
 
 #[test]
-fn every_document_of_a_folder_is_a_row_whatever_is_in_it() {
+fn every_document_of_a_folder_is_a_row_even_if_invalid() {
     let setup = Setup::new()
         .file("a.yaml", document("Ada", "default: Ada"))
         .file("b/c.yml", document("5", "default: Ada"))
@@ -93,7 +93,7 @@ fn every_document_of_a_folder_is_a_row_whatever_is_in_it() {
 }
 
 #[test]
-fn a_folder_is_a_table_for_people() {
+fn the_text_output_for_a_folder_is_a_table() {
     let setup = Setup::new().file("a.yaml", document("5", "default: Ada")).file("b.json", "[]");
     let table = setup.call(&["lint", "--bulk", "."]).stdout;
     let lines: Vec<&str> = table.lines().collect();

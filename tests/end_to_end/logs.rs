@@ -36,7 +36,7 @@ plugins:
     )
 }
 
-/// The entries in a file, as soon as there are so many.
+/// The entries in a file, once it has this number.
 #[track_caller]
 fn entries(gateway: &Gateway, count: usize) -> Vec<Value> {
     eventually(&format!("{count} entries are written"), || {
@@ -98,7 +98,7 @@ fn an_entry_describes_a_request() {
 fn every_request_has_an_entry() {
     let upstream = Upstream::start();
     let gateway = Setup::with(&config(&upstream.address.to_string(), FILE)).run();
-    // An entry may be written a little after its answer, and so after the next one.
+    // An entry may be written shortly after its response, so entries may change their order.
     for (n, path) in ["/closed", "/nowhere", "/members", "/members?apikey=alice-key"].iter().enumerate() {
         gateway.get(path);
         entries(&gateway, n + 1);
@@ -118,10 +118,10 @@ fn every_request_has_an_entry() {
     assert!(summary[3].starts_with("200 \"upstream\" \"members\" \"alice\" "), "{}", summary[3]);
     let consumer = &all[3]["consumer"]["id"];
     assert_eq!(&all[3]["authenticated_entity"]["consumer_id"], consumer, "{:#}", all[3]);
-    // A client that leaves before there is an answer.
+    // A client that disconnects before the response.
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send("GET /orders/hold HTTP/1.1\r\nHost: a.example\r\n\r\n");
-    upstream.sees("the request arrives", |seen| seen.requests == 2);
+    upstream.wait_until("the request arrives", |seen| seen.requests == 2);
     drop(raw);
     let left = entries(&gateway, 5).remove(4);
     assert_eq!((&left["response"]["status"], &left["route"]["name"]), (&json!(499), &json!("orders")));
@@ -147,7 +147,7 @@ fn entries_are_sent_one_by_one() {
     }
     let statuses: Vec<&Value> = taken.iter().map(|request| &request.body["response"]["status"]).collect();
     assert_eq!(statuses, [418, 200]);
-    assert_eq!(taken[0].connection, taken[1].connection, "a connection is used again");
+    assert_eq!(taken[0].connection, taken[1].connection, "the connection is reused");
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn rejected_entries_are_sent_again() {
     gateway.get("/closed");
     let taken = collector.takes(3);
     assert_eq!(taken[0].body, taken[2].body);
-    gateway.logs("the server answers 503");
+    gateway.wait_for_log("the server answers 503");
     let log = gateway.log();
     assert!(!log.contains("user:pass") && !log.contains("a=b"), "{log}");
 }
@@ -173,9 +173,9 @@ fn entries_are_delivered_before_the_process_ends() {
         gateway.get("/closed");
     }
     entries(&gateway, 3);
-    // The plugin of the next version is another one; what the former has is still its own.
+    // The next version has another plugin instance; the entries of the former one are still delivered.
     gateway.folder.write("kong.yaml", config(&upstream.address.to_string(), FILE));
-    gateway.logs("1 plugin removed (http-log)");
+    gateway.wait_for_log("1 plugin removed (http-log)");
     gateway.get("/closed");
     gateway.signal("TERM");
     assert_eq!(entries(&gateway, 4).len(), 4);
@@ -185,12 +185,12 @@ fn entries_are_delivered_before_the_process_ends() {
 }
 
 #[test]
-fn the_end_does_not_wait_for_ever() {
+fn the_shutdown_does_not_wait_for_an_unreachable_server() {
     let upstream = Upstream::start();
     let closed_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gateway = Setup::with(&config(&upstream.address.to_string(), &http(closed_port, ""))).run();
     gateway.get("/closed");
-    gateway.logs("a batch of 1 is retried");
+    gateway.wait_for_log("a batch of 1 is retried");
     gateway.signal("TERM");
     let outcome = gateway.outcome();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
@@ -198,7 +198,7 @@ fn the_end_does_not_wait_for_ever() {
 }
 
 #[test]
-fn settings_that_cannot_be_kept_are_errors() {
+fn invalid_settings_are_errors() {
     let check = |plugin: &str| Setup::with(&config("127.0.0.1:9", plugin)).call(&["check", "kong.yaml"]);
     check("- name: file-log\n").is_refusal("required field missing");
     check("- name: http-log\n  config: {http_endpoint: 'ftp://a/'}\n")

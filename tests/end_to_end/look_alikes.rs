@@ -65,10 +65,10 @@ fn a_response_body_is_unchanged() {
     let gateway = Setup::with(&upstream.config("retries: 0")).run();
     for (nth, body) in bodies.iter().enumerate() {
         for number in 6 * nth..6 * nth + 6 {
-            // HTTP/1.0 gets the body as it is; a second request shows that nothing was added to the first answer.
+            // HTTP/1.0 gets the body unframed; a second request shows that nothing was added to the first response.
             let mut raw = Raw::connect(gateway.address("proxy"));
             raw.send(&format!("GET /{number} HTTP/1.0\r\nHost: a\r\n\r\n"));
-            let answer = raw.rest();
+            let answer = raw.read_to_end();
             let text = String::from_utf8_lossy(body);
             assert!(answer.ends_with(&format!("\r\n\r\n{text}")), "{number}: {answer:?}");
             assert_eq!(answer.split_once("\r\n\r\n").unwrap().1, text, "{number}");
@@ -79,7 +79,7 @@ fn a_response_body_is_unchanged() {
     assert!(!gateway.log().contains("\" 400 "), "{}", gateway.log());
 }
 
-/// What an upstream gets of a request.
+/// The request as an upstream gets it.
 fn received(gateway: &Gateway, listener: &TcpListener, pieces: &[&[u8]]) -> String {
     use std::io::{Read, Write};
     let mut client = std::net::TcpStream::connect(gateway.address("proxy")).unwrap();
@@ -146,7 +146,7 @@ fn a_malformed_request_gets_the_gateways_own_error_however_it_is_split() {
                 for piece in text.as_bytes().chunks(size) {
                     raw.send(std::str::from_utf8(piece).unwrap());
                 }
-                let answer = raw.rest();
+                let answer = raw.read_to_end();
                 assert_eq!(answer.matches("HTTP/1.1 200 OK\r\n").count(), before, "{size}: {answer}");
                 let (_, refusal) = answer
                     .split_once(&format!("HTTP/1.1 {status}\r\n"))

@@ -72,7 +72,7 @@ fn all_phases_of_a_request_run() {
     let answer = gateway.ask("GET", "/orders/1", &[("x-client", "c1")]);
     assert_eq!((answer.status, answer.header("x-seen")), (200, "c1"));
     assert_eq!(answer.json()["headers"]["x-sent"], "BY-LUA", "{answer:?}");
-    gateway.logs("[pre-function] finished 200 for c1");
+    gateway.wait_for_log("[pre-function] finished 200 for c1");
     let entry = eventually("the entry is written", || {
         let text = std::fs::read_to_string(gateway.folder.at("requests.log")).ok()?;
         serde_json::from_str::<Value>(text.strip_suffix('\n')?).ok()
@@ -92,7 +92,7 @@ fn a_snippet_answers_in_place_of_the_service() {
 }
 
 #[test]
-fn a_failure_is_a_500_and_a_line_in_the_log() {
+fn a_failure_is_answered_with_500_and_logged() {
     for (snippet, said) in [
         ("local a = {}\nlocal b = a.b.c", "access[0]:2: attempt to index field 'b' (a nil value)"),
         (
@@ -109,19 +109,19 @@ fn a_failure_is_a_500_and_a_line_in_the_log() {
         let answer = gateway.get("/orders");
         assert_eq!(answer.status, 500, "{snippet}: {answer:?}");
         assert!(answer.text().contains("An unexpected error occurred"), "{answer:?}");
-        gateway.logs("pre-function at plugins[0].config: ");
-        gateway.logs(said);
+        gateway.wait_for_log("pre-function at plugins[0].config: ");
+        gateway.wait_for_log(said);
         assert_eq!(upstream.seen().requests, 0, "{snippet}");
     }
 }
 
 #[test]
-fn failures_after_the_response_is_known_are_logged_alone() {
+fn failures_after_the_response_head_are_only_logged() {
     for phase in ["header_filter", "log"] {
         let upstream = Upstream::start();
         let gateway = start(&upstream, &function(phase, "local x = nil; x()"));
         assert_eq!(gateway.get("/orders").status, 200, "{phase}");
-        gateway.logs(&format!("{phase}[0]:1: attempt to call"));
+        gateway.wait_for_log(&format!("{phase}[0]:1: attempt to call"));
     }
 }
 
@@ -134,14 +134,14 @@ fn a_reload_replaces_a_snippet() {
         .folder
         .write("kong.yaml", config(&upstream, &function("access", "kong.response.exit(200, 'two')")));
     eventually("the new snippet runs", || (gateway.get("/orders").text() == "two").then_some(()));
-    // A mistake keeps the snippet that runs.
+    // An invalid snippet changes nothing.
     gateway.folder.write("kong.yaml", config(&upstream, &function("access", "kong.response.exit(200")));
-    gateway.logs("invalid Lua in line 1: ')' expected near");
+    gateway.wait_for_log("invalid Lua in line 1: ')' expected near");
     assert_eq!(gateway.get("/orders").text(), "two");
 }
 
 #[test]
-fn a_snippet_knows_who_made_the_response() {
+fn a_snippet_reads_the_source_of_the_response() {
     let upstream = Upstream::start();
     let snippet = "kong.response.set_header('X-Source', kong.response.get_source() .. ' ' .. \
                    tostring(kong.service.response.get_status()) .. ' ' .. \
@@ -169,7 +169,7 @@ fn the_phase_rewrite_comes_before_the_router() {
     assert_eq!(gateway.get("/other").status, 404);
     let bound = "- {name: pre-function, route: orders, config: {rewrite: ['kong.response.exit(410)']}}\n";
     let gateway = start(&upstream, bound);
-    gateway.logs("this is not run: the phase rewrite comes before the router");
+    gateway.wait_for_log("this is not run: the phase rewrite comes before the router");
     assert_eq!(gateway.get("/orders").status, 200);
 }
 
@@ -196,11 +196,11 @@ fn a_snippet_chooses_the_destination() {
     }
     assert_eq!(gateway.get("/orders?to=host").json()["headers"]["host"], format!("127.0.0.1:{port}"));
     assert_eq!(gateway.get("/orders?to=nowhere").status, 503);
-    gateway.logs("a plugin chose the Upstream 'nowhere', which does not exist");
+    gateway.wait_for_log("a plugin chose the Upstream 'nowhere', which does not exist");
 }
 
 #[test]
-fn lua_makes_values_of_log_entries() {
+fn lua_computes_values_of_log_entries() {
     let upstream = Upstream::start();
     let plugins = "\
 - name: file-log
@@ -220,7 +220,7 @@ fn lua_makes_values_of_log_entries() {
     });
     assert_eq!((&entry["tenant"], &entry["response"]["slow"]), (&json!("t1"), &json!(false)));
     assert!(entry.get("route").is_none() && entry.get("broken").is_none(), "{entry:#}");
-    gateway.logs(
+    gateway.wait_for_log(
         "file-log at plugins[0].config: custom_fields_by_lua.broken:1: attempt to index global 'nothing'",
     );
 }
@@ -236,11 +236,11 @@ fn lua_can_be_turned_off() {
     let off = Setup::with(&config(&upstream, fields)).env("KONG_UNTRUSTED_LUA", "off");
     off.call(&["check", "kong.yaml"]).is_refusal("Lua is turned off");
     let on = Setup::with(&text).env("KONG_UNTRUSTED_LUA", "on").run();
-    on.logs("untrusted_lua is on, but Lua runs in the sandbox all the same");
+    on.wait_for_log("untrusted_lua is on, but Lua runs in the sandbox all the same");
 }
 
 #[test]
-fn what_a_snippet_cannot_use_is_warned_about_at_load() {
+fn unknown_names_in_a_snippet_are_warnings_at_load() {
     let upstream = Upstream::start();
     let snippet = "if false then os.execute('true') end";
     let checked = Setup::with(&config(&upstream, &function("access", snippet))).call(&["check", "kong.yaml"]);

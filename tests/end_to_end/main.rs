@@ -1,17 +1,17 @@
-//! End to end: the real binary on free ports, a real upstream behind it, real clients before it.
+//! End-to-end tests: the gateway binary on free ports, between real upstreams and real clients.
 //!
-//! | module | what it is for |
+//! | module | contents |
 //! |---|---|
-//! | `gateway`, `folder` | the binary, started in a folder of its own |
-//! | `client`, `raw` | an HTTP client, and a bare connection where the bytes matter |
-//! | `secure`, `pem`, `frames` | a client that speaks TLS, certificates, and HTTP/2 by hand |
-//! | `web_socket_peer` | both ends of a WebSocket, frame by frame |
-//! | `scripted` | a service that writes a script, byte for byte |
-//! | `upstream` | a service that records what it gets, and can stream, wait and break off |
-//! | `collector` | a server that takes logs |
-//! | `targets`, `nameserver` | services that name themselves in responses; a name server whose records change |
-//! | the others | one for each feature of the gateway |
-#![expect(clippy::unwrap_used, reason = "here whatever cannot go on has failed")]
+//! | `gateway`, `folder` | gateway process, started in a temporary folder |
+//! | `client`, `raw` | HTTP client, and TCP connection for requests byte for byte |
+//! | `secure`, `pem`, `frames` | TLS client, certificates, HTTP/2 connection frame by frame |
+//! | `web_socket_peer` | WebSocket client and echo server, frame by frame |
+//! | `scripted` | upstream that writes scripted bytes |
+//! | `upstream` | upstream that records requests, and can stream, wait and abort |
+//! | `collector` | log server |
+//! | `targets`, `nameserver` | targets that answer with their names; name server whose records change |
+//! | all others | tests, one module for each feature |
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod access_log;
 mod admin;
@@ -126,7 +126,7 @@ use std::time::{Duration, Instant};
 /// Time limit of conditions that must become true; only failing tests wait that long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks until there is an answer.
+/// Polls until there is a value.
 #[track_caller]
 fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
@@ -139,7 +139,7 @@ fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Lets the others run for some milliseconds: between two looks, or two writes of a slow writer.
+/// Sleeps for some milliseconds: between two polls, or two writes of a slow writer.
 #[expect(clippy::disallowed_methods, reason = "a thread of a test may block")]
 fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));

@@ -8,7 +8,7 @@ use crate::{
     targets::Target,
 };
 
-/// All samples of `/metrics`, each by its name and labels, but for the sums of times, which are no whole numbers.
+/// All samples of `/metrics` by name and labels, without the sums of times, which are not whole numbers.
 #[track_caller]
 fn samples(gateway: &Gateway) -> BTreeMap<String, u64> {
     let answer = gateway.admin("GET", "/metrics");
@@ -32,9 +32,9 @@ fn samples(gateway: &Gateway) -> BTreeMap<String, u64> {
     samples
 }
 
-/// Waits until a sample has this value: requests are counted when their last byte is gone.
+/// Waits until a sample has this value: requests are counted after their last byte.
 #[track_caller]
-fn becomes(gateway: &Gateway, sample: &str, expected: u64) {
+fn wait_for_sample(gateway: &Gateway, sample: &str, expected: u64) {
     eventually(&format!("{sample} is {expected}"), || {
         samples(gateway).get(sample).filter(|value| **value == expected).map(drop)
     });
@@ -48,7 +48,7 @@ fn requests(route: &str, code: u16, source: &str, consumer: &str) -> String {
     )
 }
 
-/// A Service with two Routes, one of which the gateway answers, and this at the top of the file.
+/// A Service with two Routes, one of which the gateway answers, and top-level plugins.
 fn config(target: &Target, plugins: &str) -> String {
     format!(
         "\
@@ -79,11 +79,11 @@ fn requests_are_counted_by_route_status_and_source() {
     }
     assert_eq!(gateway.get("/closed").status, 410);
     assert_eq!(gateway.get("/nothing").status, 404);
-    becomes(&gateway, &requests("items", 200, "service", ""), 3);
-    becomes(&gateway, &requests("closed", 410, "kong", ""), 1);
+    wait_for_sample(&gateway, &requests("items", 200, "service", ""), 3);
+    wait_for_sample(&gateway, &requests("closed", 410, "kong", ""), 1);
     target.answer(0);
     assert_eq!(gateway.get("/items").status, 502);
-    becomes(&gateway, &requests("items", 502, "kong", ""), 1);
+    wait_for_sample(&gateway, &requests("items", 502, "kong", ""), 1);
     let all = samples(&gateway);
     let of = |route: &str, name: &str, more: &str| {
         all[&format!("{name}{{service=\"shop\",route=\"{route}\",{more}workspace=\"default\"}}")]
@@ -115,20 +115,20 @@ fn requests_are_counted_by_route_status_and_source() {
 }
 
 #[test]
-fn counters_go_on_over_a_reload() {
+fn counters_continue_after_a_reload() {
     let target = Target::start("a");
     let gateway = Setup::with(&config(&target, ALL)).run();
     gateway.get("/items");
-    becomes(&gateway, &requests("items", 200, "service", ""), 1);
+    wait_for_sample(&gateway, &requests("items", 200, "service", ""), 1);
     let changed = config(&target, ALL).replace("paths: [/items]", "paths: [/items, /more]");
     gateway.folder.write("kong.yaml", changed);
-    gateway.logs("1 route changed");
+    gateway.wait_for_log("1 route changed");
     gateway.get("/more");
-    becomes(&gateway, &requests("items", 200, "service", ""), 2);
-    // A Route that is gone is told no more.
+    wait_for_sample(&gateway, &requests("items", 200, "service", ""), 2);
+    // A removed Route has no samples.
     let renamed = config(&target, ALL).replace("name: items", "name: things");
     gateway.folder.write("kong.yaml", renamed);
-    gateway.logs("1 route added (things)");
+    gateway.wait_for_log("1 route added (things)");
     assert!(!samples(&gateway).contains_key(&requests("items", 200, "service", "")));
 }
 
@@ -139,13 +139,13 @@ fn without_the_plugin_no_request_is_counted() {
     gateway.get("/items");
     let all = samples(&gateway);
     assert!(!all.keys().any(|sample| sample.contains("items") || sample.contains("shop")), "{all:?}");
-    // What of it the plugin counts is up to its settings.
+    // The settings of the plugin choose its metrics.
     let some = "plugins: [{name: prometheus, route: items, config: {status_code_metrics: true}}]\n";
     gateway.folder.write("kong.yaml", config(&target, some));
-    gateway.logs("1 plugin added (prometheus)");
+    gateway.wait_for_log("1 plugin added (prometheus)");
     gateway.get("/items");
     gateway.get("/closed");
-    becomes(&gateway, &requests("items", 200, "service", ""), 1);
+    wait_for_sample(&gateway, &requests("items", 200, "service", ""), 1);
     let all = samples(&gateway);
     let others =
         |sample: &String| sample.contains("closed") || sample.contains("_ms") || sample.contains("bandwidth");
@@ -161,8 +161,8 @@ fn consumers_have_samples_of_their_own_if_configured() {
     let gateway = Setup::with(&config(&target, plugins)).run();
     assert_eq!(gateway.ask("GET", "/items", &[("apikey", "alice-key")]).status, 200);
     assert_eq!(gateway.get("/items").status, 401);
-    becomes(&gateway, &requests("items", 200, "service", "alice"), 1);
-    becomes(&gateway, &requests("items", 401, "kong", ""), 1);
+    wait_for_sample(&gateway, &requests("items", 200, "service", "alice"), 1);
+    wait_for_sample(&gateway, &requests("items", 401, "kong", ""), 1);
     assert!(!samples(&gateway).contains_key(&requests("items", 200, "service", "")));
 }
 

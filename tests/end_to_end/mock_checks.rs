@@ -1,4 +1,4 @@
-//! Checks of requests that would take long: they end, beside the requests of others, and with their client.
+//! Validation of requests that would take long: it is bounded, does not delay other requests, and ends with its client.
 
 use crate::{
     gateway::{Gateway, Setup},
@@ -40,7 +40,7 @@ fn mock() -> Gateway {
 
 const JSON: [(&str, &str); 1] = [("content-type", "application/json")];
 
-/// Sends a list that takes more steps than are allowed; nothing waits for its answer.
+/// Sends a list that takes more steps than are allowed; the answer is not read.
 fn send_list(gateway: &Gateway) -> Raw {
     let list = format!("[{}0]", "0,".repeat(50_000));
     let mut raw = Raw::connect(gateway.address("proxy"));
@@ -52,7 +52,7 @@ fn send_list(gateway: &Gateway) -> Raw {
 }
 
 #[test]
-fn recursive_choices_cost_as_much_as_their_depth() {
+fn recursive_choices_are_validated_in_bounded_memory() {
     let gateway = mock();
     let before = gateway.peak_memory();
     for depth in [1, 9, 12, 16, 30, 100] {
@@ -75,18 +75,18 @@ fn a_check_that_takes_too_long_is_aborted_and_does_not_delay_other_requests() {
     let gateway = mock();
     let mut first = send_list(&gateway);
     let others: Vec<Raw> = (0..20).map(|_| send_list(&gateway)).collect();
-    gateway.get("/easy").is(200, "\"fine\"");
-    first.until("REQUEST_TOO_COMPLEX");
+    gateway.get("/easy").assert_response(200, "\"fine\"");
+    first.read_until("REQUEST_TOO_COMPLEX");
     assert!(first.received.starts_with("HTTP/1.1 422 "), "{}", first.received);
-    gateway.get("/easy").is(200, "\"fine\"");
+    gateway.get("/easy").assert_response(200, "\"fine\"");
     drop(others);
 }
 
 #[test]
-fn a_check_ends_with_its_client() {
+fn a_check_ends_when_its_client_disconnects() {
     let gateway = mock();
     let alone = gateway.processor_time();
-    send_list(&gateway).until("REQUEST_TOO_COMPLEX");
+    send_list(&gateway).read_until("REQUEST_TOO_COMPLEX");
     let one = gateway.processor_time() - alone;
     let before = gateway.processor_time();
     drop((0..40).map(|_| send_list(&gateway)).collect::<Vec<_>>());
@@ -99,5 +99,5 @@ fn a_check_ends_with_its_client() {
         is_idle.then_some(())
     });
     assert!(last - before < one * 20, "{}, and {one} for one", last - before);
-    gateway.get("/easy").is(200, "\"fine\"");
+    gateway.get("/easy").assert_response(200, "\"fine\"");
 }

@@ -1,4 +1,4 @@
-//! The mocking plugin: the Stock tutorial, the headers that steer it, and where its documents come from.
+//! Plugin `mocking`: the Stock tutorial, request headers that choose the answer, and the sources of documents.
 
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,7 @@ fn ping() -> Gateway {
 #[track_caller]
 fn check_stock(gateway: &Gateway) {
     let answer = gateway.ask("GET", "/stock/historical?tickers=AAPL", &[("accept", "application/json")]);
-    answer.is(200, HISTORICAL);
+    answer.assert_response(200, HISTORICAL);
     let expected = [
         ("access-control-allow-origin", "*"),
         ("content-length", "279"),
@@ -122,7 +122,7 @@ fn the_tutorial_works() {
 }
 
 #[test]
-fn a_document_may_stand_in_the_configuration() {
+fn a_document_may_be_inline_in_the_configuration() {
     let json = serde_json::Value::from(STOCK).to_string();
     let gateway =
         Setup::with(&tutorial(&format!("config: {{api_specification: {json}}}"), "http://a.example")).run();
@@ -130,7 +130,7 @@ fn a_document_may_stand_in_the_configuration() {
     let yaml = serde_json::Value::from(PING).to_string();
     let gateway =
         Setup::with(&tutorial(&format!("config: {{api_specification: {yaml}}}"), "http://a.example")).run();
-    gateway.get("/ping").is(200, r#"{"ok":true}"#);
+    gateway.get("/ping").assert_response(200, r#"{"ok":true}"#);
 }
 
 #[test]
@@ -147,41 +147,41 @@ fn the_example_configuration_works() {
 fn a_header_chooses_the_status() {
     let gateway = ping();
     let with = |path: &str, code: &str| gateway.ask("GET", path, &[("X-Kong-Mocking-Status-Code", code)]);
-    gateway.get("/ping").is(200, r#"{"ok":true}"#);
-    with("/ping", "500").is(500, r#"{"error":"boom"}"#);
-    with("/ping", "200").is(200, r#"{"ok":true}"#);
+    gateway.get("/ping").assert_response(200, r#"{"ok":true}"#);
+    with("/ping", "500").assert_response(500, r#"{"error":"boom"}"#);
+    with("/ping", "200").assert_response(200, r#"{"ok":true}"#);
     for code in ["201", "abc", "99", "1000", ""] {
         let answer = with("/ping", code);
-        answer.says(400, &format!("could not find the status code '{code}'"));
+        answer.assert_message(400, &format!("could not find the status code '{code}'"));
         assert_eq!(answer.header("x-kong-mocking-plugin"), "");
     }
-    gateway.get("/ranges").is(400, r#""wrong""#);
-    with("/ranges", "418").is(418, r#""wrong""#);
-    with("/ranges", "201").is(201, r#""any""#);
-    gateway.ask("DELETE", "/ping", &[]).is(204, "");
+    gateway.get("/ranges").assert_response(400, r#""wrong""#);
+    with("/ranges", "418").assert_response(418, r#""wrong""#);
+    with("/ranges", "201").assert_response(201, r#""any""#);
+    gateway.ask("DELETE", "/ping", &[]).assert_response(204, "");
 }
 
 #[test]
 fn a_header_chooses_the_example() {
     let gateway = ping();
     let with = |id: &str| gateway.ask("GET", "/users", &[("X-Kong-Mocking-Example-Id", id)]);
-    gateway.get("/users").is(200, r#"{"id":10,"name":"Hao"}"#);
-    with("Jessica").is(200, r#"{"id":10,"name":"Hao"}"#);
-    with("Ron").is(200, r#"{"id":20,"name":"Sasha"}"#);
-    with("Sasha").is(200, r#"{"id":20,"name":"Sasha"}"#);
-    with("User3").says(400, "could not find the example id 'User3'");
+    gateway.get("/users").assert_response(200, r#"{"id":10,"name":"Hao"}"#);
+    with("Jessica").assert_response(200, r#"{"id":10,"name":"Hao"}"#);
+    with("Ron").assert_response(200, r#"{"id":20,"name":"Sasha"}"#);
+    with("Sasha").assert_response(200, r#"{"id":20,"name":"Sasha"}"#);
+    with("User3").assert_message(400, "could not find the example id 'User3'");
 }
 
 #[test]
-fn a_header_delays() {
+fn a_header_delays_the_answer() {
     let gateway = ping();
     let with = |delay: &str| gateway.ask("GET", "/ping", &[("X-Kong-Mocking-Delay", delay)]);
     let started = Instant::now();
-    with("300").is(200, r#"{"ok":true}"#);
+    with("300").assert_response(200, r#"{"ok":true}"#);
     assert!(started.elapsed() >= Duration::from_millis(300));
-    with("0").is(200, r#"{"ok":true}"#);
+    with("0").assert_response(200, r#"{"ok":true}"#);
     for wrong in ["-1", "10001", "abc", "1.5", "+1", "", "99999999999999999999999"] {
-        with(wrong).says(400, WRONG_DELAY);
+        with(wrong).assert_message(400, WRONG_DELAY);
     }
 }
 
@@ -191,7 +191,7 @@ fn random_delays_keep_their_lower_bound() {
     let gateway = Setup::with(&tutorial(plugin, "http://a.example")).file("specs/ping.yaml", PING).run();
     for _ in 0..3 {
         let started = Instant::now();
-        gateway.get("/ping").is(200, r#"{"ok":true}"#);
+        gateway.get("/ping").assert_response(200, r#"{"ok":true}"#);
         assert!(started.elapsed() >= Duration::from_millis(200));
     }
 }
@@ -208,7 +208,7 @@ fn accept_chooses_the_media_type() {
         ("application/json;q=0.1, text/*;q=0.9", "text/plain", "hello"),
     ] {
         let answer = with(accept);
-        answer.is(200, body);
+        answer.assert_response(200, body);
         assert_eq!(
             answer.header("content-type").split(';').next(),
             content_type.split(';').next(),
@@ -219,10 +219,10 @@ fn accept_chooses_the_media_type() {
 }
 
 #[test]
-fn head_is_get_without_its_body() {
+fn head_is_answered_as_get_without_its_body() {
     let gateway = ping();
     let answer = gateway.ask("HEAD", "/ping", &[]);
-    answer.is(200, "");
+    answer.assert_response(200, "");
     assert_eq!(answer.header("content-length"), r#"{"ok":true}"#.len().to_string());
     assert_eq!(answer.header("x-kong-mocking-plugin"), "true");
 }
@@ -232,9 +232,9 @@ fn an_undocumented_path_is_not_found() {
     let gateway = ping();
     for (method, path) in [("GET", "/ping/x"), ("PUT", "/ping"), ("GET", "/stock/historical")] {
         let answer = gateway.ask(method, path, &[]);
-        answer.says(404, NO_OPERATION);
+        answer.assert_message(404, NO_OPERATION);
         assert_eq!(answer.header("x-kong-mocking-plugin"), "");
-        assert_eq!(answer.header("access-control-allow-origin"), "*", "a page can read why");
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "a page can read the reason");
     }
 }
 
@@ -242,17 +242,17 @@ fn an_undocumented_path_is_not_found() {
 fn status_codes_can_be_restricted() {
     let plugin = "config: {api_specification_filename: ping.yaml, included_status_codes: [500, 503]}";
     let gateway = Setup::with(&tutorial(plugin, "http://a.example")).file("specs/ping.yaml", PING).run();
-    gateway.get("/ping").is(500, r#"{"error":"boom"}"#);
+    gateway.get("/ping").assert_response(500, r#"{"error":"boom"}"#);
     gateway
         .ask("GET", "/ping", &[("X-Kong-Mocking-Status-Code", "200")])
-        .says(400, "could not find the status code '200'");
+        .assert_message(400, "could not find the status code '200'");
     let nothing = gateway.get("/users");
     assert_eq!(nothing.status, 404);
-    assert!(nothing.text().contains("200"), "it names what is defined: {nothing:?}");
+    assert!(nothing.text().contains("200"), "the message names the defined status codes: {nothing:?}");
 }
 
 #[test]
-fn no_name_leaves_the_folder_of_specs() {
+fn file_names_cannot_leave_the_folder_of_specs() {
     let outside = |name: &str, link: bool| {
         let setup = Setup::with(&file(name)).file("ping.yaml", PING).file("specs/other.yaml", PING);
         if link {
@@ -271,7 +271,7 @@ fn the_folder_of_specs_can_be_chosen() {
     let setup = || Setup::with(&file("ping.yaml")).file("apis/ping.yaml", PING);
     let listen = ["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "off"];
     let gateway = setup().start(&[&listen[..], &["--specs", "apis"]].concat());
-    gateway.get("/ping").is(200, r#"{"ok":true}"#);
+    gateway.get("/ping").assert_response(200, r#"{"ok":true}"#);
     let gateway = setup().env("KONG_SPECS_DIR", "apis").start(&listen);
-    gateway.get("/ping").is(200, r#"{"ok":true}"#);
+    gateway.get("/ping").assert_response(200, r#"{"ok":true}"#);
 }

@@ -1,4 +1,4 @@
-//! The mocking plugin beyond Kong's: what else steers it, faults, passing through, state, templates.
+//! Extensions of the plugin `mocking` beyond Kong's: the header Prefer, faults, pass-through, state, templates.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -68,15 +68,15 @@ fn users(settings: &str) -> Gateway {
 }
 
 #[test]
-fn prefer_steers_and_kongs_headers_win() {
+fn prefer_chooses_the_answer_and_headers_of_kong_take_precedence() {
     let gateway = users("");
     let prefer = |preference: &str| gateway.ask("GET", "/users", &[("Prefer", preference)]);
-    prefer("code=404").is(404, r#"{"error":"none"}"#);
-    prefer("example=Ron").is(200, r#"{"id":20,"name":"Sasha"}"#);
-    prefer("code=201").says(400, "could not find the status code '201'");
-    prefer("respond-async").is(200, r#"{"id":10,"name":"Hao"}"#);
+    prefer("code=404").assert_response(404, r#"{"error":"none"}"#);
+    prefer("example=Ron").assert_response(200, r#"{"id":20,"name":"Sasha"}"#);
+    prefer("code=201").assert_message(400, "could not find the status code '201'");
+    prefer("respond-async").assert_response(200, r#"{"id":10,"name":"Hao"}"#);
     let both = [("Prefer", "code=404"), ("X-Kong-Mocking-Status-Code", "503")];
-    gateway.ask("GET", "/users", &both).is(503, r#"{"error":"busy"}"#);
+    gateway.ask("GET", "/users", &both).assert_response(503, r#"{"error":"busy"}"#);
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn a_response_names_its_source() {
 }
 
 #[test]
-fn faults_happen_on_purpose() {
+fn faults_are_injected_as_configured() {
     let gateway = users("fault_rate: 1, fault_status_codes: [503]");
-    gateway.get("/users").is(503, r#"{"error":"busy"}"#);
-    gateway.get("/numbers").says(503, "Service Unavailable");
+    gateway.get("/users").assert_response(503, r#"{"error":"busy"}"#);
+    gateway.get("/numbers").assert_message(503, "Service Unavailable");
     let gateway = users("fault_rate: 0.5, seed: 1");
     let statuses: Vec<u16> = (0..20).map(|_| gateway.get("/users").status).collect();
     assert!(statuses.contains(&200) && statuses.iter().any(|status| *status >= 500), "{statuses:?}");
@@ -116,7 +116,7 @@ fn faults_happen_on_purpose() {
 }
 
 #[test]
-fn connections_are_cut_on_purpose() {
+fn connections_are_aborted_as_configured() {
     let gateway = users("connection_reset_rate: 1");
     let mut connection = TcpStream::connect(gateway.address("proxy")).unwrap();
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -130,11 +130,11 @@ fn connections_are_cut_on_purpose() {
 }
 
 #[test]
-fn answers_take_the_time_of_their_distribution() {
+fn latency_follows_the_configured_distribution() {
     let took = |settings: &str| {
         let gateway = users(settings);
         let started = Instant::now();
-        gateway.get("/users").is(200, r#"{"id":10,"name":"Hao"}"#);
+        gateway.get("/users").assert_response(200, r#"{"id":10,"name":"Hao"}"#);
         started.elapsed()
     };
     let shortest = Duration::from_millis(150);
@@ -148,14 +148,14 @@ fn a_request_that_is_not_mocked_goes_to_the_service() {
     let upstream = Upstream::start();
     let url = format!("http://{}/real", upstream.address);
     let open = gateway(USERS, "passthrough: undefined", &url);
-    open.get("/users").is(200, r#"{"id":10,"name":"Hao"}"#);
+    open.get("/users").assert_response(200, r#"{"id":10,"name":"Hao"}"#);
     for (method, path) in [("GET", "/live?a=b"), ("GET", "/elsewhere"), ("PUT", "/users")] {
         let answer = open.ask(method, path, &[("X-Kong-Mocking-Delay", "-1")]);
         assert_eq!(answer.header("x-kong-mocking-plugin"), "");
         assert_eq!(answer.json()["target"], format!("/real{path}"), "{method}");
     }
     let closed = gateway(USERS, "passthrough: none", &url);
-    closed.get("/live").is(200, r#""mocked""#);
+    closed.get("/live").assert_response(200, r#""mocked""#);
     assert_eq!(closed.get("/elsewhere").status, 404);
 }
 
@@ -180,16 +180,16 @@ fn a_mock_keeps_state_until_it_is_reset() {
     let seeds = r#"[{"id":1,"name":"Rex"}]"#;
     let create = || {
         let answer = gateway.post("/pets", &[("X-Mynah-Explain", "1")], br#"{"name":"Tom"}"#);
-        answer.is(201, r#"{"id":2,"name":"Tom"}"#);
+        answer.assert_response(201, r#"{"id":2,"name":"Tom"}"#);
         assert_eq!(answer.header("x-mynah-mock"), "POST /pets; 201; state");
-        gateway.get("/pets/2").is(200, r#"{"id":2,"name":"Tom"}"#);
+        gateway.get("/pets/2").assert_response(200, r#"{"id":2,"name":"Tom"}"#);
     };
     create();
-    gateway.ask("DELETE", "/pets/1", &[]).is(204, "");
-    gateway.get("/pets").is(200, r#"[{"id":2,"name":"Tom"}]"#);
+    gateway.ask("DELETE", "/pets/1", &[]).assert_response(204, "");
+    gateway.get("/pets").assert_response(200, r#"[{"id":2,"name":"Tom"}]"#);
     assert_eq!(gateway.admin("DELETE", "/mock/state").status, 204);
-    gateway.get("/pets").is(200, seeds);
-    gateway.get("/pets/2").is(404, r#"{"error":"no such pet"}"#);
+    gateway.get("/pets").assert_response(200, seeds);
+    gateway.get("/pets/2").assert_response(404, r#"{"error":"no such pet"}"#);
     assert_eq!(gateway.admin("GET", "/mock/state").status, 405);
     create();
     let kong = std::fs::read_to_string(gateway.folder.at("kong.yaml")).unwrap();
@@ -198,25 +198,25 @@ fn a_mock_keeps_state_until_it_is_reset() {
 }
 
 #[test]
-fn examples_may_be_made_from_the_request() {
+fn templates_fill_examples_from_the_request() {
     let template = PETS.replace(
         "{error: no such pet}",
         "{id: '{{request.path.id|int}}', page: '{{request.query.page}}', by: '{{request.headers.x}}'}",
     );
     let templates = gateway(&template, "templates: true", "http://127.0.0.1:1");
     let asked = [("X", "ada"), ("Prefer", "code=404")];
-    templates.ask("GET", "/pets/7?page=2", &asked).is(404, r#"{"id":7,"page":"2","by":"ada"}"#);
+    templates.ask("GET", "/pets/7?page=2", &asked).assert_response(404, r#"{"id":7,"page":"2","by":"ada"}"#);
     let created = PETS.replacen(
         "content: {application/json: {}}",
         "content: {application/json: {example: 'hello {{request.body.name}}'}}",
         1,
     );
     let templates = gateway(&created, "templates: true", "http://127.0.0.1:1");
-    templates.post("/pets", &[], br#"{"name":"Tom"}"#).is(201, r#""hello Tom""#);
+    templates.post("/pets", &[], br#"{"name":"Tom"}"#).assert_response(201, r#""hello Tom""#);
 }
 
 #[test]
-fn a_broken_template_is_shown_at_its_place() {
+fn an_invalid_template_is_reported_at_its_position() {
     let broken = USERS.replace("name: Hao", "name: '{{ 1 + }}'");
     let kong = "{_format_version: '3.0', plugins: [{name: mocking, config: {api_specification_filename: api.yaml, templates: true}}]}";
     let setup = Setup::with(kong).file("specs/api.yaml", broken);

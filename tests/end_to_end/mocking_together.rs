@@ -1,4 +1,4 @@
-//! The mocking plugin's extensions beside each other: what each promises alone holds with the others too.
+//! Combinations of the extensions of the plugin `mocking`: each keeps its guarantees with the others.
 
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
@@ -39,32 +39,32 @@ fn an_invalid_body_is_not_stored() {
     let gateway = pets("stateful: true, validate_requests: true");
     let refused = gateway.post("/pets", &[], br#"{"name":7}"#);
     assert_eq!((refused.status, refused.header("content-type")), (422, "application/problem+json"));
-    gateway.get("/pets").is(200, r#"[{"id":1,"name":"Rex"}]"#);
-    gateway.post("/pets", &[], br#"{"name":"Tom"}"#).is(201, r#"{"id":2,"name":"Tom"}"#);
+    gateway.get("/pets").assert_response(200, r#"[{"id":1,"name":"Rex"}]"#);
+    gateway.post("/pets", &[], br#"{"name":"Tom"}"#).assert_response(201, r#"{"id":2,"name":"Tom"}"#);
     assert_eq!(gateway.ask("DELETE", "/pets/two", &[]).status, 422);
-    gateway.ask("DELETE", "/pets/2", &[]).is(204, "");
-    gateway.get("/pets").is(200, r#"[{"id":1,"name":"Rex"}]"#);
+    gateway.ask("DELETE", "/pets/2", &[]).assert_response(204, "");
+    gateway.get("/pets").assert_response(200, r#"[{"id":1,"name":"Rex"}]"#);
 }
 
 #[test]
 fn a_template_receives_only_valid_values() {
     let gateway = pets("templates: true, validate_requests: true");
-    gateway.post("/pets", &[], br#"{"name":"Tom"}"#).is(201, r#""hello Tom""#);
+    gateway.post("/pets", &[], br#"{"name":"Tom"}"#).assert_response(201, r#""hello Tom""#);
     assert_eq!(gateway.post("/pets", &[], br#"{"name":7}"#).status, 422);
-    gateway.get("/pets/7").is(200, r#""pet 7""#);
+    gateway.get("/pets/7").assert_response(200, r#""pet 7""#);
     assert_eq!(gateway.get("/pets/seven").status, 422);
 }
 
 #[test]
-fn a_memory_comes_before_a_template() {
+fn state_takes_precedence_over_templates() {
     let gateway = pets("templates: true, stateful: true");
-    gateway.post("/pets", &[], br#"{"name":"Tom"}"#).is(201, r#"{"id":2,"name":"Tom"}"#);
-    gateway.get("/pets/2").is(200, r#"{"id":2,"name":"Tom"}"#);
+    gateway.post("/pets", &[], br#"{"name":"Tom"}"#).assert_response(201, r#"{"id":2,"name":"Tom"}"#);
+    gateway.get("/pets/2").assert_response(200, r#"{"id":2,"name":"Tom"}"#);
     assert_eq!(gateway.get("/pets/9").status, 404);
 }
 
 #[test]
-fn over_http2_a_cut_costs_its_stream_and_no_other() {
+fn over_http2_an_injected_abort_ends_only_its_stream() {
     let gateway = pets("connection_reset_rate: 0.5, seed: 1");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let answers: Vec<Option<u16>> = runtime.block_on(async {

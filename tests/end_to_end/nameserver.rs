@@ -1,4 +1,4 @@
-//! A little name server: it answers from a table that can change, over UDP and TCP (RFC 1035, section 4).
+//! Name server of the tests: it answers from a table that can change, over UDP and TCP. (RFC 1035, section 4)
 
 use std::{
     collections::HashMap,
@@ -21,14 +21,14 @@ struct Table {
     fails: bool,
     /// Whether answers are too long for UDP.
     truncates: bool,
-    /// Questions that came over TCP.
+    /// Number of queries over TCP.
     over_tcp: usize,
 }
 
-/// The time to live in seconds, and what each record says.
+/// The time to live in seconds, and the data of each record.
 type Records = (u32, Vec<Vec<u8>>);
 
-/// A record of an answer: whose it is, its type, time to live and data.
+/// A record of an answer: name, type, time to live and data.
 type Answered = (String, u16, u32, Vec<u8>);
 
 const A: u16 = 1;
@@ -49,8 +49,8 @@ impl Nameserver {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let table = talking.clone();
-                // Who asked may have gone.
-                std::thread::spawn(move || drop(talk(stream, &table)));
+                // The client may have disconnected.
+                std::thread::spawn(move || drop(serve_tcp(stream, &table)));
             }
         });
         let answering = table.clone();
@@ -62,14 +62,14 @@ impl Nameserver {
                     let truncates = table.truncates;
                     table.answer(&query[..length], truncates)
                 };
-                // Who asked may have gone.
+                // The client may have disconnected.
                 let _ = socket.send_to(&answer, from);
             }
         });
         Self { address, table }
     }
 
-    /// From now on a name has these addresses, all of one kind; none takes it away.
+    /// Sets the addresses of a name, all of one type; an empty list removes them.
     pub(crate) fn a(&self, name: &str, ttl: u32, addresses: &[&str]) {
         let octets = |address: &&str| match address.parse().unwrap() {
             IpAddr::V4(it) => it.octets().to_vec(),
@@ -79,22 +79,22 @@ impl Nameserver {
         self.put(name, kind, ttl, addresses.iter().map(octets).collect());
     }
 
-    /// From now on a name is another name for this one.
+    /// Makes a name an alias of another one.
     pub(crate) fn cname(&self, name: &str, ttl: u32, other: &str) {
         self.put(name, CNAME, ttl, vec![labels(other)]);
     }
 
-    /// From now on all answers are too long for UDP.
+    /// Makes all answers too long for UDP.
     pub(crate) fn truncate(&self) {
         self.table.lock().unwrap().truncates = true;
     }
 
-    /// How many questions came over TCP.
-    pub(crate) fn over_tcp(&self) -> usize {
+    /// Number of queries over TCP.
+    pub(crate) fn tcp_queries(&self) -> usize {
         self.table.lock().unwrap().over_tcp
     }
 
-    /// From now on a name has these hosts: priority, weight, port, name.
+    /// Sets the SRV records of a name: priority, weight, port, host.
     pub(crate) fn srv(&self, name: &str, ttl: u32, hosts: &[(u16, u16, u16, &str)]) {
         let one = |(priority, weight, port, host): &(u16, u16, u16, &str)| {
             let mut data = Vec::new();
@@ -107,12 +107,12 @@ impl Nameserver {
         self.put(name, SRV, ttl, hosts.iter().map(one).collect());
     }
 
-    /// From now on it answers nothing but its own failure, or does again.
-    pub(crate) fn fail(&self, fails: bool) {
+    /// Answers every query with a server failure, or no longer.
+    pub(crate) fn set_failing(&self, fails: bool) {
         self.table.lock().unwrap().fails = fails;
     }
 
-    /// How often it was asked for the addresses of a name.
+    /// Number of queries for the addresses of a name.
     pub(crate) fn queries(&self, name: &str) -> usize {
         let table = self.table.lock().unwrap();
         table.queries.iter().filter(|(query_name, kind)| query_name == name && *kind == A).count()
@@ -137,7 +137,7 @@ impl Table {
         };
         let records = if code == 0 && !truncated { self.find(&name, kind) } else { Vec::new() };
         let mut answer = query[..2].to_vec();
-        // A response of a server that recurses, with one question and nothing beside the answers.
+        // A response of a recursive server, with one question, and only answers.
         let flags = if truncated { 0x83 } else { 0x81 };
         answer.extend([flags, 0x80 | code, 0, 1, 0, u8::try_from(records.len()).unwrap(), 0, 0, 0, 0]);
         answer.extend(&query[12..end + 4]);
@@ -152,10 +152,10 @@ impl Table {
         answer
     }
 
-    /// What a name has of a kind, and the other names on the way there.
+    /// The records of a type, and the aliases that lead to them.
     fn find(&self, name: &str, kind: u16) -> Vec<Answered> {
         let (mut found, mut name) = (Vec::new(), name.to_owned());
-        // More names on one way would be a circle.
+        // A longer chain of aliases would be a cycle.
         for _ in 0..10 {
             let mut add = |kind| {
                 let (ttl, all) = self.records.get(&(name.clone(), kind))?;
@@ -174,8 +174,8 @@ impl Table {
     }
 }
 
-/// Answers the questions of one connection, each after its length. (RFC 1035, section 4.2.2)
-fn talk(mut stream: TcpStream, table: &Mutex<Table>) -> std::io::Result<()> {
+/// Answers the queries of one connection, each with a length prefix. (RFC 1035, section 4.2.2)
+fn serve_tcp(mut stream: TcpStream, table: &Mutex<Table>) -> std::io::Result<()> {
     loop {
         let mut length = [0; 2];
         stream.read_exact(&mut length)?;
@@ -191,12 +191,12 @@ fn talk(mut stream: TcpStream, table: &Mutex<Table>) -> std::io::Result<()> {
     }
 }
 
-/// The name in a question, and where it ends.
+/// The name in a query, and its end.
 fn read_name(query: &[u8]) -> (String, usize) {
     read_labels(query, 12)
 }
 
-/// The name that begins at this place, and where it ends.
+/// The name at this offset, and its end.
 fn read_labels(bytes: &[u8], mut at: usize) -> (String, usize) {
     let mut labels = Vec::new();
     while bytes[at] > 0 {

@@ -1,4 +1,4 @@
-//! The `openssl` command: it makes keys and certificates of every kind, and speaks TLS as a client or a server.
+//! The command `openssl`: makes keys and certificates of every kind, and is a TLS client or server.
 
 use std::{
     io::{BufRead, BufReader},
@@ -18,14 +18,14 @@ pub(crate) struct Pair {
     pub(crate) key: String,
 }
 
-/// A server of it; it ends when this is dropped.
+/// A server process, killed when this is dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
 }
 
 impl OpenSsl {
-    /// The command, where it is installed; else the test that wants it says that it is skipped.
+    /// The command if it is installed; otherwise a test reports that it is skipped.
     pub(crate) fn find() -> Option<Self> {
         let found =
             Command::new("openssl").arg("version").output().is_ok_and(|output| output.status.success());
@@ -47,7 +47,7 @@ impl OpenSsl {
         self.0.read(name)
     }
 
-    /// Runs it with arguments, parted by blanks; what it says, or none if it fails.
+    /// Runs it with arguments, separated by blanks; returns its output, or `None` if it fails.
     pub(crate) fn try_run(&self, arguments: &str) -> Option<String> {
         let mut command = Command::new("openssl");
         command.args(arguments.split(' ')).current_dir(self.0.path()).stdin(Stdio::null());
@@ -61,7 +61,7 @@ impl OpenSsl {
         self.try_run(arguments).unwrap_or_else(|| panic!("openssl {arguments} failed"))
     }
 
-    /// The file that it writes.
+    /// Runs it and returns the content of its output file.
     #[track_caller]
     pub(crate) fn output(&self, arguments: &str) -> String {
         self.run(&format!("{arguments} -out made"));
@@ -75,7 +75,7 @@ impl OpenSsl {
             self.run("dsaparam -genkey -out dsa.parameters 2048");
             self.run(&format!("pkey -in dsa.parameters -out {name}.key"));
         } else if kind == "RSA-8192" {
-            // It would take a minute to make one.
+            // Making one would take a minute.
             self.write(&format!("{name}.key"), include_str!("rsa-8192.key.pem"));
         } else {
             self.run(&format!("genpkey -algorithm {kind} -out {name}.key"));
@@ -103,7 +103,7 @@ impl OpenSsl {
         Pair { certificate: self.read(&format!("{name}.pem")), key: self.read(&format!("{name}.key")) }
     }
 
-    /// Shakes hands with a listener: what the command says of it, without blanks around `=`.
+    /// Does a handshake with a listener; returns the output of the command, without blanks around `=`.
     pub(crate) fn connect(&self, address: &str, name: &str, arguments: &str) -> String {
         let words = format!("s_client -connect {address} -servername {name} {arguments}");
         let mut command = Command::new("openssl");
@@ -112,7 +112,7 @@ impl OpenSsl {
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).replace(" = ", "=")
     }
 
-    /// Serves a page that tells of the connection, with the certificate in files NAME.pem and NAME.key.
+    /// Serves a page that describes the connection, with the certificate in files NAME.pem and NAME.key.
     #[track_caller]
     pub(crate) fn serve(&self, name: &str, arguments: &str) -> Server {
         let command =
@@ -132,7 +132,7 @@ impl OpenSsl {
             lines.map_while(Result::ok).filter_map(|line| line.strip_prefix("ACCEPT ").map(str::to_owned));
         let place = places.next().unwrap();
         let port = place.rsplit_once(':').unwrap().1.parse().unwrap();
-        // It must not wait for a reader of what it says.
+        // Output that is not read must not block it.
         std::thread::spawn(move || places.count());
         Server { child, port }
     }

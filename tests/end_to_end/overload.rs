@@ -1,4 +1,4 @@
-//! More than the gateway may do at a time: some are told to come back, others wait, and the Admin API answers.
+//! Overload: requests beyond the limit get 503 with Retry-After, connections beyond the limit wait, and the Admin API answers.
 
 use crate::{
     frames::{END_HEADERS, END_STREAM, End, Frames, HEADERS, fields},
@@ -27,7 +27,7 @@ fn a_request_over_the_limit_gets_retry_after() {
     let setup = Setup::with(&config(&upstream.address.to_string()));
     let gateway = setup.env("MYNAH_MAX_CONCURRENT_REQUESTS", "2").run();
     let held: Vec<Raw> = (0..2).map(|_| begin(&gateway, "/hold")).collect();
-    upstream.sees("two are on their way", |seen| seen.requests == 2);
+    upstream.wait_until("two are on their way", |seen| seen.requests == 2);
 
     let refused = gateway.get("/x");
     assert_eq!(refused.status, 503);
@@ -37,34 +37,34 @@ fn a_request_over_the_limit_gets_retry_after() {
     let mut frames = Frames::connect(gateway.address("proxy"), &[]);
     frames.send(HEADERS, END_HEADERS | END_STREAM, 1, &fields(&GET));
     assert!(matches!(frames.end_of(1), End::Answered(503, _)));
-    assert_eq!(upstream.seen().requests, 2, "the service hears nothing of it");
+    assert_eq!(upstream.seen().requests, 2, "the refused request does not reach the service");
     assert_eq!(gateway.admin("GET", "/status").status, 200);
-    gateway.logs("requests refused with 503: 1; 2 are being answered");
+    gateway.wait_for_log("requests refused with 503: 1; 2 are being answered");
 
     upstream.release();
     crate::eventually("there is room again", || (gateway.get("/x").status == 200).then_some(()));
     upstream.release();
     for mut raw in held {
-        raw.until("\"target\":\"/hold\"");
+        raw.read_until("\"target\":\"/hold\"");
     }
     crate::eventually("each is in the access log", || gateway.stdout().contains("\" 503 ").then_some(()));
 }
 
 #[test]
-fn a_tunnel_is_one_of_the_connections() {
+fn a_tunnel_counts_as_a_connection() {
     let mock = "routes:\n- {name: m, paths: [/mock], plugins: [{name: request-termination, config: {message: here}}]}\n";
     let setup = Setup::with(&(config(&format!("127.0.0.1:{}", start_echo())) + mock));
     let gateway = setup.env("KONG_NGINX_EVENTS_WORKER_CONNECTIONS", "2").run();
     let mut tunnel = Raw::connect(gateway.address("proxy"));
     tunnel.send("GET /chat HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-    tunnel.until("\r\n\r\n");
+    tunnel.read_until("\r\n\r\n");
     assert!(tunnel.received.starts_with("HTTP/1.1 101 "), "{}", tunnel.received);
     let mut idle = begin(&gateway, "/mock");
-    idle.until("here");
-    // With the tunnel these are two, so that the idle one has to make room.
+    idle.read_until("here");
+    // With the tunnel these are two, so the idle connection is closed.
     let mut third = begin(&gateway, "/mock");
-    third.until("here");
-    idle.rest();
+    third.read_until("here");
+    idle.read_to_end();
     tunnel.send("one\n");
-    tunnel.until("again one\n");
+    tunnel.read_until("again one\n");
 }

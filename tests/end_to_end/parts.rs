@@ -1,4 +1,4 @@
-//! A configuration in several files, and what is said of files that can be loaded and are probably wrong.
+//! Configurations in several files, and warnings about files that can be loaded and are probably wrong.
 
 use crate::{
     eventually,
@@ -31,7 +31,7 @@ fn a_duplicate_is_reported_with_both_positions() {
 }
 
 #[test]
-fn a_fault_is_drawn_in_its_file() {
+fn an_error_is_rendered_with_its_file() {
     let setup = Setup::new().file("conf.d/a.yaml", ONE).file("conf.d/b.yaml", TWO.replace("host:", "hots:"));
     let checked = setup.call(&["check", "conf.d"]);
     checked.is_refusal("--> conf.d/b.yaml:4:3");
@@ -57,7 +57,7 @@ fn run(setup: Setup, files: &str) -> Gateway {
     setup.start(&["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"])
 }
 
-/// Waits until these services are there, and no others.
+/// Waits until exactly these services are declared.
 #[track_caller]
 fn declares(gateway: &Gateway, expected: &[&str]) {
     eventually(&format!("the services are {expected:?}"), || {
@@ -71,7 +71,7 @@ fn declares(gateway: &Gateway, expected: &[&str]) {
 }
 
 #[test]
-fn files_come_and_go() {
+fn added_and_removed_files_are_loaded() {
     let other = ONE.replace("name: a", "name: c");
     for files in ["conf.d", "conf.d/*.yaml"] {
         let setup = Setup::new().file("conf.d/a.yaml", ONE);
@@ -90,9 +90,9 @@ fn files_come_and_go() {
         std::fs::remove_file(gateway.folder.at("conf.d/a.yaml")).unwrap();
         declares(&gateway, &["d"]);
         assert_eq!(gateway.status()["configuration"]["last_error"], serde_json::Value::Null);
-        // Without any, the last configuration goes on.
+        // Without any file, the last configuration stays live.
         std::fs::remove_file(gateway.folder.at("conf.d/b.yaml")).unwrap();
-        gateway.logs("no configuration file found");
+        gateway.wait_for_log("no configuration file found");
         declares(&gateway, &["d"]);
         gateway.folder.write("conf.d/a.yaml", ONE);
         declares(&gateway, &["a"]);
@@ -114,7 +114,7 @@ fn a_mounted_folder_is_updated() {
 }
 
 #[test]
-fn several_files_are_not_written() {
+fn a_configuration_in_several_files_is_read_only() {
     let setup = Setup::new().file("conf.d/a.yaml", ONE).file("conf.d/b.yaml", TWO);
     let gateway = run(setup, "conf.d");
     let refused = gateway.admin_form("PATCH", "/services/a", "retries=1");
@@ -126,7 +126,7 @@ fn several_files_are_not_written() {
     );
 }
 
-/// What is said of a configuration that can be loaded.
+/// Checks the warnings about a configuration that can be loaded.
 #[track_caller]
 fn check(text: &str, expected: &str) {
     let checked = Setup::with(&format!("_format_version: \"3.0\"\n{text}\n")).call(&["check", "kong.yaml"]);

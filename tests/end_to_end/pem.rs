@@ -1,4 +1,4 @@
-//! Certificates for tests: of authorities, of servers and clients.
+//! Certificates of authorities, servers and clients, for tests.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use rcgen::{
@@ -14,7 +14,7 @@ pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 pub(crate) struct Signed {
     pub(crate) certificate: String,
     pub(crate) key: String,
-    /// The certificate as it is shown in a handshake.
+    /// The certificate as sent in a handshake, DER.
     pub(crate) der: Vec<u8>,
     /// The key, PKCS #8.
     pub(crate) key_der: Vec<u8>,
@@ -26,8 +26,8 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    /// An authority that this one vouches for.
-    pub(crate) fn sub(&self, name: &str) -> Self {
+    /// An intermediate authority, signed by this one.
+    pub(crate) fn issue_authority(&self, name: &str) -> Self {
         Self(CertifiedIssuer::signed_by(authority(name), KeyPair::generate().unwrap(), &self.0).unwrap())
     }
 
@@ -41,27 +41,27 @@ impl Authority {
     }
 
     /// A certificate for a server or a client of this name.
-    pub(crate) fn signs(&self, name: &str) -> Signed {
-        self.signs_as(&params(name))
+    pub(crate) fn issue(&self, name: &str) -> Signed {
+        self.issue_with(&params(name))
     }
 
-    /// One whose time is over.
-    pub(crate) fn signed_long_ago(&self, name: &str) -> Signed {
+    /// An expired certificate.
+    pub(crate) fn issue_expired(&self, name: &str) -> Signed {
         let mut params = params(name);
         params.not_before = rcgen::date_time_ymd(2001, 1, 1);
         params.not_after = rcgen::date_time_ymd(2002, 1, 1);
-        self.signs_as(&params)
+        self.issue_with(&params)
     }
 
     /// A certificate with this serial number.
-    pub(crate) fn signs_with_serial(&self, name: &str, serial: u64) -> Signed {
+    pub(crate) fn issue_with_serial(&self, name: &str, serial: u64) -> Signed {
         let mut params = params(name);
         params.serial_number = Some(serial.into());
-        self.signs_as(&params)
+        self.issue_with(&params)
     }
 
     /// A list of revoked certificates, with this serial number in it, PEM.
-    pub(crate) fn revokes(&self, serial: u64) -> String {
+    pub(crate) fn revocation_list(&self, serial: u64) -> String {
         let revoked = RevokedCertParams {
             serial_number: serial.into(),
             revocation_time: rcgen::date_time_ymd(2024, 1, 1),
@@ -79,7 +79,7 @@ impl Authority {
         pem("X509 CRL", params.signed_by(&self.0).unwrap().der())
     }
 
-    fn signs_as(&self, params: &CertificateParams) -> Signed {
+    fn issue_with(&self, params: &CertificateParams) -> Signed {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         Signed::new(&certificate, &key)
@@ -96,8 +96,8 @@ impl Signed {
         }
     }
 
-    /// One that nobody vouches for.
-    pub(crate) fn by_itself(name: &str) -> Self {
+    /// A self-signed certificate.
+    pub(crate) fn self_signed(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         Self::new(&params(name).self_signed(&key).unwrap(), &key)
     }

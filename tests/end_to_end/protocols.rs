@@ -1,4 +1,4 @@
-//! Protocols of plugins: every name of Kong's can be in a file, and those of streams have no requests.
+//! Protocols of plugins: all names of Kong are accepted; plugins of stream protocols handle no request.
 
 use serde_json::json;
 
@@ -29,7 +29,7 @@ fn protocols_of_streams_are_accepted_and_have_no_requests() {
     for (path, status) in [("/guarded", 403), ("/streams", 200), ("/default", 403)] {
         assert_eq!(gateway.get(path).status, status, "{path}");
     }
-    gateway.logs("request-termination is for HTTP only: it has no effect on tcp");
+    gateway.wait_for_log("request-termination is for HTTP only: it has no effect on tcp");
     let plugin = gateway.admin("GET", "/routes/default/plugins").json()["data"][0].clone();
     assert_eq!(plugin["protocols"], json!(["http", "https", "tcp", "tls", "grpc", "grpcs"]));
 }

@@ -1,4 +1,4 @@
-//! The PROXY protocol: a load balancer tells who its client is, and only such connections are taken.
+//! PROXY protocol: addresses from the header of a load balancer; connections without a header are closed.
 
 use crate::{
     gateway::{Gateway, Setup},
@@ -30,14 +30,14 @@ fn start(trusted: &str) -> (Upstream, Gateway) {
     (upstream, gateway)
 }
 
-/// What the service is `reported_address` about the client of a connection that begins so.
+/// The client address that the service gets for a connection that begins with this header.
 #[track_caller]
 fn reported_address(gateway: &Gateway, header: &str) -> String {
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send(header);
     for path in ["/first", "/second"] {
         raw.send(&format!("GET {path} HTTP/1.1\r\nHost: a.example\r\nX-Real-IP: 203.0.113.9\r\n\r\n"));
-        raw.until(&format!("\"target\":\"{path}\""));
+        raw.read_until(&format!("\"target\":\"{path}\""));
     }
     let fields = raw.received.split("\"x-real-ip\":\"").nth(1).unwrap();
     fields.split('"').next().unwrap().to_owned()
@@ -56,22 +56,22 @@ fn a_trusted_balancer_names_its_client() {
 }
 
 #[test]
-fn a_stranger_is_not_believed() {
+fn headers_of_untrusted_peers_are_ignored() {
     let (_upstream, gateway) = start("10.0.0.0/8");
     assert_eq!(reported_address(&gateway, LINE), "127.0.0.1");
 }
 
 #[test]
-fn it_comes_before_tls() {
+fn the_header_comes_before_tls() {
     let (_upstream, gateway) = start("127.0.0.1");
-    let mut session = Secure::behind(gateway.tls_address("proxy"), LINE, Hello::default()).unwrap();
+    let mut session = Secure::connect_after(gateway.tls_address("proxy"), LINE, Hello::default()).unwrap();
     session.send("GET /x HTTP/1.1\r\nHost: a.example\r\n\r\n");
-    let answer = session.until("\"target\":\"/x\"");
+    let answer = session.read_until("\"target\":\"/x\"");
     assert!(answer.contains("\"x-real-ip\":\"192.0.2.7\""), "{answer}");
 }
 
 #[test]
-fn a_connection_without_it_is_closed() {
+fn a_connection_without_a_header_is_closed() {
     let (upstream, gateway) = start("127.0.0.1");
     for bytes in [
         "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n",
@@ -80,19 +80,19 @@ fn a_connection_without_it_is_closed() {
     ] {
         let mut raw = Raw::connect(gateway.address("proxy"));
         raw.send(bytes);
-        assert_eq!(raw.rest(), "", "{bytes:?}");
+        assert_eq!(raw.read_to_end(), "", "{bytes:?}");
     }
-    gateway.logs("it does not begin with a header of the PROXY protocol");
-    gateway.logs("its header of the PROXY protocol, version 1, is malformed");
-    gateway.logs("its header of the PROXY protocol, version 2, is malformed");
+    gateway.wait_for_log("it does not begin with a header of the PROXY protocol");
+    gateway.wait_for_log("its header of the PROXY protocol, version 1, is malformed");
+    gateway.wait_for_log("its header of the PROXY protocol, version 2, is malformed");
     assert_eq!(upstream.seen().requests, 0);
-    // A health check that connects and says nothing is nothing to tell of.
+    // A health check that connects and sends nothing is not logged.
     drop(Raw::connect(gateway.address("proxy")));
     assert_eq!(gateway.log().matches("PROXY protocol").count(), 3);
 }
 
 #[test]
-fn half_a_header_has_its_time() {
+fn an_incomplete_header_has_a_timeout() {
     let upstream = Upstream::start();
     let config = format!(
         "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/]}}]}}\n",
@@ -103,5 +103,5 @@ fn half_a_header_has_its_time() {
     let gateway = setup.start(&["run", "--proxy-listen", listen, "--admin-listen", "127.0.0.1:0"]);
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send("PROXY TCP4 192.0.2.7 ");
-    assert_eq!(raw.rest(), "");
+    assert_eq!(raw.read_to_end(), "");
 }

@@ -1,4 +1,4 @@
-//! Proxying: what the service gets, and what the client gets back.
+//! Proxying: requests as the service gets them, responses as the client gets them.
 
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ fn start() -> (Upstream, Gateway) {
     (upstream, gateway)
 }
 
-/// What the service got of a field; null if nothing.
+/// The value of a field at the service; null if absent.
 fn got<'a>(echo: &'a Value, name: &str) -> &'a str {
     echo["headers"][name].as_str().unwrap_or_default()
 }
@@ -84,7 +84,7 @@ fn the_service_receives_the_client_address() {
 }
 
 #[test]
-fn hop_by_hop_fields_end_here() {
+fn hop_by_hop_fields_are_removed() {
     let (_upstream, gateway) = start();
     let sent = [
         ("connection", "keep-alive, x-secret"),
@@ -115,7 +115,7 @@ fn the_client_receives_latencies() {
 }
 
 #[test]
-fn every_method_and_body_arrives() {
+fn every_method_and_body_is_forwarded() {
     let (_upstream, gateway) = start();
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"] {
         assert_eq!(gateway.ask(method, "/strips", &[]).json()["method"], method);
@@ -128,7 +128,7 @@ fn every_method_and_body_arrives() {
 }
 
 #[test]
-fn large_bodies_arrive_complete() {
+fn large_bodies_are_forwarded_completely() {
     let (_upstream, gateway) = start();
     let large: Vec<u8> = (0..LARGE).map(|n| u8::try_from(n % 10_000 % 251).unwrap()).collect();
     let echo = gateway.post("/strips", &[], &large).json();
@@ -138,7 +138,7 @@ fn large_bodies_arrive_complete() {
 }
 
 #[test]
-fn connections_to_the_service_are_kept() {
+fn connections_to_the_service_are_reused() {
     let (upstream, gateway) = start();
     for _ in 0..20 {
         // Each client has a connection of its own.
@@ -148,18 +148,18 @@ fn connections_to_the_service_are_kept() {
 }
 
 #[test]
-fn connections_of_clients_are_kept() {
+fn connections_of_clients_stay_open() {
     let (_upstream, gateway) = start();
     let mut raw = crate::raw::Raw::connect(gateway.address("proxy"));
     for n in 1..=5 {
         raw.send(&format!("GET /strips/n{n} HTTP/1.1\r\nHost: a.example\r\n\r\n"));
-        raw.until(&format!("/base/n{n}"));
+        raw.read_until(&format!("/base/n{n}"));
     }
-    // Even an error leaves the connection as it is.
+    // An error response keeps the connection open, too.
     raw.send("GET /nowhere HTTP/1.1\r\nHost: a.example\r\n\r\n");
-    raw.until("no Route matched");
+    raw.read_until("no Route matched");
     raw.send("GET /strips/last HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n");
-    assert!(raw.rest().contains("/base/last"));
+    assert!(raw.read_to_end().contains("/base/last"));
 }
 
 #[test]
@@ -189,7 +189,7 @@ services:
 }
 
 #[test]
-fn both_ends_may_be_kept_at_once() {
+fn connections_of_clients_and_to_the_service_are_kept_together() {
     let (upstream, gateway) = start();
     let client = Client::kept();
     for _ in 0..10 {

@@ -9,12 +9,12 @@ use crate::{
 };
 
 /// A request: its path, and header fields such as `apikey: k`.
-type Asked<'a> = (&'a str, &'a str);
+type PathAndField<'a> = (&'a str, &'a str);
 
-/// What is asked, and the status with a part of the body.
-type Expected<'a> = (Asked<'a>, u16, &'a str);
+/// A request, and the expected status with a part of the body.
+type QuarantineCase<'a> = (PathAndField<'a>, u16, &'a str);
 
-const fn get(path: &str) -> Asked<'_> {
+const fn get(path: &str) -> PathAndField<'_> {
     (path, "")
 }
 
@@ -28,7 +28,7 @@ fn setup(config: &str, upstream: &Upstream) -> Setup {
 }
 
 #[track_caller]
-fn ask(gateway: &Gateway, case: &str, expected: &[Expected<'_>]) {
+fn ask(gateway: &Gateway, case: &str, expected: &[QuarantineCase<'_>]) {
     for ((path, field), status, body) in expected {
         let headers: Vec<_> = field.split_once(": ").into_iter().collect();
         let answer = gateway.ask("GET", path, &headers);
@@ -55,8 +55,8 @@ consumers:
 /// Plugins with errors, the requests, and the quarantined entity with the beginning of its effect.
 #[test]
 #[expect(clippy::too_many_lines, reason = "one table of cases")]
-fn plugins() {
-    let cases: &[(&str, &[Expected<'_>], &str)] = &[
+fn requests_that_an_invalid_plugin_would_have_guarded_are_refused() {
+    let cases: &[(&str, &[QuarantineCase<'_>], &str)] = &[
         (
             "plugins: [{name: oauth2}]",
             &[(get("/a1"), 503, "oauth2"), (get("/b1"), 503, "oauth2"), (get("/x"), 404, "")],
@@ -107,7 +107,7 @@ fn plugins() {
             &[(("/a1", "apikey: bob"), 200, ""), (get("/a1"), 401, ""), (get("/b1"), 503, "key-auth")],
             "requests of its scope",
         ),
-        // What it would have guarded is unknown.
+        // Its scope is unknown.
         (
             "plugins: [{name: key-auth, route: nope}]",
             &[(get("/a1"), 503, "key-auth"), (get("/b1"), 503, "")],
@@ -125,7 +125,7 @@ fn plugins() {
             &[(get("/a1"), 503, "cors"), (get("/b1"), 200, "")],
             "requests of its scope",
         ),
-        // Errors that only the compilation finds.
+        // Errors that are found only by the compiler.
         (
             "plugins: [{name: mocking, route: a1, config: {api_specification: 'x: 1'}}]",
             &[(get("/a1"), 503, "mocking"), (get("/a2"), 200, "")],
@@ -147,8 +147,8 @@ fn plugins() {
         assert_eq!(first["entity"], "plugin");
         assert!(first["effect"].as_str().unwrap().starts_with(effect), "{plugins}: {quarantined}");
         assert_eq!(first["line"], 14, "{plugins}: {quarantined}");
-        gateway.logs(&format!("kong.yaml:14:{}: the plugin '", first["column"]));
-        gateway.logs("is in quarantine");
+        gateway.wait_for_log(&format!("kong.yaml:14:{}: the plugin '", first["column"]));
+        gateway.wait_for_log("is in quarantine");
         assert!(gateway.admin("GET", "/metrics").text().contains("mynah_quarantined_entities 1\n"));
     }
 }
@@ -156,10 +156,10 @@ fn plugins() {
 /// Other entities with errors: the configuration, the requests, and what is in quarantine.
 #[test]
 #[expect(clippy::too_many_lines, reason = "one table of cases")]
-fn entities() {
+fn requests_that_other_invalid_entities_affect_are_refused() {
     let upstream = Upstream::start();
     let rest = "services: [{name: s, url: URL, routes: [{name: r, paths: [/]}]}]\n";
-    let cases: &[(&str, &[Expected<'_>], &[&str])] = &[
+    let cases: &[(&str, &[QuarantineCase<'_>], &[&str])] = &[
         (
             "routes: [{name: x, hots: [a]}]",
             &[(get("/x"), 503, "the route 'x' is quarantined"), (get("/y"), 503, "")],
@@ -186,7 +186,7 @@ fn entities() {
             &[(get("/x"), 503, ""), (get("/y"), 200, "")],
             &["routes[0]"],
         ),
-        // Some cannot: what may have matched is refused, whatever the rank.
+        // Some cannot be read: requests that may have matched are refused, whatever the rank.
         (
             "routes: [{name: x, paths: ['~/x/y(']}]",
             &[(get("/x/y"), 503, ""), (get("/x"), 503, ""), (get("/y"), 200, "")],
@@ -249,7 +249,7 @@ fn entities() {
 }
 
 #[test]
-fn consumers() {
+fn errors_in_consumers_never_widen_access() {
     let upstream = Upstream::start();
     let config = "\
 services: [{name: s, url: URL, routes: [{name: r, paths: [/]}]}]
@@ -304,7 +304,7 @@ fn errors_are_refused_by_default_and_the_setting_is_named() {
 }
 
 #[test]
-fn the_last_good_version_stays() {
+fn the_last_good_version_stays_live() {
     let upstream = Upstream::start();
     let text = |key_names: &str, path: &str, more: &str| {
         format!(
@@ -350,7 +350,7 @@ fn the_last_good_version_stays() {
 }
 
 #[test]
-fn writes_wait_until_the_file_is_mended() {
+fn writes_are_refused_until_the_file_is_corrected() {
     let upstream = Upstream::start();
     let gateway = setup(&format!("{SERVICES}plugins: [{{name: oauth2, route: a1}}]\n"), &upstream).run();
     let answer = gateway.admin_json("POST", "/services", json!({ "name": "new", "host": "h.example" }));

@@ -1,4 +1,4 @@
-//! A bare connection, where bytes and moments matter.
+//! TCP connection without HTTP, for tests of bytes and of their timing.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -7,7 +7,7 @@ use std::{
 
 use crate::PATIENCE;
 
-/// A connection to a server, and what has come over it so far.
+/// A connection to a server, and the bytes received so far.
 pub(crate) struct Raw {
     stream: TcpStream,
     pub(crate) received: String,
@@ -25,16 +25,16 @@ impl Raw {
         self.stream.write_all(text.as_bytes()).unwrap();
     }
 
-    /// Reads until this has come.
+    /// Reads until this text was received.
     #[track_caller]
-    pub(crate) fn until(&mut self, text: &str) {
+    pub(crate) fn read_until(&mut self, text: &str) {
         while !self.received.contains(text) {
             assert!(self.read(), "the connection ended before {text:?}: {:?}", self.received);
         }
     }
 
     /// Reads until the server closes the connection.
-    pub(crate) fn rest(mut self) -> String {
+    pub(crate) fn read_to_end(mut self) -> String {
         while self.read() {}
         self.received
     }

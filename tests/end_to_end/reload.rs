@@ -159,18 +159,18 @@ fn version_of(answer: &Answer) -> Option<u64> {
 #[test]
 fn the_log_reports_the_changes() {
     let gateway = Setup::with("_format_version: \"3.0\"\nroutes:\n- {name: one, paths: [/one]}\n").run();
-    gateway.logs("loaded kong.yaml (generation 1): 1 route added (one)");
+    gateway.wait_for_log("loaded kong.yaml (generation 1): 1 route added (one)");
     gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\nroutes:\n- {name: two, paths: [/two]}\n");
-    gateway.logs("(generation 2): 1 route added (two), 1 route removed (one)");
+    gateway.wait_for_log("(generation 2): 1 route added (two), 1 route removed (one)");
     gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\nroutes:\n- {name: two, paths: [/2]}\n");
-    gateway.logs("(generation 3): 1 route changed (two)");
+    gateway.wait_for_log("(generation 3): 1 route changed (two)");
 }
 
 #[test]
 fn a_signal_reloads() {
     let scene = Scene::start();
     scene.gateway.signal("HUP");
-    scene.gateway.logs("SIGHUP");
+    scene.gateway.wait_for_log("SIGHUP");
     eventually("the file is reloaded", || {
         (scene.gateway.status()["configuration"]["loads"] == 2).then_some(())
     });
@@ -195,11 +195,11 @@ fn a_request_finishes_on_the_version_it_started_with() {
     let gateway = Setup::with(&version(1, &upstream)).run();
     let mut raw = crate::raw::Raw::connect(gateway.address("proxy"));
     raw.send("GET /through/hold HTTP/1.1\r\nHost: a\r\n\r\n");
-    upstream.sees("the request arrives", |seen| seen.requests == 1);
+    upstream.wait_until("the request arrives", |seen| seen.requests == 1);
     gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\n");
     eventually("the route is gone", || (gateway.get("/through").status == 404).then_some(()));
     upstream.release();
-    raw.until("/version-1/hold");
+    raw.read_until("/version-1/hold");
     raw.send("GET /through/hold HTTP/1.1\r\nHost: a\r\n\r\n");
-    raw.until("no Route matched");
+    raw.read_until("no Route matched");
 }

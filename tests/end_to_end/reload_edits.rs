@@ -126,7 +126,7 @@ fn a_file_deleted_for_a_while_is_loaded() {
     let scene = Scene::start();
     for n in 2..=3 {
         fs::remove_file(scene.gateway.folder.at("kong.yaml")).unwrap();
-        scene.gateway.logs("cannot read the configuration: No such file");
+        scene.gateway.wait_for_log("cannot read the configuration: No such file");
         scene.serves_more_requests();
         assert_eq!(scene.current(), n - 1);
         scene.gateway.folder.write("kong.yaml", scene.text(n));

@@ -24,8 +24,8 @@ fn check(invalidate: impl Fn(&Scene), message: &str, place: &str) {
         let refused = wait_for_failure(&scene.gateway, n - 1);
         let error = refused["last_error"]["message"].as_str().unwrap();
         assert!(error.contains(message) && error.starts_with(place), "{error}");
-        scene.gateway.logs("the last good configuration stays live");
-        scene.gateway.logs(message);
+        scene.gateway.wait_for_log("the last good configuration stays live");
+        scene.gateway.wait_for_log(message);
         scene.serves_more_requests();
         assert_eq!(scene.current(), n - 1);
         let now = scene.gateway.status();
@@ -97,7 +97,7 @@ fn an_error_after_an_error_is_refused() {
     wait_for_failure(&scene.gateway, 1);
     scene.gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\nroutes: 2\n");
     wait_for_failure(&scene.gateway, 2);
-    scene.gateway.logs("kong.yaml:2:9");
+    scene.gateway.wait_for_log("kong.yaml:2:9");
     scene.gateway.folder.write("kong.yaml", scene.text(2));
     scene.serves(2);
     scene.end(2);

@@ -1,4 +1,4 @@
-//! All triggers of a reload, and files that a process is writing: half a file is never live.
+//! All triggers of a reload, and files that a process is writing: an incomplete file is never live.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -58,7 +58,7 @@ fn no_trigger_loads_a_file_that_is_being_written() {
     assert!(write.text().contains("open for writing"), "{}", write.text());
     assert_guarded(&gateway);
     gateway.signal("HUP");
-    gateway.logs("SIGHUP");
+    gateway.wait_for_log("SIGHUP");
     wait_for_error(&gateway, "open for writing");
     // A second process that opens and closes the file does not make it complete.
     drop(OpenOptions::new().append(true).open(gateway.folder.at("kong.yaml")).unwrap());
@@ -102,7 +102,7 @@ fn a_specification_that_is_being_written_is_not_loaded() {
     writer.write_all(b"openapi: 3.0.3\ninfo: {title: t, version: '1'}\npaths: {}\n").unwrap();
     gateway.signal("HUP");
     wait_for_error(&gateway, "open for writing");
-    gateway.get("/a").is(200, "1");
+    gateway.get("/a").assert_response(200, "1");
     writer.set_len(0).unwrap();
     drop(writer);
     gateway.folder.write("specs/a.yaml", spec(2));
@@ -197,7 +197,7 @@ impl Numbers {
     }
 }
 
-/// Whatever the interleaving, the file soon is live or the reason why not is reported. A longer property test is in
+/// After any interleaving, the file is soon live, or the reason is reported. A longer property test is in
 /// `src/control/tests`.
 #[test]
 fn the_file_is_live_or_the_reason_is_reported() {

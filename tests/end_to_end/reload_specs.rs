@@ -66,14 +66,14 @@ fn a_changed_referenced_document_is_loaded() {
 fn an_invalid_specification_changes_nothing() {
     let gateway = Setup::with(CONFIG).file("specs/api.yaml", value(1)).run();
     gateway.folder.write("specs/api.yaml", "openapi: 3.0.0\npaths: [\n");
-    gateway.logs("the last good configuration stays live");
-    gateway.logs("specs/api.yaml:2:");
+    gateway.wait_for_log("the last good configuration stays live");
+    gateway.wait_for_log("specs/api.yaml:2:");
     let error = gateway.status()["configuration"]["last_error"]["diagnostics"][0].clone();
     assert!(error["file"].as_str().unwrap().ends_with("specs/api.yaml"), "{error}");
-    gateway.get("/a").is(200, "1");
+    gateway.get("/a").assert_response(200, "1");
     std::fs::remove_file(gateway.folder.at("specs/api.yaml")).unwrap();
-    gateway.logs("cannot read 'api.yaml'");
-    gateway.get("/a").is(200, "1");
+    gateway.wait_for_log("cannot read 'api.yaml'");
+    gateway.get("/a").assert_response(200, "1");
     gateway.folder.write("specs/api.yaml", value(2));
     wait_for_answer(&gateway, 2);
 }
@@ -82,8 +82,8 @@ fn an_invalid_specification_changes_nothing() {
 fn a_specification_may_appear_after_the_configuration_that_names_it() {
     let gateway = Setup::with(CONFIG).file("specs/api.yaml", value(1)).run();
     gateway.folder.write("kong.yaml", CONFIG.replace("api.yaml", "later.yaml"));
-    gateway.logs("cannot read 'later.yaml'");
-    gateway.get("/a").is(200, "1");
+    gateway.wait_for_log("cannot read 'later.yaml'");
+    gateway.get("/a").assert_response(200, "1");
     gateway.folder.write("specs/later.yaml", value(2));
     wait_for_answer(&gateway, 2);
 }

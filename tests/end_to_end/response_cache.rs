@@ -1,4 +1,4 @@
-//! Responses that the plugin `proxy-cache` stores.
+//! Plugin `proxy-cache`: which responses are stored, sent again, shown and dropped.
 
 use std::thread::{self, JoinHandle};
 
@@ -29,8 +29,8 @@ fn ask(gateway: &Gateway, path: &str) -> JoinHandle<Answer> {
     thread::spawn(move || Client::fresh().send("GET", &url, &[], None).unwrap())
 }
 
-/// What the cache said to a request.
-fn said(answer: &Answer) -> (u16, &str) {
+/// The status, and the result of the cache for the request.
+fn status_and_result(answer: &Answer) -> (u16, &str) {
     (answer.status, answer.header("x-cache-status"))
 }
 
@@ -43,9 +43,9 @@ fn a_response_is_sent_again_without_the_upstream() {
     let upstream = Upstream::start();
     let gateway = upstream_gateway(&upstream);
     let first = gateway.get("/a?x=1");
-    assert_eq!(said(&first), (200, "Miss"));
+    assert_eq!(status_and_result(&first), (200, "Miss"));
     let second = gateway.get("/a?x=1");
-    assert_eq!((said(&second), second.text()), ((200, "Hit"), first.text()));
+    assert_eq!((status_and_result(&second), second.text()), ((200, "Hit"), first.text()));
     assert_eq!(second.header("x-upstream"), "here");
     assert_eq!(second.header("x-cache-key"), first.header("x-cache-key"));
     assert!(second.header("age").parse::<u32>().is_ok());
@@ -58,11 +58,11 @@ fn a_response_is_sent_again_without_the_upstream() {
     assert!(!second.headers.contains_key("x-kong-response-latency"));
     assert_eq!(upstream.seen().requests, 1);
     let head = gateway.ask("HEAD", "/a?x=1", &[]);
-    assert_eq!(said(&head), (200, "Miss"));
+    assert_eq!(status_and_result(&head), (200, "Miss"));
     let again = gateway.ask("HEAD", "/a?x=1", &[]);
-    assert_eq!((said(&again), again.body.len()), ((200, "Hit"), 0));
+    assert_eq!((status_and_result(&again), again.body.len()), ((200, "Hit"), 0));
     assert_eq!(again.header("content-length"), head.header("content-length"));
-    assert_eq!(said(&gateway.post("/a?x=1", &[], b"x")), (200, "Bypass"));
+    assert_eq!(status_and_result(&gateway.post("/a?x=1", &[], b"x")), (200, "Bypass"));
 }
 
 #[test]
@@ -70,51 +70,51 @@ fn requests_for_the_same_response_wait_for_the_first() {
     let upstream = Upstream::start();
     let gateway = upstream_gateway(&upstream);
     let first = ask(&gateway, "/hold");
-    upstream.sees("the first request", |seen| seen.requests == 1);
+    upstream.wait_until("the first request", |seen| seen.requests == 1);
     let others: Vec<_> = (0..20).map(|_| ask(&gateway, "/hold")).collect();
     let connections = |gateway: &Gateway| gateway.status()["server"]["connections_writing"].as_u64();
-    // One more is the request for the status itself.
+    // The request for the status is one more.
     eventually("all requests have arrived", || (connections(&gateway) >= Some(21)).then_some(()));
     upstream.release();
-    assert_eq!(said(&first.join().unwrap()), (200, "Miss"));
+    assert_eq!(status_and_result(&first.join().unwrap()), (200, "Miss"));
     for other in others {
-        assert_eq!(said(&other.join().unwrap()), (200, "Hit"));
+        assert_eq!(status_and_result(&other.join().unwrap()), (200, "Hit"));
     }
     assert_eq!(upstream.seen().requests, 1);
 }
 
 #[test]
-fn a_client_that_leaves_does_not_end_the_request_of_the_others() {
+fn a_client_that_disconnects_does_not_end_the_shared_request() {
     let upstream = Upstream::start();
     let gateway = upstream_gateway(&upstream);
     let mut leaving = Raw::connect(gateway.address("proxy"));
     leaving.send(&format!("GET /hold HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.address("proxy")));
-    upstream.sees("the first request", |seen| seen.requests == 1);
+    upstream.wait_until("the first request", |seen| seen.requests == 1);
     let other = ask(&gateway, "/hold");
     drop(leaving);
-    upstream.sees("another request in its place", |seen| seen.requests == 2);
+    upstream.wait_until("another request in its place", |seen| seen.requests == 2);
     upstream.release();
     upstream.release();
-    assert_eq!(said(&other.join().unwrap()), (200, "Miss"));
+    assert_eq!(status_and_result(&other.join().unwrap()), (200, "Miss"));
 }
 
 #[test]
-fn a_client_that_leaves_in_the_middle_of_a_response_does_not_end_its_recording() {
+fn a_client_that_disconnects_during_a_response_does_not_end_its_recording() {
     let streamed = "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n";
     let scripted =
         Scripted::start(vec![Script::cut(format!("{streamed}{}", "x".repeat(4000)), 200).closing()]);
     let gateway = Setup::with(&config(scripted.port, "", "")).run();
     let mut leaving = Raw::connect(gateway.address("proxy"));
     leaving.send(&format!("GET /0 HTTP/1.1\r\nHost: {}\r\n\r\n", gateway.address("proxy")));
-    leaving.until("\r\n\r\n");
+    leaving.read_until("\r\n\r\n");
     drop(leaving);
-    // It waits for the recording.
+    // The request waits for the recording.
     let got = gateway.get("/0");
-    assert_eq!((said(&got), got.body.len(), scripted.played(0)), ((200, "Hit"), 4000, 1));
+    assert_eq!((status_and_result(&got), got.body.len(), scripted.played(0)), ((200, "Hit"), 4000, 1));
 }
 
 #[test]
-fn a_response_that_breaks_off_is_not_stored() {
+fn an_incomplete_response_is_not_stored() {
     let broken =
         Script::all("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 100\r\n\r\nhalf");
     let scripted = Scripted::start(vec![broken]);
@@ -126,14 +126,14 @@ fn a_response_that_breaks_off_is_not_stored() {
 }
 
 #[test]
-fn other_plugins_see_an_answer_from_the_cache_as_they_see_a_response() {
+fn other_plugins_handle_cached_responses_like_proxied_ones() {
     let scripted = Scripted::start(vec![script("content-type: application/json\r\n", "{\"n\":1}")]);
     let transformer =
         "- name: response-transformer\n  config:\n    append: {headers: ['x-seen:1'], json: ['seen:1']}\n";
     let gateway = Setup::with(&config(scripted.port, "", transformer)).run();
     for expected in ["Miss", "Hit", "Hit"] {
         let got = gateway.get("/0");
-        assert_eq!(said(&got), (200, expected));
+        assert_eq!(status_and_result(&got), (200, expected));
         assert_eq!(got.text(), "{\"n\":1,\"seen\":[\"1\"]}");
         assert_eq!(got.headers.get_all("x-seen").iter().count(), 1);
     }
@@ -141,7 +141,7 @@ fn other_plugins_see_an_answer_from_the_cache_as_they_see_a_response() {
 }
 
 #[test]
-fn what_belongs_to_one_client_is_not_sent_to_another() {
+fn responses_for_one_client_are_not_sent_to_another() {
     let scripted = Scripted::start(vec![
         script("content-type: text/plain\r\nset-cookie: a=b\r\n", "x"),
         script("content-type: text/plain\r\nvary: X-Tenant\r\n", "x"),
@@ -157,19 +157,19 @@ fn what_belongs_to_one_client_is_not_sent_to_another() {
 }
 
 #[test]
-fn stored_responses_outlive_reloads_that_leave_the_plugin_as_it_is() {
+fn stored_responses_outlive_reloads_that_do_not_change_the_plugin() {
     let scripted = Scripted::start(vec![script("content-type: text/plain\r\n", "x")]);
     let gateway = Setup::with(&config(scripted.port, "", "")).run();
-    assert_eq!([(); 2].map(|()| said(&gateway.get("/0")).1.to_owned()), ["Miss", "Hit"]);
+    assert_eq!([(); 2].map(|()| status_and_result(&gateway.get("/0")).1.to_owned()), ["Miss", "Hit"]);
     let reload = |config: &str, loads: u64| {
         gateway.folder.write("kong.yaml", config);
         let loaded = || (gateway.status()["configuration"]["loads"].as_u64() >= Some(loads)).then_some(());
         eventually("the configuration is loaded", loaded);
     };
     reload(&config(scripted.port, "", "- name: correlation-id\n"), 2);
-    assert_eq!(said(&gateway.get("/0")), (200, "Hit"));
+    assert_eq!(status_and_result(&gateway.get("/0")), (200, "Hit"));
     reload(&config(scripted.port, "cache_ttl: 30", ""), 3);
-    assert_eq!(said(&gateway.get("/0")), (200, "Miss"));
+    assert_eq!(status_and_result(&gateway.get("/0")), (200, "Miss"));
 }
 
 #[test]
@@ -203,12 +203,15 @@ fn the_admin_api_shows_and_drops_stored_responses() {
             [gateway.admin("GET", dropped).status, gateway.admin("DELETE", dropped).status],
             [404, 404]
         );
-        assert_eq!(said(&gateway.get("/0")), (200, "Miss"));
+        assert_eq!(status_and_result(&gateway.get("/0")), (200, "Miss"));
     }
     gateway.get("/1");
     assert_eq!(gateway.admin("DELETE", "/proxy-cache").status, 204);
     assert_eq!(held(&gateway), 0);
-    assert_eq!([said(&gateway.get("/0")).1, said(&gateway.get("/1")).1], ["Miss", "Miss"]);
+    assert_eq!(
+        [status_and_result(&gateway.get("/0")).1, status_and_result(&gateway.get("/1")).1],
+        ["Miss", "Miss"]
+    );
     for (method, path, expected) in [
         ("GET", "/proxy-cache", 405),
         ("GET", "/proxy-cache/other", 404),
@@ -222,7 +225,7 @@ fn the_admin_api_shows_and_drops_stored_responses() {
 }
 
 #[test]
-fn a_response_that_is_too_large_is_passed_on() {
+fn a_response_that_is_too_large_is_forwarded_and_not_stored() {
     let body = "0123456789".repeat(400_000);
     let of_unknown_length =
         format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n{body}");
@@ -235,7 +238,7 @@ fn a_response_that_is_too_large_is_passed_on() {
     {
         for expected in expected {
             let got = gateway.get(path);
-            assert_eq!(said(&got), (200, expected), "{path}");
+            assert_eq!(status_and_result(&got), (200, expected), "{path}");
             assert!(path == "/2" || got.text() == body, "{path}");
         }
     }

@@ -1,4 +1,4 @@
-//! A service that writes what it is told to, byte for byte: the last segment of a path is the number of its script.
+//! Upstream that writes scripted bytes; the last segment of the path is the number of the script.
 
 use std::{
     io::{Read, Write},
@@ -11,10 +11,10 @@ use std::{
 
 use crate::{PATIENCE, pause};
 
-/// What is written in answer to a request.
+/// The bytes written in response to a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
-    /// Written one after the other, with a pause between two of them.
+    /// Written in this order, with a pause between two pieces.
     pub(crate) pieces: Vec<Vec<u8>>,
     /// Whether the connection is closed after that.
     pub(crate) closes: bool,
@@ -27,17 +27,17 @@ pub(crate) struct Scripted {
 }
 
 impl Script {
-    /// Writes all of this at once, and closes the connection.
+    /// A script that writes all bytes at once and closes the connection.
     pub(crate) fn all(text: impl AsRef<[u8]>) -> Self {
         Self { pieces: vec![text.as_ref().to_vec()], closes: true }
     }
 
-    /// Writes pieces of this size, and keeps the connection open.
+    /// A script that writes pieces of this size and keeps the connection open.
     pub(crate) fn cut(text: impl AsRef<[u8]>, size: usize) -> Self {
         Self { pieces: text.as_ref().chunks(size).map(<[u8]>::to_vec).collect(), closes: false }
     }
 
-    /// The same, but the connection is closed at the end.
+    /// The same script, which closes the connection at the end.
     pub(crate) fn closing(self) -> Self {
         Self { closes: true, ..self }
     }
@@ -59,12 +59,12 @@ impl Scripted {
         Self { port, requests }
     }
 
-    /// How often a script was played.
+    /// How often a script was written.
     pub(crate) fn played(&self, number: usize) -> usize {
         self.requests[number].load(SeqCst)
     }
 
-    /// A configuration that sends everything here, with this further setting of the Service.
+    /// A configuration that sends all requests here, with this further setting of the Service.
     pub(crate) fn config(&self, setting: &str) -> String {
         format!(
             "_format_version: \"3.0\"\nservices:\n- name: scripted\n  url: http://127.0.0.1:{}\n  {setting}\n  \

@@ -1,4 +1,4 @@
-//! A client that speaks TLS and looks at what it is shown.
+//! TLS client that exposes the certificate and the protocol of its handshake.
 
 use std::{
     io::{Read, Write},
@@ -15,14 +15,14 @@ use rustls::{
 
 use crate::PATIENCE;
 
-/// What a client asks for in its handshake.
+/// Contents of the ClientHello.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Hello {
     pub(crate) server_name: Option<&'static str>,
     pub(crate) protocols: &'static [&'static str],
-    /// The only kind of signature it understands; any if none is said.
+    /// The only signature scheme that the client supports; all if `None`.
     pub(crate) scheme: Option<SignatureScheme>,
-    /// Whether it speaks TLS 1.2 and no more.
+    /// Whether the client supports TLS 1.2 only.
     pub(crate) old: bool,
 }
 
@@ -30,13 +30,13 @@ pub(crate) struct Hello {
 pub(crate) struct Secure(StreamOwned<ClientConnection, TcpStream>);
 
 impl Secure {
-    /// Shakes hands.
+    /// Does the handshake.
     pub(crate) fn connect(address: &str, hello: Hello) -> Result<Self, std::io::Error> {
-        Self::behind(address, "", hello)
+        Self::connect_after(address, "", hello)
     }
 
-    /// Sends something first, then shakes hands.
-    pub(crate) fn behind(address: &str, first: &str, hello: Hello) -> Result<Self, std::io::Error> {
+    /// Sends a text, then does the handshake.
+    pub(crate) fn connect_after(address: &str, first: &str, hello: Hello) -> Result<Self, std::io::Error> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.write_all(first.as_bytes())?;
@@ -46,7 +46,7 @@ impl Secure {
         Ok(Self(StreamOwned::new(session, stream)))
     }
 
-    /// Shakes hands with a configuration that is changed first.
+    /// Does the handshake with a changed configuration.
     pub(crate) fn with(
         address: &str,
         hello: Hello,
@@ -69,12 +69,12 @@ impl Secure {
         Ok(String::from_utf8_lossy(&received).into_owned())
     }
 
-    /// The certificate that it was shown.
+    /// The certificate of the server.
     pub(crate) fn certificate(&self) -> Vec<u8> {
         self.0.conn.peer_certificates().unwrap()[0].to_vec()
     }
 
-    /// The protocol that was agreed on.
+    /// The negotiated application protocol.
     pub(crate) fn protocol(&self) -> Option<&str> {
         self.0.conn.alpn_protocol().map(|protocol| std::str::from_utf8(protocol).unwrap())
     }
@@ -91,9 +91,9 @@ impl Secure {
         buffer
     }
 
-    /// Reads until this has come.
+    /// Reads until this text was received.
     #[track_caller]
-    pub(crate) fn until(&mut self, text: &str) -> String {
+    pub(crate) fn read_until(&mut self, text: &str) -> String {
         let mut received = String::new();
         let mut buffer = [0; 4096];
         while !received.contains(text) {
@@ -104,7 +104,7 @@ impl Secure {
         received
     }
 
-    /// Asks for a path, and reads to the end of the connection.
+    /// Requests a path, and reads to the end of the connection.
     pub(crate) fn get(mut self, host: &str, path: &str) -> String {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"));
         let mut received = Vec::new();
@@ -129,7 +129,7 @@ impl Write for Secure {
     }
 }
 
-/// A client that takes any certificate.
+/// The configuration of a client that accepts any certificate.
 pub(crate) fn config(hello: Hello) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let old: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS12];

@@ -1,17 +1,17 @@
-//! Settings: flag, then environment, then `kong.conf`, then default; and a word about what is not understood.
+//! Settings: flag, then environment, then `kong.conf`, then default; warnings about unknown names.
 
 use crate::gateway::{Gateway, Setup};
 
 const EMPTY: &str = "_format_version: \"3.0\"\n";
 
-/// Starts with these flags beside an Admin API that is off.
+/// Starts with these flags and without an Admin API.
 #[track_caller]
 fn start(setup: Setup, flags: &[&str]) -> Gateway {
     setup.start(&[&["run"], flags].concat())
 }
 
 #[test]
-fn flags_win_over_the_environment_over_the_file() {
+fn flags_take_precedence_over_the_environment_and_that_over_the_file() {
     // Each layer has an address of its own.
     let setup = || {
         Setup::with(EMPTY)
@@ -31,7 +31,7 @@ fn flags_win_over_the_environment_over_the_file() {
 }
 
 #[test]
-fn listeners_are_written_as_kong_does() {
+fn listeners_have_the_syntax_of_kong() {
     let listen = "127.0.0.1:0 reuseport backlog=16384, 127.0.0.2:0";
     let gateway = start(Setup::with(EMPTY), &["--proxy-listen", listen, "--admin-listen", "off"]);
     assert_eq!(gateway.greeting.matches("proxy http://127.0.0.").count(), 2, "{}", gateway.greeting);
@@ -39,7 +39,7 @@ fn listeners_are_written_as_kong_does() {
 }
 
 #[test]
-fn the_status_listener_answers_nothing_else() {
+fn the_status_listener_answers_only_status_paths() {
     let flags = ["--proxy-listen", "127.0.0.1:0", "--admin-listen", "off", "--status-listen", "127.0.0.1:0"];
     let gateway = start(Setup::with(EMPTY), &flags);
     let ask = |path: &str| {
@@ -50,7 +50,7 @@ fn the_status_listener_answers_nothing_else() {
 }
 
 #[test]
-fn names_that_are_not_understood_are_warned_of() {
+fn unknown_and_unsupported_names_are_warnings() {
     let setup = Setup::with("_format_version: \"3.0\"\nservices: [{name: s, url: 'http://a.example'}]\n")
         .env("KONG_PROXY_LISTNE", "127.0.0.1:1")
         .env("KONG_SSL_DHPARAM", "/dh.pem")
@@ -58,21 +58,23 @@ fn names_that_are_not_understood_are_warned_of() {
         .env("KONG_PG_HOST", "db")
         .env("KONG_PROXY_SERVICE_HOST", "10.0.0.1");
     let gateway = setup.run();
-    gateway.logs("WARN KONG_PROXY_LISTNE is not a setting and is ignored; did you mean KONG_PROXY_LISTEN?");
-    gateway.logs("WARN known to Kong but not supported, and ignored: KONG_SSL_DHPARAM");
+    gateway.wait_for_log(
+        "WARN KONG_PROXY_LISTNE is not a setting and is ignored; did you mean KONG_PROXY_LISTEN?",
+    );
+    gateway.wait_for_log("WARN known to Kong but not supported, and ignored: KONG_SSL_DHPARAM");
     assert_eq!(gateway.log().matches("WARN").count(), 2, "{}", gateway.log());
 }
 
 #[test]
-fn the_log_level_is_obeyed() {
+fn the_log_level_hides_lines_below_it() {
     let gateway = Setup::with(EMPTY).env("KONG_LOG_LEVEL", "error").env("KONG_NOT_THERE", "1").run();
     gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\nservices: 1\n");
-    gateway.logs("ERROR kong.yaml has 1 error");
+    gateway.wait_for_log("ERROR kong.yaml has 1 error");
     assert!(!gateway.log().contains("WARN") && !gateway.log().contains("INFO"), "{}", gateway.log());
 }
 
 #[test]
-fn headers_of_its_own_can_be_chosen() {
+fn the_headers_of_the_gateway_can_be_chosen() {
     let gateway = Setup::with(EMPTY).env("KONG_HEADERS", "off").run();
     let answer = gateway.get("/");
     for name in ["server", "x-kong-response-latency", "x-kong-request-id"] {
@@ -135,12 +137,12 @@ fn error_templates_come_from_files() {
     }
     let mut raw = crate::raw::Raw::connect(gateway.address("proxy"));
     raw.send("nonsense\r\n\r\n");
-    let answer = raw.rest();
+    let answer = raw.read_to_end();
     assert!(answer.ends_with("\r\n\r\n100% sorry: Bad request\n"), "{answer}");
 }
 
 #[test]
-fn an_invalid_error_template_is_reported_at_the_start() {
+fn an_invalid_error_template_prevents_the_start() {
     let run = ["run", "--proxy-listen", "127.0.0.1:0", "--admin-listen", "off"];
     let setup = Setup::with(EMPTY).env("KONG_ERROR_TEMPLATE_HTML", "missing.html");
     setup.call(&run).is_refusal("error_template_html: missing.html is not an error template: No such file");

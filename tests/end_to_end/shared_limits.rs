@@ -1,5 +1,5 @@
-//! Limits that several nodes share are counted in a Redis. The one here speaks its protocol (RESP 2), and does what
-//! the script that it is given would do; the script itself is for a real one (docs/testing.md).
+//! Limits that several nodes share, counted in Redis. The server of these tests has the protocol of Redis (RESP 2) and
+//! the effect of the gateway's script; the script itself runs only in a real Redis (docs/testing.md).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,7 +18,7 @@ use crate::{
     gateway::{Gateway, Setup},
 };
 
-/// A Redis of counters.
+/// A Redis server that holds counters.
 struct Redis {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -29,7 +29,7 @@ struct Shared {
     counters: Mutex<HashMap<String, u64>>,
     scripts: Mutex<HashSet<String>>,
     /// The commands before the first script, on each connection.
-    greetings: Mutex<Vec<Vec<String>>>,
+    setup_commands: Mutex<Vec<Vec<String>>>,
     gone: AtomicBool,
 }
 
@@ -42,14 +42,14 @@ impl Redis {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let shared = serving.clone();
-                // Whoever breaks off is told by what becomes of the request.
+                // An aborted connection shows in the outcome of the request.
                 thread::spawn(move || drop(shared.serve(&stream)));
             }
         });
         Self { address, shared }
     }
 
-    /// Breaks off whatever is asked, or answers again.
+    /// Closes every connection, or answers again.
     fn set_gone(&self, gone: bool) {
         self.shared.gone.store(gone, SeqCst);
     }
@@ -72,7 +72,7 @@ impl Shared {
         let words: Vec<&str> = command.iter().map(String::as_str).collect();
         match &*words {
             ["AUTH" | "SELECT", ..] => {
-                self.greetings.lock().unwrap().push(command.to_vec());
+                self.setup_commands.lock().unwrap().push(command.to_vec());
                 "+OK\r\n".to_owned()
             }
             ["SCRIPT", "LOAD", script] => {
@@ -149,7 +149,7 @@ fn left(answer: &Answer) -> Option<&str> {
 }
 
 #[test]
-fn nodes_count_together() {
+fn nodes_share_their_counters() {
     let redis = Redis::start();
     let (one, other) = (start(&redis, ""), start(&redis, ""));
     for (n, (node, remaining)) in [(&one, "2"), (&other, "1"), (&one, "0")].iter().enumerate() {
@@ -161,13 +161,13 @@ fn nodes_count_together() {
         assert_eq!((answer.status, left(&answer)), (429, Some("0")));
         assert_ne!(answer.header("retry-after"), "");
     }
-    // What was refused was not counted.
+    // Refused requests are not counted.
     let counters = redis.shared.counters.lock().unwrap();
     assert_eq!(counters.values().collect::<Vec<_>>(), [&3], "{counters:?}");
 }
 
 #[test]
-fn who_asks_and_what_database_is_meant_is_said_first() {
+fn a_connection_begins_with_the_credentials_and_the_database() {
     let redis = Redis::start();
     let older = "redis_username: gate, redis_password: \"{vault://env/redis-password}\", redis_database: 7";
     let port = redis.address.port();
@@ -186,12 +186,12 @@ routes:
     .env("REDIS_PASSWORD", "s3cret")
     .run();
     assert_eq!(left(&gateway.get("/")), Some("2"));
-    let greetings = redis.shared.greetings.lock().unwrap().clone();
-    assert_eq!(greetings, [vec!["AUTH", "gate", "s3cret"], vec!["SELECT", "7"]]);
+    let setup_commands = redis.shared.setup_commands.lock().unwrap().clone();
+    assert_eq!(setup_commands, [vec!["AUTH", "gate", "s3cret"], vec!["SELECT", "7"]]);
 }
 
 #[test]
-fn without_the_redis_requests_are_let_in_uncounted_or_refused() {
+fn without_redis_requests_pass_uncounted_or_are_refused() {
     let redis = Redis::start();
     let (tolerant, strict) = (start(&redis, ""), start(&redis, "fault_tolerant: false"));
     assert_eq!(left(&tolerant.get("/")), Some("2"));
@@ -203,7 +203,7 @@ fn without_the_redis_requests_are_let_in_uncounted_or_refused() {
         assert_eq!((answer.status, left(&answer)), (500, None));
         assert!(answer.text().contains("An unexpected error occurred"), "{}", answer.text());
     }
-    tolerant.logs("requests are not counted there");
+    tolerant.wait_for_log("requests are not counted there");
     redis.set_gone(false);
     eventually("requests are counted again", || left(&tolerant.get("/")).map(drop));
 }

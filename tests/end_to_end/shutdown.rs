@@ -1,4 +1,4 @@
-//! SIGTERM: nothing new comes in, what is on its way finishes, and then the process ends well.
+//! SIGTERM: no new connections, requests in flight finish, and the process ends with exit code 0.
 
 use std::net::TcpStream;
 
@@ -15,15 +15,15 @@ fn start(grace: &str) -> (Upstream, Gateway) {
 }
 
 /// Begins a request that the upstream holds.
-fn held(gateway: &Gateway, upstream: &Upstream) -> Raw {
+fn begin_held_request(gateway: &Gateway, upstream: &Upstream) -> Raw {
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send("GET /hold HTTP/1.1\r\nHost: a.example\r\n\r\n");
-    upstream.sees("the request arrives", |seen| seen.requests == 1);
+    upstream.wait_until("the request arrives", |seen| seen.requests == 1);
     raw
 }
 
 #[track_caller]
-fn refuses(address: &str) {
+fn wait_until_refused(address: &str) {
     eventually("no connection is accepted any more", || TcpStream::connect(address).is_err().then_some(()));
 }
 
@@ -31,17 +31,17 @@ fn refuses(address: &str) {
 fn requests_in_flight_finish() {
     for signal in ["TERM", "INT", "QUIT"] {
         let (upstream, mut gateway) = start("30");
-        let raw = held(&gateway, &upstream);
+        let raw = begin_held_request(&gateway, &upstream);
         let mut idle = Raw::connect(gateway.address("proxy"));
         idle.send("GET /before HTTP/1.1\r\nHost: a.example\r\n\r\n");
-        idle.until("/before");
+        idle.read_until("/before");
         let address = gateway.address("proxy").to_owned();
         gateway.signal(signal);
-        refuses(&address);
-        assert!(!gateway.has_ended(), "a request is on its way");
-        idle.rest();
+        wait_until_refused(&address);
+        assert!(!gateway.has_ended(), "a request is in flight");
+        idle.read_to_end();
         upstream.release();
-        let answer = raw.rest();
+        let answer = raw.read_to_end();
         assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"target\":\"/hold\""), "{answer}");
         let outcome = gateway.outcome();
         assert_eq!(outcome.code, Some(0), "{outcome:?}");
@@ -50,42 +50,42 @@ fn requests_in_flight_finish() {
 }
 
 #[test]
-fn an_answer_that_streams_finishes_too() {
+fn a_streamed_response_finishes() {
     let (upstream, gateway) = start("30");
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send("GET /stream HTTP/1.1\r\nHost: a.example\r\n\r\n");
-    raw.until("first\n");
+    raw.read_until("first\n");
     let address = gateway.address("proxy").to_owned();
     gateway.signal("TERM");
-    refuses(&address);
+    wait_until_refused(&address);
     upstream.release();
-    assert!(raw.rest().contains("second\n"));
+    assert!(raw.read_to_end().contains("second\n"));
     assert_eq!(gateway.outcome().code, Some(0));
 }
 
 #[test]
-fn the_grace_has_an_end() {
+fn the_grace_period_ends() {
     let (upstream, gateway) = start("1");
-    let raw = held(&gateway, &upstream);
+    let raw = begin_held_request(&gateway, &upstream);
     gateway.signal("TERM");
     let outcome = gateway.outcome();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
     assert!(outcome.stderr.contains("open requests are cut off"), "{outcome:?}");
-    assert_eq!(raw.rest(), "");
+    assert_eq!(raw.read_to_end(), "");
 }
 
 #[test]
-fn a_second_signal_ends_the_grace() {
+fn a_second_signal_ends_the_grace_period() {
     let (upstream, gateway) = start("600");
-    let _raw = held(&gateway, &upstream);
+    let _raw = begin_held_request(&gateway, &upstream);
     gateway.signal("TERM");
-    gateway.logs("SIGTERM: no new connections");
+    gateway.wait_for_log("SIGTERM: no new connections");
     gateway.signal("TERM");
     assert_eq!(gateway.outcome().code, Some(0));
 }
 
 #[test]
-fn without_requests_it_ends_at_once() {
+fn without_requests_the_process_ends_at_once() {
     let (_upstream, gateway) = start("600");
     gateway.signal("TERM");
     assert_eq!(gateway.outcome().code, Some(0));

@@ -36,7 +36,7 @@ const SERVICES: [(&str, u16); 6] = [
 ];
 const REALTIME: &str = "realtime-dev.supabase-realtime";
 
-/// A gateway before the services of the stack.
+/// The services of the stack, and a gateway in front of them.
 struct Stack {
     gateway: Gateway,
     services: HashMap<&'static str, Upstream>,
@@ -44,7 +44,7 @@ struct Stack {
     _names: Nameserver,
 }
 
-/// Who puts the values of variables into the configuration.
+/// The program that substitutes the variables in the configuration.
 #[derive(Clone, Copy, PartialEq)]
 enum Substitution {
     /// A script before the gateway starts, with awk and sed.
@@ -111,7 +111,7 @@ fn files() -> (String, Option<String>) {
     }
 }
 
-/// What the entrypoint does before Kong starts: variables by awk, and no key-auth credentials without a key.
+/// The work of the entrypoint before Kong starts: variables by awk, and no key-auth credentials without a key.
 const ENTRYPOINT: &str = r#"awk '{
   text = ""
   while (match($0, /\$[A-Za-z_][A-Za-z_0-9]*/)) {
@@ -277,7 +277,7 @@ fn check_all_stacks(stack: &Stack) {
             ),
         ),
         ("GET /storage/v1/bucket", &[("apikey", ANON), session], Sent("/bucket", &[session])),
-        // Functions: what a client says of itself is removed, and no empty field is sent.
+        // Functions: identity headers of the client are removed, and no empty field is sent.
         ("POST /functions/v1/hello", &[], Sent("/hello", &[("sb-api-key", ""), ("authorization", "")])),
         (
             "POST /functions/v1/hello",
@@ -352,8 +352,8 @@ fn check_realtime(stack: &Stack, key: &str, token: &str) {
     let address = stack.gateway.address("proxy");
     let path = format!("/realtime/v1/websocket?apikey={key}&vsn=1.0.0");
     let (mut client, _) = WebSocket::open(address, false, &path, "").unwrap();
-    client.echoes(TEXT, b"{\"event\":\"phx_join\"}");
-    let head = stack.realtime.sees(&format!("x-api-key: {token}")).to_ascii_lowercase();
+    client.assert_echo(TEXT, b"{\"event\":\"phx_join\"}");
+    let head = stack.realtime.wait_until(&format!("x-api-key: {token}")).to_ascii_lowercase();
     assert!(head.starts_with("get /socket/websocket?"), "{head}");
     assert!(head.contains(&format!("apikey={token}")) && head.contains("vsn=1.0.0"), "{head}");
     let refused = WebSocket::open(address, false, "/realtime/v1/websocket?apikey=wrong", "").err().unwrap();

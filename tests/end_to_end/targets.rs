@@ -1,4 +1,4 @@
-//! Services that say which of them a request met, and can be told to fail.
+//! Upstream targets that answer with their names, and can be set to fail.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -11,7 +11,7 @@ use std::{
 
 use crate::{eventually, gateway::Gateway};
 
-/// A service that answers with its name, until it is dropped.
+/// A target that answers with its name, until it is dropped.
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     state: Arc<State>,
@@ -19,13 +19,13 @@ pub(crate) struct Target {
 
 struct State {
     name: String,
-    /// What it answers, but for `/steady`.
+    /// The status of its answers, except for `/steady`.
     status: AtomicU16,
     closed: AtomicBool,
     requests: AtomicUsize,
     checks: AtomicUsize,
     connections: AtomicUsize,
-    /// How many of them are open.
+    /// How many connections are open.
     open: AtomicUsize,
 }
 
@@ -34,7 +34,7 @@ impl Target {
         Self::start_at(name, Ipv4Addr::LOCALHOST.into(), 0)
     }
 
-    /// One at this address of the loopback network; port 0 takes a free one.
+    /// Starts at this address of the loopback network; port 0 takes a free port.
     pub(crate) fn start_at(name: &str, ip: IpAddr, port: u16) -> Self {
         let listener = TcpListener::bind((ip, port)).unwrap();
         let address = listener.local_addr().unwrap();
@@ -65,17 +65,17 @@ impl Target {
         Self { address, state }
     }
 
-    /// From now on it answers with this status; 0 closes the connection in place of an answer.
+    /// Sets the status of its answers; 0 closes the connection instead.
     pub(crate) fn answer(&self, status: u16) {
         self.state.status.store(status, Ordering::SeqCst);
     }
 
-    /// How many requests it has seen, without those of health checks.
+    /// Number of requests, without health checks.
     pub(crate) fn requests(&self) -> usize {
         self.state.requests.load(Ordering::SeqCst)
     }
 
-    /// How many health checks it has seen.
+    /// Number of health checks.
     pub(crate) fn checks(&self) -> usize {
         self.state.checks.load(Ordering::SeqCst)
     }
@@ -84,7 +84,7 @@ impl Target {
         self.state.connections.load(Ordering::SeqCst)
     }
 
-    /// How many connections to it are open.
+    /// Number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.state.open.load(Ordering::SeqCst)
     }
@@ -93,7 +93,7 @@ impl Target {
 impl Drop for Target {
     fn drop(&mut self) {
         self.state.closed.store(true, Ordering::SeqCst);
-        // It waits for one more connection.
+        // The accept loop waits for one more connection.
         let _ = TcpStream::connect(self.address);
     }
 }
@@ -135,28 +135,28 @@ fn read_head(reader: &mut BufReader<&TcpStream>) -> Option<String> {
     Some(head.replace("\r\n", "\n"))
 }
 
-/// The names of those that so many requests met.
+/// Sends this many requests; the names of the targets that answered.
 #[track_caller]
 pub(crate) fn ask(gateway: &Gateway, path: &str, count: usize) -> Vec<String> {
-    (0..count).map(|_| who(gateway, path, &[])).collect()
+    (0..count).map(|_| target_name(gateway, path, &[])).collect()
 }
 
-/// The name of the one that a request met, or what the gateway said in its place.
+/// The name of the target that answered, or the first word of the gateway's own response.
 #[track_caller]
-pub(crate) fn who(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> String {
+pub(crate) fn target_name(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> String {
     let answer = gateway.ask("GET", path, headers);
     let text = answer.text();
     text.split([' ', '\n']).next().unwrap().to_owned()
 }
 
-/// How often a name is among them.
+/// Number of occurrences of a name.
 pub(crate) fn count(names: &[String], name: &str) -> usize {
     names.iter().filter(|target| *target == name).count()
 }
 
-/// Waits until so many requests in a row meet these and nobody else, and all of these.
+/// Waits until consecutive requests are answered by exactly these targets.
 #[track_caller]
-pub(crate) fn settles(gateway: &Gateway, path: &str, names: &[&str]) {
+pub(crate) fn wait_for_targets(gateway: &Gateway, path: &str, names: &[&str]) {
     eventually(&format!("{path} goes to {names:?}"), || {
         let met = ask(gateway, path, names.len() * 2);
         let mut met: Vec<&str> = met.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! Listeners that speak TLS.
+//! TLS listeners: certificates, protocols, versions, and the requests that arrive over them.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -36,7 +36,7 @@ fn connect(gateway: &Gateway, hello: Hello) -> Secure {
 }
 
 #[test]
-fn a_gateway_without_a_certificate_makes_one() {
+fn a_gateway_without_a_certificate_generates_one() {
     let gateway = run(Setup::with(MOCKED));
     for old in [false, true] {
         let answer = connect(&gateway, Hello { old, ..Hello::default() }).get("a.example", "/open");
@@ -48,7 +48,7 @@ fn a_gateway_without_a_certificate_makes_one() {
 
 #[test]
 fn settings_name_certificates() {
-    let (own, admin) = (Signed::by_itself("own.example"), Signed::by_itself("admin.example"));
+    let (own, admin) = (Signed::self_signed("own.example"), Signed::self_signed("admin.example"));
     let setup = Setup::with(MOCKED)
         .file("own.pem", &own.certificate)
         .file("own.key", &own.key)
@@ -63,8 +63,8 @@ fn settings_name_certificates() {
 }
 
 #[test]
-fn certificates_that_cannot_be_used_keep_it_from_starting() {
-    let (one, other) = (Signed::by_itself("one.example"), Signed::by_itself("other.example"));
+fn unusable_certificates_prevent_the_start() {
+    let (one, other) = (Signed::self_signed("one.example"), Signed::self_signed("other.example"));
     for (certificate, key, expected) in [
         (
             "one.pem",
@@ -91,7 +91,7 @@ fn certificates_that_cannot_be_used_keep_it_from_starting() {
 }
 
 #[test]
-fn the_protocol_is_chosen_in_the_handshake() {
+fn the_protocol_is_negotiated_in_the_handshake() {
     let gateway = run(Setup::with(MOCKED));
     let agreed = |address: &str, protocols| {
         let session = Secure::connect(address, Hello { protocols, ..Hello::default() })?;
@@ -117,7 +117,7 @@ fn versions_and_ciphers_can_be_chosen() {
 }
 
 #[test]
-fn routes_see_how_a_request_came() {
+fn routes_match_the_scheme_of_the_request() {
     let gateway = run(Setup::with(MOCKED));
     assert_eq!(gateway.get("/safe").status, 426);
     let moved = gateway.get("/moved?a=1");
@@ -126,14 +126,14 @@ fn routes_see_how_a_request_came() {
 }
 
 #[test]
-fn routes_see_the_server_name() {
+fn routes_match_the_server_name() {
     let gateway = run(Setup::with(NAMED));
     let ask =
         |server_name| connect(&gateway, Hello { server_name, ..Hello::default() }).get("a.example", "/");
     for name in [None, Some("other.example")] {
         assert!(ask(name).starts_with("HTTP/1.1 404"));
     }
-    // Names have no case. (RFC 6066, section 3)
+    // Names are compared without regard to case. (RFC 6066, section 3)
     for name in ["shop.example", "SHOP.example"] {
         assert!(ask(Some(name)).contains("shop"));
     }
@@ -160,10 +160,10 @@ fn plain_http_on_a_tls_port_is_rejected_without_delay_for_others() {
     let address = gateway.tls_address("proxy");
     let mut plain = Raw::connect(address);
     plain.send("GET / HTTP/1.1\r\nHost: a.example\r\n\r\n");
-    let answer = plain.rest();
+    let answer = plain.read_to_end();
     assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
     assert!(answer.contains("The plain HTTP request was sent to HTTPS port"), "{answer}");
-    // One says nothing, one begins a handshake and stops.
+    // One client sends nothing, the other begins a handshake and stops.
     let silent = Raw::connect(address);
     let mut half = std::net::TcpStream::connect(address).unwrap();
     half.write_all(&[22, 3, 1, 2, 0, 1, 0]).unwrap();
@@ -172,7 +172,7 @@ fn plain_http_on_a_tls_port_is_rejected_without_delay_for_others() {
 }
 
 #[test]
-fn connections_over_tls_end_in_order() {
+fn requests_over_tls_finish_at_shutdown() {
     let upstream = Upstream::start();
     let config = format!(
         "_format_version: \"3.0\"\nservices:\n- {{name: s, url: 'http://{}', routes: [{{name: r, paths: [/]}}]}}\n",
@@ -181,15 +181,15 @@ fn connections_over_tls_end_in_order() {
     let gateway = run(Setup::with(&config));
     let mut session = connect(&gateway, Hello::default());
     session.send("GET /hold HTTP/1.1\r\nHost: a.example\r\n\r\n");
-    upstream.sees("the request arrives", |seen| seen.requests == 1);
+    upstream.wait_until("the request arrives", |seen| seen.requests == 1);
     gateway.signal("TERM");
-    gateway.logs("no new connections");
+    gateway.wait_for_log("no new connections");
     upstream.release();
-    session.until("\"target\":\"/hold\"");
+    session.read_until("\"target\":\"/hold\"");
     assert_eq!(gateway.outcome().code, Some(0));
 }
 
-/// Starts a service that switches protocols, and says back every line that it hears.
+/// Starts a service that switches protocols, and echoes every line.
 pub(crate) fn start_echo() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -220,9 +220,9 @@ fn a_websocket_passes_over_tls() {
     let mut session = connect(&gateway, Hello::default());
     session
         .send("GET /chat HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-    assert!(session.until("\r\n\r\n").starts_with("HTTP/1.1 101 "));
+    assert!(session.read_until("\r\n\r\n").starts_with("HTTP/1.1 101 "));
     for word in ["one", "two"] {
         session.send(&format!("{word}\n"));
-        session.until(&format!("again {word}\n"));
+        session.read_until(&format!("again {word}\n"));
     }
 }

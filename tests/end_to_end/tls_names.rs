@@ -1,4 +1,4 @@
-//! Certificates of `kong.yaml`, chosen by the name that a client asks for.
+//! Certificates of `kong.yaml`, chosen by the server name that a client requests.
 
 use rustls::SignatureScheme;
 
@@ -39,9 +39,9 @@ fn shown(gateway: &Gateway, server_name: Option<&'static str>) -> Vec<u8> {
 }
 
 #[test]
-fn the_narrowest_name_decides() {
+fn the_most_specific_name_decides() {
     let [exact, wild, ending, other] =
-        ["a.shop.example", "*.shop.example", "www.shop.*", "x"].map(Signed::by_itself);
+        ["a.shop.example", "*.shop.example", "www.shop.*", "x"].map(Signed::self_signed);
     let text = config(&[(&exact, "a.shop.example"), (&wild, "*.shop.example"), (&ending, "www.shop.*")]);
     let setup =
         Setup::with(&text).env("KONG_SSL_CERT", &other.certificate).env("KONG_SSL_CERT_KEY", &other.key);
@@ -62,7 +62,7 @@ fn the_narrowest_name_decides() {
 
 #[test]
 fn a_certificate_may_be_for_all_names() {
-    let [exact, every, other] = ["a.shop.example", "every", "x"].map(Signed::by_itself);
+    let [exact, every, other] = ["a.shop.example", "every", "x"].map(Signed::self_signed);
     let text = config(&[(&exact, "a.shop.example"), (&every, "*")]);
     let text = text.replace("{name: r, paths: [/],", "{name: r, protocols: [https], snis: ['*'],");
     let setup =
@@ -75,7 +75,7 @@ fn a_certificate_may_be_for_all_names() {
 
 #[test]
 fn the_kind_of_key_depends_on_the_clients_algorithms() {
-    let elliptic = Signed::by_itself("a.example");
+    let elliptic = Signed::self_signed("a.example");
     let text = format!(
         "_format_version: \"3.0\"\ncertificates:\n- cert: {}\n  key: {}\n  cert_alt: {}\n  key_alt: {}\n  snis: [{{name: a.example}}]\n",
         block(&elliptic.certificate, 4),
@@ -96,26 +96,26 @@ fn the_kind_of_key_depends_on_the_clients_algorithms() {
 }
 
 #[test]
-fn a_reload_swaps_certificates_and_closes_nothing() {
-    let (before, after) = (Signed::by_itself("a.example"), Signed::by_itself("a.example"));
+fn a_reload_replaces_certificates_and_closes_no_connection() {
+    let (before, after) = (Signed::self_signed("a.example"), Signed::self_signed("a.example"));
     let gateway = run(Setup::with(&config(&[(&before, "a.example")])));
     let hello = Hello { server_name: Some("a.example"), ..Hello::default() };
     let mut open = Secure::connect(gateway.tls_address("proxy"), hello).unwrap();
     assert_eq!(open.certificate(), before.der);
     let request = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
     open.send(request);
-    open.until("unavailable");
+    open.read_until("unavailable");
     gateway.folder.write("kong.yaml", config(&[(&after, "a.example")]));
     eventually("the new certificate is shown", || {
         (shown(&gateway, Some("a.example")) == after.der).then_some(())
     });
     open.send(request);
-    open.until("unavailable");
+    open.read_until("unavailable");
 }
 
 #[test]
 fn errors_of_a_certificate_are_reported_at_its_line() {
-    let (one, other) = (Signed::by_itself("one.example"), Signed::by_itself("other.example"));
+    let (one, other) = (Signed::self_signed("one.example"), Signed::self_signed("other.example"));
     let mixed = Signed { certificate: one.certificate.clone(), key: other.key, ..Signed::default() };
     let broken = one.certificate.lines().nth(1).unwrap();
     let cut = Signed {
@@ -152,12 +152,12 @@ fn certificate_errors_have_kongs_json_format() {
         let url = gateway.admin_url("/config");
         Client::fresh().send("POST", &url, &[("content-type", "text/yaml")], Some(text.as_bytes())).unwrap()
     };
-    let (one, other) = (Signed::by_itself("one.example"), Signed::by_itself("other.example"));
+    let (one, other) = (Signed::self_signed("one.example"), Signed::self_signed("other.example"));
     let mixed = Signed { certificate: one.certificate, key: other.key, ..Signed::default() };
     let answer = post(&config(&[(&mixed, "a.example")]));
     let messages = answer.json()["fields"]["certificates"][0]["@entity"].clone();
     assert_eq!((answer.status, messages), (400, serde_json::json!(["certificate does not match key"])));
-    // What a vault does not have is no fault of the document; the certificate is shown to nobody.
+    // A missing value of a vault is not an error of the document; the certificate is not presented.
     let text = "_format_version: \"3.0\"\ncertificates:\n- cert: '{vault://env/no-such-certificate}'\n  \
                 key: '{vault://env/no-such-key}'\n  snis: [{name: a.example}]\n";
     let usual = shown(&gateway, None);

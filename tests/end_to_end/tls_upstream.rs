@@ -1,4 +1,4 @@
-//! TLS towards upstreams: whom the gateway believes, and what it shows.
+//! TLS to upstreams: verification of their certificates, and client certificates.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -20,13 +20,13 @@ use crate::{
     pem::{Authority, Signed, block},
 };
 
-/// Starts a service at localhost that shows a certificate, and asks for one that `clients` has signed. It answers with
-/// the number of the connection, the name it was asked for, and how many bytes the client's certificate has.
+/// Starts a service at localhost with a certificate, which requests a client certificate that `clients` has signed. It
+/// answers with the number of the connection, the server name, and the size of the client certificate in bytes.
 fn start(signed: &Signed, chain: &[Vec<u8>], clients: &Authority) -> u16 {
     start_with(signed, chain, clients, false)
 }
 
-/// The same; one that is `strict` does not speak with who shows none.
+/// The same; a `strict` service refuses clients without a certificate.
 fn start_with(signed: &Signed, chain: &[Vec<u8>], clients: &Authority, strict: bool) -> u16 {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = RootCertStore::empty();
@@ -48,7 +48,7 @@ fn start_with(signed: &Signed, chain: &[Vec<u8>], clients: &Authority, strict: b
         for stream in listener.incoming().flatten() {
             let session = ServerConnection::new(config.clone()).unwrap();
             let number = count.fetch_add(1, Ordering::Relaxed);
-            // A gateway that does not like the certificate breaks the connection; that is no failure of the service.
+            // A gateway that rejects the certificate closes the connection, which is not a failure of the service.
             std::thread::spawn(move || drop(serve(StreamOwned::new(session, stream), number)));
         }
     });
@@ -73,7 +73,7 @@ fn serve(stream: StreamOwned<ServerConnection, std::net::TcpStream>, number: usi
     }
 }
 
-/// A configuration with an authority, and Services of which each line says what is asked of the upstream at `port`.
+/// A configuration with an authority, and a Service for each line of fields, with the upstream at `port`.
 fn config(authority: &Authority, client: &Signed, port: u16, services: &[&str]) -> String {
     let one = |(n, fields): (usize, &&str)| {
         format!(
@@ -95,16 +95,16 @@ const SHOWN: &str = "client_certificate: 22222222-2222-4222-8222-222222222222";
 
 #[track_caller]
 fn fails(gateway: &Gateway, path: &str, reason: &str) {
-    gateway.get(path).says(502, "An invalid response was received from the upstream server");
-    gateway.logs(reason);
+    gateway.get(path).assert_message(502, "An invalid response was received from the upstream server");
+    gateway.wait_for_log(reason);
 }
 
 #[test]
 fn certificates_are_trusted_by_their_issuer() {
     let authority = Authority::new("ours");
-    let port = start(&authority.signs("localhost"), &[], &authority);
+    let port = start(&authority.issue("localhost"), &[], &authority);
     let verified = format!("tls_verify: true, {OURS}");
-    let text = config(&authority, &authority.signs("c"), port, &["tags: []", "tls_verify: true", &verified]);
+    let text = config(&authority, &authority.issue("c"), port, &["tags: []", "tls_verify: true", &verified]);
     let gateway = Setup::with(&text).run();
     assert_eq!(gateway.get("/s0").text(), "0 localhost 0");
     fails(&gateway, "/s1", "no trusted authority vouches for the certificate of the upstream");
@@ -114,8 +114,8 @@ fn certificates_are_trusted_by_their_issuer() {
 #[test]
 fn settings_configure_trust_and_the_client_certificate() {
     let authority = Authority::new("ours");
-    let port = start(&authority.signs("localhost"), &[], &authority);
-    let (own, usual) = (authority.signs("client.example"), authority.signs("the-gateway-itself.example"));
+    let port = start(&authority.issue("localhost"), &[], &authority);
+    let (own, usual) = (authority.issue("client.example"), authority.issue("the-gateway-itself.example"));
     let text = config(&authority, &own, port, &["tls_verify: true", SHOWN]);
     let gateway = Setup::with(&text)
         .file("ca.pem", authority.certificate())
@@ -128,13 +128,13 @@ fn settings_configure_trust_and_the_client_certificate() {
     assert_eq!(gateway.get("/s1").text(), format!("1 localhost {}", own.der.len()));
 }
 
-/// What a Service says goes before what its Upstream says, and that before the settings.
+/// The fields of a Service take precedence over those of its Upstream, and those over the settings.
 #[test]
 fn an_upstream_configures_the_client_certificate_for_its_targets() {
     let authority = Authority::new("ours");
     let [of_service, of_upstream, usual] =
-        ["of.service", "of.the.upstream", "of.the.gateway.itself"].map(|name| authority.signs(name));
-    let port = start_with(&authority.signs("localhost"), &[], &authority, true);
+        ["of.service", "of.the.upstream", "of.the.gateway.itself"].map(|name| authority.issue(name));
+    let port = start_with(&authority.issue("localhost"), &[], &authority, true);
     let service = |name: &str, host: &str, fields: &str| {
         format!(
             "- {{name: {name}, protocol: https, host: {host}, port: 1, retries: 0, {fields} routes: [{{name: {name}, paths: [/{name}]}}]}}\n"
@@ -178,7 +178,7 @@ fn an_upstream_configures_the_client_certificate_for_its_targets() {
 #[test]
 fn a_target_must_have_a_certificate_for_its_host() {
     let authority = Authority::new("ours");
-    let port = start(&authority.signs("shop.example"), &[], &authority);
+    let port = start(&authority.issue("shop.example"), &[], &authority);
     let text = |upstream: &str| {
         format!(
             "_format_version: \"3.0\"\nca_certificates:\n- id: 11111111-1111-4111-8111-111111111111\n  cert: {}\n\
@@ -200,8 +200,8 @@ fn a_target_must_have_a_certificate_for_its_host() {
 #[test]
 fn connections_are_shared_only_by_equal_settings() {
     let authority = Authority::new("ours");
-    let port = start(&authority.signs("localhost"), &[], &authority);
-    let client = authority.signs("client.example");
+    let port = start(&authority.issue("localhost"), &[], &authority);
+    let client = authority.issue("client.example");
     let both = format!("tls_verify: true, {OURS}, {SHOWN}");
     let text = config(&authority, &client, port, &["tags: []", SHOWN, "tags: [x]", &both, SHOWN]);
     let gateway = Setup::with(&text).run();
@@ -213,7 +213,7 @@ fn connections_are_shared_only_by_equal_settings() {
     assert_eq!(seen("/s2"), "0 localhost 0", "as s0");
     assert_eq!(seen("/s4"), format!("1 localhost {shown}"), "as s1");
     gateway.folder.write("kong.yaml", format!("{text}\n"));
-    gateway.logs("(generation 2)");
+    gateway.wait_for_log("(generation 2)");
     assert_eq!(
         seen("/s1"),
         format!("1 localhost {shown}"),
@@ -224,41 +224,41 @@ fn connections_are_shared_only_by_equal_settings() {
 #[test]
 fn errors_of_a_certificate_are_explained() {
     let authority = Authority::new("ours");
-    let sub = authority.sub("below ours");
+    let sub = authority.issue_authority("below ours");
     let verified = format!("tls_verify: true, {OURS}");
     for (signed, chain, fields, reason) in [
-        (authority.signs("other.example"), vec![], &*verified, "is not for localhost but for other.example"),
+        (authority.issue("other.example"), vec![], &*verified, "is not for localhost but for other.example"),
         (
-            authority.signed_long_ago("localhost"),
+            authority.issue_expired("localhost"),
             vec![],
             &verified,
             "the certificate of the upstream has expired",
         ),
-        (Signed::by_itself("localhost"), vec![], &verified, "no trusted authority vouches"),
-        (sub.signs("localhost"), vec![], &verified, "no trusted authority vouches"),
+        (Signed::self_signed("localhost"), vec![], &verified, "no trusted authority vouches"),
+        (sub.issue("localhost"), vec![], &verified, "no trusted authority vouches"),
         (
-            sub.signs("localhost"),
+            sub.issue("localhost"),
             vec![sub.der()],
             &format!("{verified}, tls_verify_depth: 0"),
             "the chain of the upstream's certificate is longer than tls_verify_depth 0",
         ),
     ] {
         let port = start(&signed, &chain, &authority);
-        let gateway = Setup::with(&config(&authority, &authority.signs("c"), port, &[fields])).run();
+        let gateway = Setup::with(&config(&authority, &authority.issue("c"), port, &[fields])).run();
         fails(&gateway, "/s0", reason);
     }
-    let port = start(&sub.signs("localhost"), &[sub.der()], &authority);
+    let port = start(&sub.issue("localhost"), &[sub.der()], &authority);
     let enough = format!("{verified}, tls_verify_depth: 1");
-    let gateway = Setup::with(&config(&authority, &authority.signs("c"), port, &[&enough, &verified])).run();
+    let gateway = Setup::with(&config(&authority, &authority.issue("c"), port, &[&enough, &verified])).run();
     assert_eq!(["/s0", "/s1"].map(|path| gateway.get(path).status), [200, 200]);
 }
 
 #[test]
 fn a_preserved_host_is_the_server_name() {
     let authority = Authority::new("ours");
-    let port = start(&authority.signs("shop.example"), &[], &authority);
+    let port = start(&authority.issue("shop.example"), &[], &authority);
     let fields = format!("tls_verify: true, {OURS}");
-    let text = config(&authority, &authority.signs("c"), port, &[&fields]);
+    let text = config(&authority, &authority.issue("c"), port, &[&fields]);
     let gateway = Setup::with(&text.replace("paths: [/s0]", "paths: [/s0], preserve_host: true")).run();
     let answer = gateway.ask("GET", "/s0", &[("host", "shop.example:81")]);
     assert_eq!(answer.text(), "0 shop.example 0");

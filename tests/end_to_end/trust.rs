@@ -1,4 +1,4 @@
-//! What a client says and what the gateway says: no client speaks for the gateway or its plugins, in either protocol.
+//! Trust boundary of requests: a client cannot forge fields of the gateway or its plugins, in HTTP/1.1 and HTTP/2.
 
 use std::{
     io::{Read, Write},
@@ -14,7 +14,7 @@ use crate::{
     raw::Raw,
 };
 
-/// A service that hands over every request as it came, byte for byte, and answers all in the same way.
+/// A service that records every request byte for byte, and gives all the same response.
 struct Recorder {
     address: SocketAddr,
     requests: Receiver<String>,
@@ -71,7 +71,7 @@ fn whole(stream: &mut TcpStream) -> String {
     }
 }
 
-/// A request as a service got it.
+/// A request as the service received it.
 #[derive(Debug)]
 struct Request(String);
 
@@ -87,15 +87,15 @@ impl Request {
     }
 
     #[track_caller]
-    fn has(&self, expected: &[(&str, &str)]) {
+    fn assert_has(&self, expected: &[(&str, &str)]) {
         for (name, value) in expected {
             assert_eq!(self.field(name), *value, "{name} in {}", self.0);
         }
     }
 
-    /// Checks that a text is nowhere in it.
+    /// Checks that the request does not contain a text.
     #[track_caller]
-    fn lacks(&self, text: &str) {
+    fn assert_lacks(&self, text: &str) {
         assert!(!self.0.to_ascii_lowercase().contains(text), "{text} in {}", self.0);
     }
 }
@@ -146,12 +146,12 @@ fn start() -> (Recorder, Gateway) {
     (recorder, gateway)
 }
 
-/// Fields as HTTP/1.1 has them.
+/// Fields as lines of HTTP/1.1.
 fn lines(fields: &[(&str, &str)]) -> String {
     fields.iter().map(|(name, value)| [name, ": ", value, "\r\n"].concat()).collect()
 }
 
-/// How a client comes.
+/// The protocol of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protocol {
     One,
@@ -167,7 +167,7 @@ fn send(gateway: &Gateway, protocol: Protocol, method: &str, path: &str, sent: &
         let mut raw = Raw::connect(gateway.address("proxy"));
         let lines = lines(sent);
         raw.send(&format!("{method} {path} HTTP/1.1\r\nHost: a.example\r\n{lines}\r\n"));
-        raw.until("HTTP/1.1 200");
+        raw.read_until("HTTP/1.1 200");
         return;
     }
     let head = [(":method", method), (":scheme", "http"), (":authority", "a.example"), (":path", path)];
@@ -193,7 +193,7 @@ fn fields_nominated_by_connection_are_hop_by_hop() {
         ];
         send(&gateway, Protocol::One, "GET", "/members", &sent);
         let request = recorder.next();
-        request.has(&[
+        request.assert_has(&[
             ("x-consumer-username", "alice"),
             ("x-tenant", "gold"),
             ("x-told", "alice"),
@@ -203,7 +203,7 @@ fn fields_nominated_by_connection_are_hop_by_hop() {
             ("x-forwarded-host", "a.example"),
             ("x-kept", "1"),
             ("accept", ""),
-            // It is nominated, so there is none to replace.
+            // The field is nominated, so there is no value to replace.
             ("authorization", ""),
         ]);
         for name in
@@ -211,17 +211,17 @@ fn fields_nominated_by_connection_are_hop_by_hop() {
         {
             assert!(!request.field(name).is_empty(), "{name} in {}", request.0);
         }
-        // A nominated id ends with the connection, and so the request gets another.
-        request.lacks("mine");
-        request.lacks("alice-key");
+        // A nominated id is removed, and the request gets another one.
+        request.assert_lacks("mine");
+        request.assert_lacks("alice-key");
     }
     let nominated = [("connection", "x-anonymous-consumer, x-consumer-username")];
     send(&gateway, Protocol::One, "GET", "/guests", &nominated);
-    recorder.next().has(&[("x-anonymous-consumer", "true"), ("x-consumer-username", "guest")]);
+    recorder.next().assert_has(&[("x-anonymous-consumer", "true"), ("x-consumer-username", "guest")]);
 }
 
 #[test]
-fn names_of_the_gateway_end_here_on_every_route() {
+fn fields_of_the_gateway_are_removed_on_every_route() {
     let (recorder, gateway) = start();
     let claims: Vec<(&str, &str)> = [
         "x-consumer-id",
@@ -259,8 +259,8 @@ fn names_of_the_gateway_end_here_on_every_route() {
         for (method, path) in [("GET", "/bare"), ("OPTIONS", "/members"), ("GET", "/guests")] {
             send(&gateway, protocol, method, path, &sent);
             let request = recorder.next();
-            request.lacks("forged");
-            request.has(&[
+            request.assert_lacks("forged");
+            request.assert_has(&[
                 ("x_custom", "1"),
                 ("x-mine", "2"),
                 ("x-kong-mocking-delay", "0"),
@@ -272,7 +272,7 @@ fn names_of_the_gateway_end_here_on_every_route() {
             assert_eq!(request.field("x-consumer-username"), expected);
         }
         send(&gateway, protocol, "GET", "/bare", &[("x-forwarded-for", "192.0.2.1")]);
-        recorder.next().has(&[("x-forwarded-for", "192.0.2.1, 127.0.0.1")]);
+        recorder.next().assert_has(&[("x-forwarded-for", "192.0.2.1, 127.0.0.1")]);
     }
 }
 
@@ -292,20 +292,20 @@ fn look_alikes_of_plugin_headers_are_removed() {
         ];
         send(&gateway, protocol, "GET", "/members?x-api-key=alice-key&a=%20&apikey=alice-key", &sent);
         let request = recorder.next();
-        request.lacks("forged");
-        request.lacks("alice-key");
-        request.has(&[("x-tenant", "gold"), ("x_other", "1")]);
+        request.assert_lacks("forged");
+        request.assert_lacks("alice-key");
+        request.assert_has(&[("x-tenant", "gold"), ("x_other", "1")]);
         assert!(request.0.starts_with("GET /?a=%20 "), "{}", request.0);
         let sent = [("authorization", "Basic Zm9yZ2Vk"), ("proxy_authorization", "Basic Zm9yZ2Vk")];
         send(&gateway, protocol, "GET", "/passwords", &sent);
         let request = recorder.next();
-        request.lacks("basic");
-        request.has(&[("x-anonymous-consumer", "true")]);
+        request.assert_lacks("basic");
+        request.assert_has(&[("x-anonymous-consumer", "true")]);
     }
 }
 
 #[test]
-fn trailers_say_no_more_than_fields() {
+fn trailers_cannot_forge_fields() {
     let (recorder, gateway) = start();
     let trailers = [
         ("x-consumer-username", "forged"),
@@ -331,7 +331,7 @@ fn trailers_say_no_more_than_fields() {
                     lines(&head),
                     lines(&trailers[..9]) + &lines(&trailers[10..])
                 ));
-                raw.until("HTTP/1.1 200");
+                raw.read_until("HTTP/1.1 200");
             } else {
                 let pseudo =
                     [(":method", "POST"), (":scheme", "http"), (":authority", "a.example"), (":path", path)];
@@ -347,7 +347,7 @@ fn trailers_say_no_more_than_fields() {
             let sent = body.strip_prefix("1\r\na\r\n0\r\n").unwrap();
             let mut sent: Vec<&str> = sent.lines().filter(|line| !line.is_empty()).collect();
             sent.sort_unstable();
-            // What no plugin sets on this route is the client's own to say.
+            // A field that no plugin sets on this route passes.
             let own = [
                 "kong-request-id: forged",
                 "x-api-key: forged",
@@ -381,11 +381,11 @@ fn a_template_yields_a_valid_host_and_path_or_an_error() {
         assert_eq!((request.0.lines().next(), &*request.field("host")), (Some(line), host), "{query}");
         assert!(!request.0.contains("\nx:y"), "{}", request.0);
     }
-    gateway.logs("sets the invalid Host");
+    gateway.wait_for_log("sets the invalid Host");
 }
 
 #[test]
-fn a_target_that_is_too_long_is_no_other_target() {
+fn a_target_that_is_too_long_is_refused_not_truncated() {
     let recorder = Recorder::start();
     let long = "$(query_params.p)".repeat(10);
     let config = format!(
@@ -394,13 +394,13 @@ fn a_target_that_is_too_long_is_no_other_target() {
     );
     let gateway = Setup::with(&config).run();
     let answer = gateway.get(&format!("/x?p={}", "a".repeat(7000)));
-    answer.says(414, "the target is too long");
+    answer.assert_message(414, "the target is too long");
     send(&gateway, Protocol::One, "GET", "/x?p=/b", &[]);
     assert!(recorder.next().0.starts_with("GET /b/b/b/b"));
 }
 
 #[test]
-fn all_agree_on_one_host() {
+fn router_and_upstream_use_the_same_host() {
     let (recorder, gateway) = start();
     for (target, host, sent, forwarded) in [
         ("/host", "internal.example", "internal.example", "internal.example"),
@@ -412,8 +412,8 @@ fn all_agree_on_one_host() {
     ] {
         let mut raw = Raw::connect(gateway.address("proxy"));
         raw.send(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
-        raw.until("HTTP/1.1 200");
-        recorder.next().has(&[("host", sent), ("x-forwarded-host", forwarded)]);
+        raw.read_until("HTTP/1.1 200");
+        recorder.next().assert_has(&[("host", sent), ("x-forwarded-host", forwarded)]);
     }
     for (target, host) in [
         ("http://other.example/host", "internal.example"),
@@ -422,18 +422,18 @@ fn all_agree_on_one_host() {
     ] {
         let mut raw = Raw::connect(gateway.address("proxy"));
         raw.send(&format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
-        raw.until("HTTP/1.1 404");
+        raw.read_until("HTTP/1.1 404");
     }
     let head =
         [(":method", "GET"), (":scheme", "http"), (":authority", "Internal.Example."), (":path", "/host")];
     let mut frames = Frames::connect(gateway.address("proxy"), &[]);
     frames.send(HEADERS, END_HEADERS | END_STREAM, 1, &fields(&head));
     assert_eq!(frames.end_of(1), End::Answered(200, Vec::new()));
-    recorder.next().has(&[("host", "Internal.Example."), ("x-forwarded-host", "internal.example")]);
+    recorder.next().assert_has(&[("host", "Internal.Example."), ("x-forwarded-host", "internal.example")]);
 }
 
 #[test]
-fn addresses_of_ipv4_are_the_same_in_both_notations() {
+fn ipv4_addresses_are_equal_to_their_ipv6_mapped_form() {
     let recorder = Recorder::start();
     let route = |name: &str, more: &str| format!("  - {{name: {name}, paths: [/{name}], {more}}}\n");
     let restricted = |list: &str, network: &str| {
@@ -451,7 +451,7 @@ fn addresses_of_ipv4_are_the_same_in_both_notations() {
     assert_eq!(gateway.get("/one").status, 403);
     let vouched = [("x-forwarded-proto", "https"), ("x-forwarded-ssl", "on")];
     send(&gateway, Protocol::One, "GET", "/allowed", &vouched);
-    recorder.next().has(&vouched);
+    recorder.next().assert_has(&vouched);
     send(
         &gateway,
         Protocol::One,
@@ -459,7 +459,7 @@ fn addresses_of_ipv4_are_the_same_in_both_notations() {
         "/allowed",
         &[("x_forwarded_proto", "forged"), ("x-consumer-id", "forged")],
     );
-    recorder.next().lacks("forged");
+    recorder.next().assert_lacks("forged");
 }
 
 #[test]
@@ -492,7 +492,7 @@ fn logs_show_the_client_request_without_hidden_credentials() {
 }
 
 #[test]
-fn settings_of_plugins_do_not_frame_answers() {
+fn plugin_settings_cannot_change_the_framing_of_responses() {
     let recorder =
         Recorder::answering("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello");
     let rules = [
@@ -523,21 +523,21 @@ fn settings_of_plugins_do_not_frame_answers() {
         for path in [format!("/r{n}"), format!("/r{n}/own")] {
             raw.received.clear();
             raw.send(&format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n"));
-            raw.until("hello");
+            raw.read_until("hello");
             let head = raw.received.split("\r\n\r\n").next().unwrap().to_ascii_lowercase();
             let lengths: Vec<&str> = head.lines().filter(|line| line.starts_with("content-length")).collect();
             let chunked = head.contains("transfer-encoding: chunked");
             assert!(chunked != (lengths == ["content-length: 5"]), "{path}: {head}");
             assert!(!head.contains("upgrade") && !head.contains("keep-alive: x"), "{path}: {head}");
             if chunked {
-                raw.until("0\r\n\r\n");
+                raw.read_until("0\r\n\r\n");
             }
         }
     }
 }
 
 #[test]
-fn trailers_of_an_answer_do_not_speak_for_the_gateway() {
+fn trailers_of_a_response_cannot_forge_fields_of_the_gateway() {
     let answer = "HTTP/1.1 200 OK\r\nTrailer: X-Kong-Request-Id, Via, Set-Cookie, X-Sum\r\nTransfer-Encoding: chunked\r\n\
                   Connection: close\r\n\r\n1\r\na\r\n0\r\nX-Kong-Request-Id: forged\r\nVia: forged\r\nSet-Cookie: forged\r\n\
                   X-Sum: 1\r\n\r\n";
@@ -548,7 +548,7 @@ fn trailers_of_an_answer_do_not_speak_for_the_gateway() {
         raw.send(&format!(
             "GET /bare HTTP/1.1\r\nHost: a.example\r\nTE: {te}\r\nConnection: TE, close\r\n\r\n"
         ));
-        let received = raw.rest();
+        let received = raw.read_to_end();
         assert!(received.ends_with("\r\n\r\n1\r\na\r\n0\r\nx-sum: 1\r\n\r\n"), "{te}: {received}");
     }
 }

@@ -1,14 +1,14 @@
-//! A service that records what it gets. What it does is in the last segment of the path:
+//! Upstream that records the requests it gets. The last segment of the path chooses its behaviour:
 //!
-//! | segment | what it does |
+//! | segment | behaviour |
 //! |---|---|
 //! | `stream` | sends `first`, then waits for a release, then sends `second` |
 //! | `events` | sends an event each time it is released, as `text/event-stream` |
 //! | `hold` | waits for a release before it answers |
 //! | `reset` | closes the connection instead of answering |
 //! | `large` | answers ten million bytes |
-//! | `broken` | promises more bytes than it sends, and waits for a release before it ends |
-//! | any other | answers at once, with what it got as JSON |
+//! | `broken` | declares more bytes than it sends, and waits for a release before it ends |
+//! | any other | answers at once with the request as JSON |
 
 use std::{
     convert::Infallible,
@@ -39,25 +39,25 @@ use tokio::{
 
 use crate::eventually;
 
-/// How many bytes `large` answers.
+/// Length of the answer to `large`.
 pub(crate) const LARGE: usize = 10_000_000;
 
-/// A service that runs until it is dropped.
+/// An upstream that runs until it is dropped.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
     runtime: Option<Runtime>,
 }
 
-/// What has happened so far.
+/// Counts of everything received so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
-    /// Requests whose head has come, and those of them whose body ended well.
+    /// Requests whose head was received, and those of them whose body was complete.
     pub(crate) requests: usize,
     pub(crate) whole: usize,
     /// Bytes of bodies.
     pub(crate) bytes: usize,
-    /// Connections made, and those of them that are open.
+    /// All connections, and those of them that are open.
     pub(crate) connections: usize,
     pub(crate) open: usize,
 }
@@ -72,7 +72,7 @@ impl Upstream {
         Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
-    /// One at this address; port 0 takes a free one.
+    /// Starts at this address; port 0 takes a free port.
     pub(crate) fn start_at(address: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.unwrap();
@@ -88,7 +88,7 @@ impl Upstream {
         Self { address, shared, runtime: Some(runtime) }
     }
 
-    /// Lets one that waits go on.
+    /// Releases one waiting request.
     pub(crate) fn release(&self) {
         self.shared.released.add_permits(1);
     }
@@ -97,9 +97,9 @@ impl Upstream {
         self.shared.seen.lock().unwrap().clone()
     }
 
-    /// Waits until this has happened.
+    /// Waits until this condition is true.
     #[track_caller]
-    pub(crate) fn sees(&self, what: &str, happened: impl Fn(&Seen) -> bool) {
+    pub(crate) fn wait_until(&self, what: &str, happened: impl Fn(&Seen) -> bool) {
         eventually(what, || happened(&self.seen()).then_some(()));
     }
 }
@@ -119,7 +119,7 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) {
     });
     let _ = stream.set_nodelay(true);
     let service = service_fn(|request| answer(request, shared.clone()));
-    // How a connection ends is what tests look at from the other side.
+    // The end of a connection is checked at the other side.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     shared.note(|seen| seen.open -= 1);
 }
@@ -172,7 +172,7 @@ async fn answer(request: Request<Incoming>, shared: Arc<Shared>) -> Result<Respo
 }
 
 async fn stream_two(sender: Sender<Bytes>, shared: Arc<Shared>) {
-    // Nobody listens to a client that has left.
+    // After a disconnect there is no receiver.
     let _ = sender.send(Bytes::from_static(b"first\n")).await;
     shared.released.acquire().await.unwrap().forget();
     let _ = sender.send(Bytes::from_static(b"second\n")).await;
@@ -196,7 +196,7 @@ async fn stream_many(sender: Sender<Bytes>) {
     }
 }
 
-/// A number that differs where contents differ.
+/// A checksum of the content.
 pub(crate) fn sum(content: &[u8]) -> u64 {
     content.iter().fold(7, |sum: u64, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)) >> 1)
 }
@@ -216,7 +216,7 @@ impl Shared {
     }
 }
 
-/// The connection ends here.
+/// Error that ends the connection.
 #[derive(Debug)]
 struct Broken;
 

@@ -1,4 +1,4 @@
-//! Values from the environment in `kong.yaml`: typed as they stand, refused where they are missing, kept by writes.
+//! Values from the environment in `kong.yaml`: their types, errors about missing variables, and writes that keep references.
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::json;
@@ -71,7 +71,7 @@ plugins: [{name: request-termination, config: {status_code: $STATUS, message: $P
 }
 
 #[test]
-fn they_do_not_where_nobody_asked_for_it() {
+fn without_the_setting_references_are_plain_texts() {
     let text =
         "_format_version: \"3.0\"\nconsumers: [{username: 'a-${STAGE}', keyauth_credentials: [{key: $K}]}]\n";
     let gateway = Setup::with(text).env("STAGE", "x").run();
@@ -88,19 +88,19 @@ fn a_missing_variable_is_reported_with_its_position() {
     check("routes:\n- name: r\n  paths: [/a, '${NOWHERE}']\n", "environment variable 'NOWHERE' is not set");
     check("routes:\n- name: r\n  paths: [/a, '${NOWHERE}']\n", "--> kong.yaml:14:15");
     check("routes:\n- name: r\n  paths: ['/a${b.c}']\n", "`${b.c}` names no variable");
-    // The type of a secret is told, and where it stands; not what it is.
+    // A diagnostic contains the type and the position of a secret, not its value.
     check("_comment: {a: $ANON_KEY}\n", "expected a string");
     check("upstreams:\n- name: u\n  slots: $ANON_KEY\n", "expected an integer");
 }
 
 #[test]
-fn a_request_names_no_variable() {
+fn references_in_requests_are_plain_texts() {
     let gateway = setup("_format_version: \"3.0\"\n").run();
     let config =
         json!({ "_format_version": "3.0", "services": [{ "name": "m", "host": "h", "tags": ["${HOST}"] }] });
     assert_eq!(gateway.admin_json("POST", "/config", config).status, 201);
     assert_eq!(gateway.admin("GET", "/services/m").json()["tags"], json!(["${HOST}"]));
-    // A write edits that text, in which nothing is a variable either.
+    // A write edits that text, in which references are plain texts, too.
     assert_eq!(gateway.admin_form("PATCH", "/services/m", "retries=1").json()["tags"], json!(["${HOST}"]));
 }
 
@@ -117,7 +117,7 @@ fn writes_keep_environment_references() {
         assert!(text.contains(kept), "{kept} is not in\n{text}");
     }
     assert!(!text.contains("s3cret") && !text.contains("up.example"), "{text}");
-    // An alias that has to be written out is written as what it stands for stands there.
+    // An alias that has to be expanded is written with the reference of its anchor.
     assert_eq!(gateway.admin_json("PATCH", "/services/a", json!({ "tags": ["y"] })).status, 200);
     assert_eq!(gateway.admin("GET", "/consumers/anon").json()["tags"], json!(["on"]));
     assert!(saved(&gateway).contains("${STAGE}"), "{}", saved(&gateway));
@@ -132,7 +132,7 @@ fn a_written_value_is_not_expanded() {
     assert_eq!((made.status, &made.json()["tags"]), (201, &tags));
     assert_eq!(gateway.admin("GET", "/services/b").json()["tags"], tags);
     assert!(saved(&gateway).contains("$${HOST}"), "{}", saved(&gateway));
-    // What was read can be sent back.
+    // A record that was read can be sent back.
     let whole = gateway.admin("GET", "/services/a").json();
     let before = saved(&gateway);
     assert_eq!(gateway.admin_json("PATCH", "/services/a", whole).status, 200);
@@ -140,7 +140,7 @@ fn a_written_value_is_not_expanded() {
 }
 
 #[test]
-fn files_of_deck_are_written_like_any_other() {
+fn writes_keep_environment_references_of_deck() {
     let text = "\
 _format_version: \"3.0\"
 services:

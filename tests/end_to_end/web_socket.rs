@@ -1,4 +1,4 @@
-//! WebSocket through the gateway: both directions, both kinds of listeners and upstreams, and how it ends.
+//! WebSocket through the gateway: both directions, with and without TLS at both ends, and the end of tunnels.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::{
     web_socket_peer::{BEGINS, BINARY, CLOSE, ENDS, Echo, GOES_ON, PING, TEXT, WebSocket},
 };
 
-/// A gateway before a service, which is said to be of this protocol.
+/// An echo service, and a gateway whose Service has this protocol.
 fn start(protocol: &str, more: &str) -> (Echo, Gateway) {
     let echo = Echo::start(matches!(protocol, "https" | "wss"));
     let setup = Setup::with(&config(&echo, protocol, more)).env("KONG_GRACEFUL_TIMEOUT", "1");
@@ -33,29 +33,29 @@ fn open(gateway: &Gateway, tls: bool) -> WebSocket {
 }
 
 #[test]
-fn messages_pass_both_ways_as_they_are() {
+fn messages_pass_unchanged_in_both_directions() {
     for (protocol, tls) in [("http", false), ("http", true), ("https", false), ("wss", true), ("ws", false)] {
         let (echo, gateway) = start(protocol, "");
         let mut client = open(&gateway, tls);
         for size in [0, 1, 125, 126, 65_535, 65_536, 3_000_000] {
             let content: Vec<u8> = (0..size).map(|n| u8::try_from(n % 251).unwrap()).collect();
-            client.echoes(BINARY, &content);
+            client.assert_echo(BINARY, &content);
         }
-        client.echoes(TEXT, "grüß dich".as_bytes());
-        client.echoes(PING, b"there?");
-        client.echoes(BEGINS, b"a message ");
-        client.echoes(GOES_ON, b"in three ");
-        client.echoes(ENDS, b"frames");
+        client.assert_echo(TEXT, "grüß dich".as_bytes());
+        client.assert_echo(PING, b"there?");
+        client.assert_echo(BEGINS, b"a message ");
+        client.assert_echo(GOES_ON, b"in three ");
+        client.assert_echo(ENDS, b"frames");
         client.send(CLOSE, &1000_u16.to_be_bytes());
         assert_eq!(client.next(), Some((CLOSE, 1000_u16.to_be_bytes().to_vec())));
         drop(client);
-        echo.sees("closed with 1000");
-        echo.sees("end");
+        echo.wait_until("closed with 1000");
+        echo.wait_until("end");
     }
 }
 
 #[test]
-fn the_handshake_is_between_the_two_ends() {
+fn client_and_service_negotiate_protocol_and_extensions() {
     let (echo, gateway) = start("http", "");
     let wishes = "Sec-WebSocket-Protocol: chat, other\r\nSec-WebSocket-Extensions: permessage-deflate\r\n";
     let (mut client, head) =
@@ -66,13 +66,13 @@ fn the_handshake_is_between_the_two_ends() {
         "{head}"
     );
     assert!(head.contains("x-kong-request-id: "), "{head}");
-    let got = echo.sees("GET /chat?room=1 HTTP/1.1").to_ascii_lowercase();
+    let got = echo.wait_until("GET /chat?room=1 HTTP/1.1").to_ascii_lowercase();
     assert!(got.contains("sec-websocket-protocol: chat, other\r\n"), "{got}");
     assert!(got.contains("sec-websocket-extensions: permessage-deflate\r\n"), "{got}");
     assert!(
         got.contains("connection: keep-alive, upgrade\r\n") && got.contains("x-forwarded-for: 127.0.0.1\r\n")
     );
-    client.echoes(TEXT, b"after all that");
+    client.assert_echo(TEXT, b"after all that");
 }
 
 #[test]
@@ -81,19 +81,19 @@ fn a_rejected_handshake_gets_a_regular_response() {
     let ask = |path| WebSocket::open(gateway.address("proxy"), false, path, "").err().unwrap();
     let head = ask("/refused");
     assert!(head.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{head}");
-    echo.sees("GET /refused");
+    echo.wait_until("GET /refused");
     let head = ask("/key");
     assert!(head.starts_with("HTTP/1.1 401 "), "{head}");
 }
 
 #[test]
-fn when_one_end_closes_the_other_receives_a_close() {
+fn when_one_end_disconnects_the_other_is_disconnected() {
     for (protocol, tls) in [("http", false), ("https", true)] {
         let (echo, gateway) = start(protocol, "");
         let mut client = open(&gateway, tls);
-        client.echoes(TEXT, b"here");
+        client.assert_echo(TEXT, b"here");
         drop(client);
-        echo.sees("end");
+        echo.wait_until("end");
         let mut client = open(&gateway, tls);
         client.send(TEXT, b"drop");
         assert_eq!(client.next(), None);
@@ -104,21 +104,21 @@ fn when_one_end_closes_the_other_receives_a_close() {
 }
 
 #[test]
-fn silence_ends_it_after_the_read_timeout() {
+fn a_silent_tunnel_ends_after_the_read_timeout() {
     let (echo, gateway) = start("http", "read_timeout: 600,");
     let mut client = open(&gateway, false);
     let began = Instant::now();
     while began.elapsed().as_millis() < 1500 {
-        client.echoes(PING, b"still here");
+        client.assert_echo(PING, b"still here");
         crate::pause(100);
     }
     assert_eq!(client.next(), None);
     assert!(began.elapsed() < PATIENCE);
-    echo.sees("end");
+    echo.wait_until("end");
 }
 
 #[test]
-fn a_reload_leaves_it_alone() {
+fn a_reload_does_not_end_a_tunnel() {
     let (echo, gateway) = start("http", "");
     let mut client = open(&gateway, false);
     gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\n");
@@ -126,8 +126,8 @@ fn a_reload_leaves_it_alone() {
     crate::eventually("the route is gone", || {
         failed_handshake().filter(|head| head.starts_with("HTTP/1.1 404 "))
     });
-    client.echoes(TEXT, b"still here");
-    echo.sees("GET /chat");
+    client.assert_echo(TEXT, b"still here");
+    echo.wait_until("GET /chat");
 }
 
 #[test]
@@ -135,26 +135,26 @@ fn at_the_end_of_the_grace_period_both_ends_receive_going_away() {
     for (protocol, tls) in [("http", false), ("https", true)] {
         let (echo, gateway) = start(protocol, "");
         let mut client = open(&gateway, tls);
-        client.echoes(TEXT, b"before");
+        client.assert_echo(TEXT, b"before");
         gateway.signal("TERM");
-        gateway.logs("SIGTERM: no new connections");
-        client.echoes(TEXT, b"within the grace");
+        gateway.wait_for_log("SIGTERM: no new connections");
+        client.assert_echo(TEXT, b"within the grace");
         assert_eq!(client.next(), Some((CLOSE, 1001_u16.to_be_bytes().to_vec())));
         assert_eq!(client.next(), None);
-        echo.sees("closed with 1001");
+        echo.wait_until("closed with 1001");
         let outcome = gateway.outcome();
         assert_eq!(outcome.code, Some(0), "{outcome:?}");
     }
 }
 
 #[test]
-fn a_connection_that_ends_within_the_grace_period_ends_the_process() {
+fn the_process_ends_with_its_last_tunnel() {
     let echo = Echo::start(false);
     let gateway = run(Setup::with(&config(&echo, "http", "")).env("KONG_GRACEFUL_TIMEOUT", "600"));
     let mut client = open(&gateway, false);
     gateway.signal("TERM");
-    gateway.logs("SIGTERM: no new connections");
-    client.echoes(TEXT, b"within the grace");
+    gateway.wait_for_log("SIGTERM: no new connections");
+    client.assert_echo(TEXT, b"within the grace");
     drop(client);
     let outcome = gateway.outcome();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");

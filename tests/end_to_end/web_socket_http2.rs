@@ -1,4 +1,4 @@
-//! WebSocket over HTTP/2, one stream of a connection that others use too. (RFC 8441)
+//! WebSocket over HTTP/2: a tunnel in one stream of a shared connection. (RFC 8441)
 
 use crate::{
     frames::{DATA, END_HEADERS, END_STREAM, End, Frames, HEADERS, SETTINGS, fields},
@@ -7,7 +7,7 @@ use crate::{
     web_socket_peer::{BINARY, CLOSE, Echo, TEXT, frame},
 };
 
-/// The setting that lets a client ask.
+/// SETTINGS_ENABLE_CONNECT_PROTOCOL, which allows extended CONNECT.
 const ENABLE_CONNECT_PROTOCOL: [u8; 6] = [0, 8, 0, 0, 0, 1];
 
 fn start() -> (Echo, Upstream, Gateway) {
@@ -27,7 +27,7 @@ routes:
     (echo, plain, gateway)
 }
 
-/// Asks for a path by CONNECT, on this stream.
+/// Sends an extended CONNECT for a path on this stream.
 fn connect(frames: &mut Frames, stream: u32, path: &str, protocol: &str) {
     let head = [
         (":method", "CONNECT"),
@@ -41,7 +41,7 @@ fn connect(frames: &mut Frames, stream: u32, path: &str, protocol: &str) {
     frames.send(HEADERS, END_HEADERS, stream, &fields(&head));
 }
 
-/// Reads from a stream until as many bytes have come; none if it ends before.
+/// Reads this many bytes from a stream; `None` if it ends before.
 fn read(frames: &mut Frames, stream: u32, length: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     while bytes.len() < length {
@@ -56,7 +56,7 @@ fn read(frames: &mut Frames, stream: u32, length: usize) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Waits until the tunnel is there.
+/// Waits until the tunnel is open.
 #[track_caller]
 fn opened(frames: &mut Frames, stream: u32) {
     let head = std::iter::from_fn(|| frames.next()).find(|frame| frame.stream == stream).unwrap();
@@ -76,7 +76,7 @@ fn messages_pass_concurrently_with_other_requests() {
     assert!(settings.payload.chunks(6).any(|setting| setting == ENABLE_CONNECT_PROTOCOL), "{settings:?}");
     connect(&mut frames, 1, "/chat", "websocket");
     opened(&mut frames, 1);
-    let got = echo.sees("GET /chat HTTP/1.1").to_ascii_lowercase();
+    let got = echo.wait_until("GET /chat HTTP/1.1").to_ascii_lowercase();
     for field in ["upgrade: websocket", "sec-websocket-protocol: chat", "via: 2 mynah/", "host: localhost:"] {
         assert!(got.contains(field), "{field}: {got}");
     }
@@ -93,11 +93,11 @@ fn messages_pass_concurrently_with_other_requests() {
         assert!(matches!(frames.end_of(stream), End::Answered(200, _)));
     }
     frames.send(DATA, END_STREAM, 1, &[]);
-    echo.sees("end");
+    echo.wait_until("end");
 }
 
 #[test]
-fn without_a_switch_of_protocols_there_is_no_tunnel() {
+fn without_a_101_response_there_is_no_tunnel() {
     let (_echo, _plain, gateway) = start();
     for (path, protocol) in
         [("/refused", "websocket"), ("/plain", "websocket"), ("/ends", "websocket"), ("/chat", "connect-udp")]
@@ -126,11 +126,11 @@ fn at_the_end_of_the_grace_period_both_ends_receive_going_away() {
     connect(&mut frames, 1, "/chat", "websocket");
     opened(&mut frames, 1);
     gateway.signal("TERM");
-    gateway.logs("SIGTERM: no new connections");
+    gateway.wait_for_log("SIGTERM: no new connections");
     frames.send(DATA, 0, 1, &frame(TEXT, b"within the grace", true));
     let expected =
         [frame(TEXT, b"within the grace", false), frame(CLOSE, &1001_u16.to_be_bytes(), false)].concat();
     assert_eq!(read(&mut frames, 1, expected.len()), Some(expected));
-    echo.sees("closed with 1001");
+    echo.wait_until("closed with 1001");
     assert_eq!(gateway.outcome().code, Some(0));
 }

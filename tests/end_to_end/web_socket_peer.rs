@@ -1,4 +1,4 @@
-//! WebSocket by hand, at both ends of the gateway, in plain text and over TLS. (RFC 6455)
+//! WebSocket client and echo server of the tests, frame by frame, with and without TLS. (RFC 6455)
 
 use std::{
     io::{Read, Write},
@@ -18,27 +18,27 @@ use crate::{
     secure::{Hello, Secure},
 };
 
-/// The first byte of a frame that is a whole message.
+/// First bytes of frames that are whole messages.
 pub(crate) const TEXT: u8 = 0x81;
 pub(crate) const BINARY: u8 = 0x82;
 pub(crate) const CLOSE: u8 = 0x88;
 pub(crate) const PING: u8 = 0x89;
 
-/// Of one that is the first part, a later part, and the last one.
+/// First bytes of the first, a middle and the last frame of a message.
 pub(crate) const BEGINS: u8 = 0x02;
 pub(crate) const GOES_ON: u8 = 0x00;
 pub(crate) const ENDS: u8 = 0x80;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// A client masks with this.
+/// The masking key of clients.
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 trait Stream: Read + Write + Send {}
 
 impl<T: Read + Write + Send> Stream for T {}
 
-/// One end of a conversation.
+/// One end of a WebSocket connection.
 pub(crate) struct WebSocket {
     stream: Box<dyn Stream>,
     is_client: bool,
@@ -48,7 +48,7 @@ pub(crate) struct WebSocket {
 pub(crate) type Frame = (u8, Vec<u8>);
 
 impl WebSocket {
-    /// Asks a server to switch; the head of its answer comes back, too.
+    /// Sends the handshake request; also returns the head of the response.
     pub(crate) fn open(address: &str, tls: bool, path: &str, fields: &str) -> Result<(Self, String), String> {
         let stream: Box<dyn Stream> = if tls {
             let hello = Hello { server_name: Some("socket.example"), ..Hello::default() };
@@ -104,11 +104,11 @@ impl WebSocket {
         Ok((first, content))
     }
 
-    /// Sends a frame, and checks that it comes back as it was.
+    /// Sends a frame, and checks that it is echoed unchanged.
     #[track_caller]
-    pub(crate) fn echoes(&mut self, first: u8, content: &[u8]) {
+    pub(crate) fn assert_echo(&mut self, first: u8, content: &[u8]) {
         self.send(first, content);
-        let (found, came) = self.next().expect("the conversation goes on");
+        let (found, came) = self.next().expect("the connection is open");
         assert!(found == first && came == content, "{first:x}, {} bytes: {found:x}", content.len());
     }
 
@@ -153,14 +153,14 @@ pub(crate) fn frame(first: u8, content: &[u8], masked: bool) -> Vec<u8> {
     bytes
 }
 
-/// The answer to a client's key. (RFC 6455, section 4.2.2)
+/// The value of Sec-WebSocket-Accept for a client's key. (RFC 6455, section 4.2.2)
 fn accept(key: &str) -> String {
     let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     BASE64_STANDARD.encode(sha1_smol::Sha1::from(text).digest().bytes())
 }
 
-/// A server that sends back what it gets, until it is told `bye`, which it closes in an orderly way, or `drop`. It
-/// refuses the path `/refused`.
+/// A server that echoes messages. The message `bye` makes it send a close frame, `drop` makes it close the connection.
+/// It refuses the path `/refused`.
 pub(crate) struct Echo {
     pub(crate) port: u16,
     seen: Arc<Mutex<Vec<String>>>,
@@ -171,7 +171,7 @@ impl Echo {
         Self::listen(TcpListener::bind("127.0.0.1:0").unwrap(), tls)
     }
 
-    /// One without TLS at this address.
+    /// Starts without TLS at this address.
     pub(crate) fn start_at(address: SocketAddr) -> Self {
         Self::listen(TcpListener::bind(address).unwrap(), false)
     }
@@ -198,9 +198,9 @@ impl Echo {
         Self { port, seen }
     }
 
-    /// Waits until it has seen this: the head of a request, the code of a close frame, or an `end`.
+    /// Waits for an event: the head of a request, the code of a close frame, or `end`.
     #[track_caller]
-    pub(crate) fn sees(&self, what: &str) -> String {
+    pub(crate) fn wait_until(&self, what: &str) -> String {
         eventually(&format!("the server sees {what:?}"), || {
             self.seen.lock().unwrap().iter().find(|request| request.contains(what)).cloned()
         })
@@ -209,7 +209,7 @@ impl Echo {
 
 fn converse(mut end: WebSocket, seen: &Mutex<Vec<String>>) {
     let note = |what: String| seen.lock().unwrap().push(what);
-    // What comes after the end of a connection is of no interest here.
+    // Errors after the end of a connection do not matter.
     let Ok(head) = end.head() else { return };
     let field = |name: &str| {
         let mut lines = head.lines().filter_map(|line| line.split_once(": "));
@@ -246,7 +246,7 @@ fn converse(mut end: WebSocket, seen: &Mutex<Vec<String>>) {
 }
 
 fn config() -> Arc<ServerConfig> {
-    let own = Signed::by_itself("localhost");
+    let own = Signed::self_signed("localhost");
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(own.key_der));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -1,4 +1,4 @@
-//! Requests byte for byte: which are refused and how, and what is left of the others when they reach the service.
+//! Requests byte for byte: which are refused and how, and how the others reach the service.
 
 use crate::{
     gateway::{Gateway, Setup},
@@ -15,13 +15,13 @@ fn start() -> (Upstream, Gateway) {
     (upstream, Setup::with(&config).run())
 }
 
-/// Checks that a request is answered with this status, and the connection closed, without a word to the service.
+/// Checks that a request is refused with this status, the connection is closed, and the service gets no request.
 #[track_caller]
-fn refuses(gateway: &Gateway, upstream: &Upstream, request: &str, status: u16) {
+fn assert_refused(gateway: &Gateway, upstream: &Upstream, request: &str, status: u16) {
     let before = upstream.seen().requests;
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send(request);
-    let answer = raw.rest();
+    let answer = raw.read_to_end();
     assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {answer}");
     let head = answer.to_lowercase();
     for field in
@@ -32,29 +32,29 @@ fn refuses(gateway: &Gateway, upstream: &Upstream, request: &str, status: u16) {
     assert_eq!(upstream.seen().requests, before, "{request:?}");
 }
 
-/// Checks what the service is forwarded, and what not: both are looked for in its answer, which repeats the request.
+/// Checks which texts the service gets and which not, by its answer, which contains the request.
 #[track_caller]
-fn passes(gateway: &Gateway, request: &str, forwarded: &[&str], kept: &[&str]) {
+fn assert_forwarded(gateway: &Gateway, request: &str, forwarded: &[&str], removed: &[&str]) {
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send(request);
-    raw.until("\"target\"");
+    raw.read_until("\"target\"");
     let answer = raw.received;
     for text in forwarded {
         assert!(answer.contains(text), "{request:?}: no {text} in {answer}");
     }
-    for text in kept {
+    for text in removed {
         assert!(!answer.contains(text), "{request:?}: {text} in {answer}");
     }
 }
 
 #[test]
-fn a_request_for_no_host_or_two_is_refused() {
+fn a_request_without_a_host_or_with_two_is_refused() {
     let (upstream, gateway) = start();
     for host in ["", "Host: a\r\nHost: a\r\n", "Host: a\r\nHost: b\r\n"] {
-        refuses(&gateway, &upstream, &format!("GET / HTTP/1.1\r\n{host}\r\n"), 400);
+        assert_refused(&gateway, &upstream, &format!("GET / HTTP/1.1\r\n{host}\r\n"), 400);
     }
     for host in ["u@a", "a b", "a,b", "a/b", "a\"b", "<a>", "a:b", "a:99999", "[::1", "a..b"] {
-        refuses(&gateway, &upstream, &format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"), 400);
+        assert_refused(&gateway, &upstream, &format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"), 400);
     }
 }
 
@@ -72,10 +72,15 @@ fn a_target_is_a_path_or_a_whole_uri() {
         ("get / HTTP/1.1", 400),
     ];
     for (line, status) in requests {
-        refuses(&gateway, &upstream, &format!("{line}\r\nHost: a\r\n\r\n"), status);
+        assert_refused(&gateway, &upstream, &format!("{line}\r\nHost: a\r\n\r\n"), status);
     }
     let absolute = "GET http://good.example/x HTTP/1.1\r\nHost: other.example\r\n\r\n";
-    passes(&gateway, absolute, &["\"host\":\"good.example\"", "\"target\":\"/x\""], &["other.example"]);
+    assert_forwarded(
+        &gateway,
+        absolute,
+        &["\"host\":\"good.example\"", "\"target\":\"/x\""],
+        &["other.example"],
+    );
 }
 
 #[test]
@@ -90,21 +95,21 @@ fn a_malformed_request_gets_the_gateways_own_error() {
         ("GET / HTTP/2.0\r\nHost: a", 505),
     ];
     for (request, status) in requests {
-        refuses(&gateway, &upstream, &format!("{request}\r\n\r\n"), status);
+        assert_refused(&gateway, &upstream, &format!("{request}\r\n\r\n"), status);
     }
     let many = "X: 1\r\n".repeat(101);
-    refuses(&gateway, &upstream, &format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), 400);
+    assert_refused(&gateway, &upstream, &format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), 400);
 }
 
 #[test]
 fn a_too_large_request_is_rejected() {
     let (upstream, gateway) = start();
     let long = "a".repeat(9000);
-    refuses(&gateway, &upstream, &format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414);
-    refuses(&gateway, &upstream, &format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), 400);
+    assert_refused(&gateway, &upstream, &format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414);
+    assert_refused(&gateway, &upstream, &format!("GET / HTTP/1.1\r\nHost: a\r\nX: {long}\r\n\r\n"), 400);
     let many = format!("X: {}\r\n", "a".repeat(8000)).repeat(5);
-    refuses(&gateway, &upstream, &format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), 400);
-    refuses(&gateway, &upstream, &format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "G".repeat(65)), 400);
+    assert_refused(&gateway, &upstream, &format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), 400);
+    assert_refused(&gateway, &upstream, &format!("{} / HTTP/1.1\r\nHost: a\r\n\r\n", "G".repeat(65)), 400);
 }
 
 #[test]
@@ -124,8 +129,13 @@ fn hop_by_hop_fields_are_not_forwarded() {
         ("Transfer_Encoding: chunked\r\nContent_Length: 9", &[], &["transfer_encoding", "content_length"]),
         ("Via: 1.0 inner\r\nExpect: 100-continue", &["\"via\":\"1.0 inner, 1.1 mynah/"], &["\"expect\""]),
     ];
-    for (fields, forwarded, kept) in table {
-        passes(&gateway, &format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"), forwarded, kept);
+    for (fields, forwarded, removed) in table {
+        assert_forwarded(
+            &gateway,
+            &format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n"),
+            forwarded,
+            removed,
+        );
     }
 }
 
@@ -133,30 +143,35 @@ fn hop_by_hop_fields_are_not_forwarded() {
 fn a_request_ends_at_its_declared_length() {
     let (upstream, gateway) = start();
     let options = |left: u32| format!("OPTIONS /x HTTP/1.1\r\nHost: a\r\nMax-Forwards: {left}\r\n\r\n");
-    passes(&gateway, &options(5), &["\"max-forwards\":\"4\""], &[]);
-    passes(&gateway, &options(1), &["\"max-forwards\":\"0\""], &[]);
-    passes(&gateway, &options(5).replace("OPTIONS", "GET"), &["\"max-forwards\":\"5\""], &[]);
+    assert_forwarded(&gateway, &options(5), &["\"max-forwards\":\"4\""], &[]);
+    assert_forwarded(&gateway, &options(1), &["\"max-forwards\":\"0\""], &[]);
+    assert_forwarded(&gateway, &options(5).replace("OPTIONS", "GET"), &["\"max-forwards\":\"5\""], &[]);
     let before = upstream.seen().requests;
     let mut raw = Raw::connect(gateway.address("proxy"));
     raw.send(&options(0));
-    raw.until("content-length: 0\r\n");
+    raw.read_until("content-length: 0\r\n");
     assert!(raw.received.starts_with("HTTP/1.1 200 OK\r\n"), "{}", raw.received);
     assert_eq!(upstream.seen().requests, before);
 }
 
 #[test]
-fn an_older_client_need_not_name_a_host() {
+fn an_http_1_0_request_needs_no_host() {
     let (upstream, gateway) = start();
     let host = format!("\"host\":\"{}\"", upstream.address);
-    passes(&gateway, "GET / HTTP/1.0\r\n\r\n", &[&host], &["transfer-encoding"]);
+    assert_forwarded(&gateway, "GET / HTTP/1.0\r\n\r\n", &[&host], &["transfer-encoding"]);
 }
 
 #[test]
-fn a_small_body_has_a_length_by_the_time_it_is_passed_on() {
+fn a_small_chunked_body_is_forwarded_with_its_length() {
     let (_upstream, gateway) = start();
     let chunked =
         "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
-    passes(&gateway, chunked, &["\"content-length\":\"5\"", "\"body\":\"abcde\""], &["transfer-encoding\":"]);
+    assert_forwarded(
+        &gateway,
+        chunked,
+        &["\"content-length\":\"5\"", "\"body\":\"abcde\""],
+        &["transfer-encoding\":"],
+    );
 }
 
 #[test]
@@ -168,10 +183,10 @@ fn a_body_has_a_limit_if_configured() {
     );
     let setup = Setup::with(&config).env("KONG_NGINX_HTTP_CLIENT_MAX_BODY_SIZE", "1k");
     let gateway = setup.env("KONG_NGINX_HTTP_CLIENT_BODY_TIMEOUT", "200ms").run();
-    refuses(&gateway, &upstream, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1025\r\n\r\n", 413);
+    assert_refused(&gateway, &upstream, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1025\r\n\r\n", 413);
     let chunk = format!("400\r\n{}\r\n", "a".repeat(1024));
     let chunked = "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-    refuses(&gateway, &upstream, &format!("{chunked}{chunk}1\r\na\r\n"), 413);
-    passes(&gateway, &format!("{chunked}{chunk}0\r\n\r\n"), &["\"bytes\":1024"], &[]);
-    refuses(&gateway, &upstream, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc", 408);
+    assert_refused(&gateway, &upstream, &format!("{chunked}{chunk}1\r\na\r\n"), 413);
+    assert_forwarded(&gateway, &format!("{chunked}{chunk}0\r\n\r\n"), &["\"bytes\":1024"], &[]);
+    assert_refused(&gateway, &upstream, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc", 408);
 }

@@ -98,7 +98,7 @@ fn lists(prefix: &str, fields: &[Field], all: &mut Vec<String>) {
     }
 }
 
-/// Lists that can hold one sound item, or none: what grows is the number of complaints.
+/// Lists that can hold one sound item, or none: what grows is the number of diagnostics.
 const MISTAKEN: [&str; 8] = [
     "services.ca_certificates",
     "services.filter_chains",

@@ -46,7 +46,7 @@ pub(super) fn measure(file: &Path) -> DocumentRow {
     let audit = audit_answers(&mock);
     DocumentRow {
         version: Some(version),
-        complaints: diagnostics.len(),
+        diagnostics: diagnostics.len(),
         ready_seconds,
         ready_kib,
         seconds: start.elapsed().as_secs_f64(),

@@ -20,8 +20,9 @@ pub(super) struct DocumentRow {
     pub(super) operations: usize,
     pub(super) broken: usize,
     pub(super) unreachable: usize,
-    /// Diagnostics of the load.
-    pub(super) complaints: usize,
+    /// Diagnostics of the load. The JSON output keeps the key of earlier versions.
+    #[serde(rename = "complaints")]
+    pub(super) diagnostics: usize,
     /// JSON bodies from examples and from schemas, responses without a body, and bodies that are not JSON.
     pub(super) examples: usize,
     pub(super) samples: usize,

@@ -39,17 +39,17 @@ struct BotDetection {
 }
 
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
-    let mut complaints = Vec::new();
+    let mut diagnostics = Vec::new();
     let mut patterns = |field| -> Vec<Regex> {
         let all = setting_values::strings(setup.config, field);
         all.filter_map(|(n, text)| {
-            let fault = |message| complaints.push(Diagnostic::error(setup.at.key(field).index(n), message));
+            let fault = |message| diagnostics.push(Diagnostic::error(setup.at.key(field).index(n), message));
             compile_pattern(text).map_err(fault).ok()
         })
         .collect()
     };
     let (allow, deny) = (patterns("allow"), patterns("deny"));
-    if complaints.is_empty() { Ok(Arc::new(BotDetection { allow, deny })) } else { Err(complaints) }
+    if diagnostics.is_empty() { Ok(Arc::new(BotDetection { allow, deny })) } else { Err(diagnostics) }
 }
 
 fn is_pattern(value: &Value) -> Result<(), String> {

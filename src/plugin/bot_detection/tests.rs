@@ -55,7 +55,7 @@ fn settings_are_checked() {
         ("{allow: ['']}", "config.allow[0]: length must be at least 1"),
         ("{whitelist: [a]}", "config.whitelist: unknown field"),
     ] {
-        let complaints = test_support::complaints(&DEF, config);
-        assert!(complaints.len() == 1 && complaints[0].starts_with(expected), "{config}: {complaints:?}");
+        let diagnostics = test_support::diagnostics(&DEF, config);
+        assert!(diagnostics.len() == 1 && diagnostics[0].starts_with(expected), "{config}: {diagnostics:?}");
     }
 }

@@ -87,20 +87,20 @@ struct CorsPlugin {
 }
 
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
-    let mut complaints = Vec::new();
+    let mut diagnostics = Vec::new();
     let setting = |name: &str| setup.config.get(name).unwrap_or(&Value::Null);
     let mut joined = |name: &str| {
         let names: Vec<&str> = setting(name).items().iter().filter_map(Value::as_str).collect();
         HeaderValue::try_from(names.join(",")).unwrap_or_else(|_| {
             let message = "cannot be the value of a header; use visible ASCII characters";
-            complaints.push(Diagnostic::error(setup.at.key(name), message));
+            diagnostics.push(Diagnostic::error(setup.at.key(name), message));
             HeaderValue::from_static("")
         })
     };
     let [headers, exposed_headers, methods] = ["headers", "exposed_headers", "methods"].map(&mut joined);
-    let origins = OriginRules::new(setting("origins").items(), &setup.at.key("origins"), &mut complaints);
-    if !complaints.is_empty() {
-        return Err(complaints);
+    let origins = OriginRules::new(setting("origins").items(), &setup.at.key("origins"), &mut diagnostics);
+    if !diagnostics.is_empty() {
+        return Err(diagnostics);
     }
     let truth = |name: &str| setting(name).as_bool().unwrap_or_default();
     let some = |value: HeaderValue| (!value.is_empty()).then_some(value);

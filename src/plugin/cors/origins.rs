@@ -42,8 +42,8 @@ pub(super) enum AllowedOrigin {
 }
 
 impl OriginRules {
-    /// Reads the entries of the list at `at`; expressions that do not compile become complaints.
-    pub(super) fn new(entries: &[Value], at: &NodePath, complaints: &mut Vec<Diagnostic>) -> Self {
+    /// Reads the entries of the list at `at`; expressions that do not compile become diagnostics.
+    pub(super) fn new(entries: &[Value], at: &NodePath, diagnostics: &mut Vec<Diagnostic>) -> Self {
         let entries: Vec<&str> = entries.iter().filter_map(Value::as_str).collect();
         match entries[..] {
             [] | ["*"] => return Self::Any,
@@ -65,7 +65,7 @@ impl OriginRules {
                 match PcreRegex::of_whole_text(entry) {
                     Ok(regex) if entry.contains(':') => origin_patterns.push(regex),
                     Ok(regex) => host_patterns.push(regex),
-                    Err(_) => complaints.push(unusable(entry, at.index(n))),
+                    Err(_) => diagnostics.push(unusable(entry, at.index(n))),
                 }
             }
         }

@@ -109,6 +109,6 @@ fn settings_are_checked() {
         ),
         ("{origins: ['*'], methods: [GET], max_age: 0.5}", ""),
     ] {
-        assert_eq!(test_support::complaints(&DEF, config).join(", "), expected, "{config}");
+        assert_eq!(test_support::diagnostics(&DEF, config).join(", "), expected, "{config}");
     }
 }

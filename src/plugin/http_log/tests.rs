@@ -14,8 +14,8 @@ fn a_vault_reference_need_not_be_a_url() {
         &DEF,
         "{http_endpoint: '{vault://env/endpoint}', headers: {x-key: '{vault://env/key}'}}",
     );
-    let complaints = test_support::complaints(&DEF, "{http_endpoint: 'ftp://x'}");
-    assert_eq!(complaints, ["config.http_endpoint: its scheme is neither http nor https"]);
+    let diagnostics = test_support::diagnostics(&DEF, "{http_endpoint: 'ftp://x'}");
+    assert_eq!(diagnostics, ["config.http_endpoint: its scheme is neither http nor https"]);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn settings_are_checked() {
             },
         ),
     ] {
-        let found = test_support::complaints(&DEF, config);
+        let found = test_support::diagnostics(&DEF, config);
         assert_eq!(
             found.iter().map(|text| text.replace('"', "")).collect::<Vec<_>>(),
             [expected],
@@ -105,6 +105,6 @@ fn settings_are_checked() {
         );
     }
     assert!(
-        test_support::complaints(&DEF, "{http_endpoint: 'http://a/', custom_fields_by_lua: {}}").is_empty()
+        test_support::diagnostics(&DEF, "{http_endpoint: 'http://a/', custom_fields_by_lua: {}}").is_empty()
     );
 }

@@ -213,10 +213,10 @@ fn settings_are_checked() {
         ),
         (&basic_auth::DEF, "{anonymous: 1}", "config.anonymous: expected a string"),
     ] {
-        assert_eq!(test_support::complaints(def, config), [expected], "{config}");
+        assert_eq!(test_support::diagnostics(def, config), [expected], "{config}");
     }
     let lists = |which: &str| {
         format!("config: {which} one of these fields must be non-empty: 'config.allow', 'config.deny'")
     };
-    assert_eq!(test_support::complaints(&acl::DEF, "{}"), [lists("exactly"), lists("at least")]);
+    assert_eq!(test_support::diagnostics(&acl::DEF, "{}"), [lists("exactly"), lists("at least")]);
 }

@@ -130,11 +130,11 @@ impl Jwt {
         let mut invalid = Vec::new();
         let headers = setting_values::strings(setup.config, "header_names").filter_map(|(n, name)| {
             let read = HeaderName::try_from(name);
-            let complain = |_| {
+            let record_invalid = |_| {
                 let at = setup.at.key("header_names").index(n);
                 invalid.push(Diagnostic::error(at, format!("bad header name '{name}'")));
             };
-            read.map_err(complain).ok()
+            read.map_err(record_invalid).ok()
         });
         let headers = headers.collect();
         if !invalid.is_empty() {

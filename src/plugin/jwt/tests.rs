@@ -305,7 +305,7 @@ fn settings_are_checked() {
         ("{maximum_expiration: 1}", "config.claims_to_verify: expected to contain: exp"),
         ("{header_names: ['a b']}", "config.header_names[0]: bad header name 'a b'"),
     ] {
-        assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
+        assert_eq!(test_support::diagnostics(&DEF, config), [expected], "{config}");
     }
     let config = test_support::config(&DEF, "{uri_param_names: [a, a]}");
     assert_eq!(setting_values::strings(config.setup().config, "uri_param_names").count(), 1);

@@ -395,13 +395,13 @@ fn a_snippet_cannot_change_what_others_see() {
 
 #[test]
 fn mistakes_are_found_at_load() {
-    let complaints = |config: &str| test_support::complaints(&PRE_FUNCTION, config);
+    let diagnostics = |config: &str| test_support::diagnostics(&PRE_FUNCTION, config);
     assert_eq!(
-        complaints("{access: ['local x = 1', \"local a = 1\\nif a then\"]}"),
+        diagnostics("{access: ['local x = 1', \"local a = 1\\nif a then\"]}"),
         ["config.access[1] » : invalid Lua in line 2: 'end' expected near '<eof>'"],
     );
     assert_eq!(
-        complaints("{}"),
+        diagnostics("{}"),
         ["config: at least one of these fields must be non-empty: 'config.certificate', 'config.rewrite', \
           'config.access', 'config.header_filter', 'config.body_filter', 'config.log'"],
     );

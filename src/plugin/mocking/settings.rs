@@ -257,7 +257,7 @@ mod tests {
 
     #[track_caller]
     fn check(config: &str, expected: &[&str]) {
-        assert_eq!(test_support::complaints(&DEF, config), expected, "{config}");
+        assert_eq!(test_support::diagnostics(&DEF, config), expected, "{config}");
     }
 
     #[test]

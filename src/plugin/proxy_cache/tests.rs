@@ -393,7 +393,7 @@ fn settings_are_checked() {
             "config.request_method[0]: expected one of: HEAD, GET, POST, PATCH, PUT",
         ),
     ] {
-        assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
+        assert_eq!(test_support::diagnostics(&DEF, config), [expected], "{config}");
     }
     test_support::plugin(&DEF, "{strategy: memory, memory: {dictionary_name: other}, storage_ttl: 10}");
 }

@@ -119,7 +119,7 @@ fn settings_are_checked() {
             "config.limit_by: expected one of: consumer, credential, ip, service, header, path",
         ),
     ] {
-        assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
+        assert_eq!(test_support::diagnostics(&DEF, config), [expected], "{config}");
     }
 }
 

@@ -113,9 +113,9 @@ fn media_type(text: Option<String>, setup: &PluginSetup<'_>) -> Result<Option<He
     {
         text.push_str("; charset=UTF-8");
     }
-    let complaint =
+    let diagnostic =
         |_| vec![Diagnostic::error(setup.at.key("content_type"), "cannot be the value of a header")];
-    HeaderValue::try_from(text).map(Some).map_err(complaint)
+    HeaderValue::try_from(text).map(Some).map_err(diagnostic)
 }
 
 impl Plugin for RequestTermination {

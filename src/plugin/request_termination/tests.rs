@@ -103,6 +103,6 @@ fn settings_are_checked() {
         ("{content_type: b}", "config: content_type requires a body"),
         ("{echo: true, body: b}", "config: echo cannot be used with content_type and body"),
     ] {
-        assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
+        assert_eq!(test_support::diagnostics(&DEF, config), [expected], "{config}");
     }
 }

@@ -95,26 +95,26 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let headers = reader.rules("headers", transform_rules::header_name, header_template);
     let body = reader.rules("body", transform_rules::any_name, template);
     let query = reader.rules("querystring", transform_rules::any_name, template);
-    let mut complaints = reader.complaints;
-    complaints.extend(invalid_hosts(&headers, &setup.at));
+    let mut diagnostics = reader.diagnostics;
+    diagnostics.extend(invalid_hosts(&headers, &setup.at));
     let path = setup.config.get("replace").and_then(|rules| rules.get("uri")?.as_str()).and_then(|text| {
         let at = setup.at.key("replace").key("uri");
         let entry = RuleEntry { rule: "replace", index: 0, value: text, at };
-        template(&entry).map_err(|complaint| complaints.push(complaint)).ok()
+        template(&entry).map_err(|diagnostic| diagnostics.push(diagnostic)).ok()
     });
     if !body.is_empty() && !setting_values::boolean(setup.config, "dots_in_keys") {
         let message = "nested members of a body are not supported by this version of mynah";
-        complaints.push(Diagnostic::error(setup.at.key("dots_in_keys"), message));
+        diagnostics.push(Diagnostic::error(setup.at.key("dots_in_keys"), message));
     }
-    if !complaints.is_empty() {
-        return Err(complaints);
+    if !diagnostics.is_empty() {
+        return Err(diagnostics);
     }
     let method = setting_values::string(setup.config, "http_method").and_then(|method| method.parse().ok());
     let buffers = setup.resources.buffers.clone();
     Ok(Arc::new(RequestTransformer { method, path, headers, body, query, buffers }))
 }
 
-/// Complaints about values of `Host` that are not hosts. Values that depend on a request are checked for each request.
+/// Diagnostics about values of `Host` that are not hosts. Values that depend on a request are checked for each request.
 fn invalid_hosts<'a>(
     rules: &'a TransformRules<HeaderName, HeaderTemplate>,
     at: &'a NodePath,

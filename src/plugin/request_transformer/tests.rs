@@ -250,6 +250,6 @@ fn settings_are_checked() {
         ),
         ("{add: {cookies: ['a:b']}}", "config.add.cookies: unknown field"),
     ] {
-        assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
+        assert_eq!(test_support::diagnostics(&DEF, config), [expected], "{config}");
     }
 }

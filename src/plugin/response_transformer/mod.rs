@@ -57,8 +57,8 @@ fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let mut reader = RulesReader::new(setup);
     let headers = reader.rules("headers", transform_rules::header_name, transform_rules::header_value);
     let json = reader.rules("json", transform_rules::any_name, |entry| json_value(setup.config, entry));
-    if !reader.complaints.is_empty() {
-        return Err(reader.complaints);
+    if !reader.diagnostics.is_empty() {
+        return Err(reader.diagnostics);
     }
     let buffers = setup.resources.buffers.clone();
     Ok(Arc::new(ResponseTransformer { headers, json: Arc::new(json), buffers }))

@@ -121,7 +121,7 @@ fn settings_are_checked() {
         ("{add: {json: ['a:x'], json_types: [number]}}", "config.add.json[0]: 'x' is not a number"),
         ("{add: {json_types: [date]}}", "config.add.json_types[0]: expected one of: boolean, number, string"),
     ] {
-        assert_eq!(test_support::complaints(&DEF, config), [expected], "{config}");
+        assert_eq!(test_support::diagnostics(&DEF, config), [expected], "{config}");
     }
     let checked = test_support::config(&DEF, "{add: {headers: [a]}}");
     assert!(compile(&checked.setup()).is_ok());

@@ -78,7 +78,7 @@ fn templates_are_off_by_default() {
 fn invalid_templates_are_reported_at_their_path() {
     let diagnostics = |example: &str| {
         let document = Value::from(document(example)).to_json();
-        test_support::complaints(&DEF, &format!("{{api_specification: {document}, templates: true}}"))
+        test_support::diagnostics(&DEF, &format!("{{api_specification: {document}, templates: true}}"))
     };
     let at =
         "config.api_specification » paths./things/{id}.post.responses.200.content.application/json.example";
@@ -105,6 +105,6 @@ fn templates_are_sandboxed_and_bounded() {
     {
         let document = Value::from(document(outside)).to_json();
         let config = format!("{{api_specification: {document}, templates: true}}");
-        assert_eq!(test_support::complaints(&DEF, &config).len(), 1, "{outside}");
+        assert_eq!(test_support::diagnostics(&DEF, &config).len(), 1, "{outside}");
     }
 }
