@@ -1,4 +1,4 @@
-//! Published documents and hostile ones: each becomes an `Api` or is refused with a message.
+//! Tests of published and hostile documents: each becomes an `Api` or is refused with a message.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -149,7 +149,7 @@ fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
 }
 
 #[test]
-fn twenty_thousand_paths_are_found_as_fast_as_one() {
+fn lookups_among_twenty_thousand_paths_are_as_fast_as_among_one() {
     let items = lines(20_000, |n| format!("  /p{n}/{{id}}: {{get: {{responses: {{'200': {{}}}}}}}}"));
     let value: Value =
         read(&format!("openapi: 3.0.3\npaths:\n{items}"), Dialect::Specification).unwrap().value;

@@ -1,9 +1,9 @@
-//! What a lookup costs: by shape and number of routes, beside Kong's engine and a radix tree, from one run.
+//! Benchmark of lookups in the router, by shape and number of routes, compared with Kong's engine and a radix tree.
 //!
-//! `cargo bench --bench router` prints nanoseconds per lookup, then the same as ratios: only these mean anything
-//! on another machine. `-- quick` leaves out what takes long; any other words are shapes, the only ones then.
-#![expect(clippy::print_stdout, reason = "the table is what it is for")]
-#![expect(clippy::unwrap_used, reason = "here whatever cannot go on has failed")]
+//! `cargo bench --bench router` prints nanoseconds per lookup, then the same as ratios: only ratios can be compared
+//! between machines. `-- quick` leaves out slow cases; all other arguments are names of the shapes to run.
+#![expect(clippy::print_stdout, reason = "the benchmark prints a table")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot continue has failed")]
 
 mod shapes;
 
@@ -19,24 +19,24 @@ use atc_router::{ast, context::Context, schema::Schema};
 use mynah::router::{Router, RouterOptions};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
-use shapes::{Asked, Drawn, SHAPES, Shape};
+use shapes::{LookupRequest, SHAPES, Shape, Workload};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const SIZES: [usize; 5] = [10, 100, 1_000, 10_000, 100_000];
 
-/// Lookups are drawn at random, so that tables larger than the cache show.
+/// Number of random requests: enough that large tables do not stay in the processor cache.
 const REQUESTS: usize = 8192;
 
-/// Of so many rounds the median counts.
+/// Number of rounds; the result is their median.
 const ROUNDS: usize = 7;
 
 const ROUND: Duration = Duration::from_millis(60);
 
-const SOME: u32 = 64;
+const BATCH: u32 = 64;
 
-/// What one router needed.
+/// Cost of one router: nanoseconds per lookup, time and memory of its construction.
 #[derive(Clone, Copy, Default)]
 struct Cost {
     hit: f64,
@@ -47,22 +47,25 @@ struct Cost {
 
 fn main() {
     let (options, wanted): (Vec<_>, Vec<_>) =
-        std::env::args().skip(1).partition(|it| it == "quick" || it.starts_with('-'));
-    let quick = options.iter().any(|it| it == "quick");
+        std::env::args().skip(1).partition(|argument| argument == "quick" || argument.starts_with('-'));
+    let quick = options.iter().any(|option| option == "quick");
     println!("{:30} {:>7} {:>9} {:>9} {:>10} {:>10}", "", "routes", "hit ns", "miss ns", "build ms", "MiB");
     let mut all = BTreeMap::new();
     for shape in
-        SHAPES.into_iter().filter(|it| wanted.is_empty() || wanted.iter().any(|name| name == it.name()))
+        SHAPES.into_iter().filter(|shape| wanted.is_empty() || wanted.iter().any(|name| name == shape.name()))
     {
-        let drawn = SIZES.map(|size| Drawn::new(shape, size, REQUESTS));
-        let mut costs = vec![("mynah", mynah(&drawn))];
+        let workloads = SIZES.map(|size| Workload::new(shape, size, REQUESTS));
+        let mut costs = vec![("mynah", mynah(&workloads))];
         if shape == Shape::Prefix {
-            costs.push(("matchit", drawn.iter().map(matchit).collect()));
+            costs.push(("matchit", workloads.iter().map(matchit).collect()));
         }
         if shape.is_comparable() {
-            // At 100,000 routes it needs tens of milliseconds for each lookup.
+            // At 100,000 routes a lookup takes tens of milliseconds.
             let most = if quick { 1_000 } else { 10_000 };
-            costs.push(("atc-router", drawn.iter().filter(|it| it.routes.len() <= most).map(atc).collect()));
+            costs.push((
+                "atc-router",
+                workloads.iter().filter(|workload| workload.routes.len() <= most).map(atc).collect(),
+            ));
         }
         for (engine, costs) in costs {
             for (size, cost) in SIZES.into_iter().zip(costs) {
@@ -85,7 +88,7 @@ fn ratios(all: &BTreeMap<(&'static str, &'static str, usize), Cost>) {
                  (base, base_size): (&'static str, usize),
                  hit: bool| {
         let cost =
-            |engine, size| all.get(&(shape, engine, size)).map(|it| if hit { it.hit } else { it.miss });
+            |engine, size| all.get(&(shape, engine, size)).map(|cost| if hit { cost.hit } else { cost.miss });
         match cost(engine, size).zip(cost(base, base_size)) {
             Some((cost, base)) => format!("{:.2}", cost / base),
             None => "-".to_owned(),
@@ -115,22 +118,24 @@ fn ratios(all: &BTreeMap<(&'static str, &'static str, usize), Cost>) {
     }
 }
 
-/// The sizes take turns, so that what else the machine does meanwhile falls upon all of them.
-fn mynah(drawn: &[Drawn]) -> Vec<Cost> {
-    let found = |router: &Router, asked: &Asked| asked.ask(router);
-    let built: Vec<_> = drawn
+/// The sizes take turns, so that other work on the machine affects all of them alike.
+fn mynah(workloads: &[Workload]) -> Vec<Cost> {
+    let found = |router: &Router, asked: &LookupRequest| asked.matches(router);
+    let routers: Vec<_> = workloads
         .iter()
-        .map(|drawn| built(|| Router::new(&drawn.routes, &|_| true, RouterOptions::default()).0))
+        .map(|workload| {
+            build_measured(|| Router::new(&workload.routes, &|_| true, RouterOptions::default()).0)
+        })
         .collect();
-    for (drawn, (router, _)) in drawn.iter().zip(&built) {
-        assert!(drawn.hits.iter().all(|it| found(router, it)));
-        assert!(!drawn.misses.iter().any(|it| found(router, it)));
+    for (workload, (router, _)) in workloads.iter().zip(&routers) {
+        assert!(workload.hits.iter().all(|request| found(router, request)));
+        assert!(!workload.misses.iter().any(|request| found(router, request)));
     }
-    let mut rounds = vec![[(0.0, 0.0); ROUNDS]; drawn.len()];
+    let mut rounds = vec![[(0.0, 0.0); ROUNDS]; workloads.len()];
     for number in 0..ROUNDS {
-        for ((drawn, (router, _)), rounds) in drawn.iter().zip(&built).zip(&mut rounds) {
-            let round = |asked: &[Asked]| round(asked, &mut 0, |it| found(router, it));
-            rounds[number] = (round(&drawn.hits), round(&drawn.misses));
+        for ((workload, (router, _)), rounds) in workloads.iter().zip(&routers).zip(&mut rounds) {
+            let round = |asked: &[LookupRequest]| round(asked, &mut 0, |request| found(router, request));
+            rounds[number] = (round(&workload.hits), round(&workload.misses));
         }
     }
     let cost = |((_, cost), rounds): ((Router, Cost), [(f64, f64); ROUNDS])| Cost {
@@ -138,42 +143,43 @@ fn mynah(drawn: &[Drawn]) -> Vec<Cost> {
         miss: median(rounds.map(|(_, miss)| miss)),
         ..cost
     };
-    built.into_iter().zip(rounds).map(cost).collect()
+    routers.into_iter().zip(rounds).map(cost).collect()
 }
 
-fn matchit(drawn: &Drawn) -> Cost {
-    let (router, cost) = built(|| {
+fn matchit(workload: &Workload) -> Cost {
+    let (router, cost) = build_measured(|| {
         let mut router = matchit::Router::new();
-        for (number, route) in drawn.routes.iter().enumerate() {
+        for (number, route) in workload.routes.iter().enumerate() {
             router.insert(format!("{}/{{*rest}}", route.paths[0]), number).unwrap();
         }
         router
     });
-    let found = |asked: &Asked| router.at(&asked.path).is_ok();
-    Cost { hit: time(&drawn.hits, found), miss: time(&drawn.misses, found), ..cost }
+    let found = |asked: &LookupRequest| router.at(&asked.path).is_ok();
+    Cost { hit: time(&workload.hits, found), miss: time(&workload.misses, found), ..cost }
 }
 
-/// The contexts are made before the clock runs, which Kong cannot do.
-fn atc(drawn: &Drawn) -> Cost {
+/// The contexts are made before the measurement, which Kong cannot do.
+fn atc(workload: &Workload) -> Cost {
     let mut schema = Schema::default();
     for field in ["http.host", "http.path", "http.method"] {
         schema.add_field(field, ast::Type::String);
     }
-    let (router, cost) = built(|| {
+    let (router, cost) = build_measured(|| {
         let mut router = atc_router::router::Router::new(&schema);
-        for (number, route) in drawn.routes.iter().enumerate() {
+        for (number, route) in workload.routes.iter().enumerate() {
             router.add_matcher(number, route.id, &shapes::expression(route)).unwrap();
         }
         router
     });
-    let measure = |all: &[Asked]| {
-        let contexts: Vec<_> = all.iter().take(256).map(|it| RefCell::new(context(&schema, it))).collect();
+    let measure = |all: &[LookupRequest]| {
+        let contexts: Vec<_> =
+            all.iter().take(256).map(|request| RefCell::new(context(&schema, request))).collect();
         time(&contexts, |context| router.execute(&mut context.borrow_mut()))
     };
-    Cost { hit: measure(&drawn.hits), miss: measure(&drawn.misses), ..cost }
+    Cost { hit: measure(&workload.hits), miss: measure(&workload.misses), ..cost }
 }
 
-fn context<'a>(schema: &'a Schema, asked: &Asked) -> Context<'a> {
+fn context<'a>(schema: &'a Schema, asked: &LookupRequest) -> Context<'a> {
     let mut context = Context::new(schema);
     for (field, text) in
         [("http.host", &*asked.host), ("http.path", &asked.path), ("http.method", asked.method)]
@@ -183,13 +189,13 @@ fn context<'a>(schema: &'a Schema, asked: &Asked) -> Context<'a> {
     context
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody counts petabytes")]
+#[expect(clippy::cast_precision_loss, reason = "the sizes are far below petabytes")]
 fn mebibytes(bytes: isize) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// Makes something, and tells how long that took and how many bytes it kept.
-fn built<T>(make: impl FnOnce() -> T) -> (T, Cost) {
+/// Builds a router; also returns the time and the allocated bytes.
+fn build_measured<T>(make: impl FnOnce() -> T) -> (T, Cost) {
     let (region, start) = (Region::new(ALLOCATOR), Instant::now());
     let kept = make();
     let build = start.elapsed();
@@ -207,12 +213,12 @@ fn time<T>(all: &[T], mut ask: impl FnMut(&T) -> bool) -> f64 {
 fn round<T>(all: &[T], next: &mut usize, mut ask: impl FnMut(&T) -> bool) -> f64 {
     let (start, mut asked) = (Instant::now(), 0_u32);
     while start.elapsed() < ROUND {
-        // The clock is read once for some lookups, or what it costs would count.
-        for _ in 0..SOME {
+        // The clock is read once per batch, so that reading it does not count.
+        for _ in 0..BATCH {
             black_box(ask(black_box(&all[*next])));
             *next = (*next + 1) % all.len();
         }
-        asked += SOME;
+        asked += BATCH;
     }
     start.elapsed().as_secs_f64() * 1e9 / f64::from(asked)
 }

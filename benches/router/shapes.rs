@@ -1,4 +1,4 @@
-//! What configurations look like: routes of one shape, and requests that find one or none.
+//! Shapes of configurations: random routes, and requests that match one of them or none.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use mynah::{
 };
 use rand::{Rng, RngExt, SeedableRng, rngs::SmallRng};
 
-/// What the routes of a configuration have in common.
+/// The shape of the routes of a configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// One path each, any host.
@@ -24,9 +24,9 @@ pub(crate) enum Shape {
     Regex,
     /// Paths of one to six segments; hosts, some with a wildcard; methods, headers and expressions here and there.
     Mixed,
-    /// One path for all; a header decides.
+    /// One path for all routes, which differ by a header.
     Header,
-    /// One path for 200 each; a method and a header decide.
+    /// One path for 200 routes, which differ by method and header.
     MethodHeader,
 }
 
@@ -49,21 +49,21 @@ const WORDS: [&str; 12] = [
 
 const TENANT: HeaderName = HeaderName::from_static("x-tenant");
 
-/// A request.
-pub(crate) struct Asked {
+/// A request to look up.
+pub(crate) struct LookupRequest {
     pub(crate) method: &'static str,
     pub(crate) host: String,
     pub(crate) path: String,
     headers: HeaderMap,
 }
 
-/// A configuration of one shape, with requests drawn at random.
-pub(crate) struct Drawn {
+/// A configuration of one shape, with random requests.
+pub(crate) struct Workload {
     pub(crate) routes: Vec<Route>,
-    /// Each is for some route.
-    pub(crate) hits: Vec<Asked>,
-    /// No route takes one; but for `Mixed`, each begins as one that some route takes.
-    pub(crate) misses: Vec<Asked>,
+    /// Requests that match a route.
+    pub(crate) hits: Vec<LookupRequest>,
+    /// Requests that match no route; their paths mostly resemble a matching one.
+    pub(crate) misses: Vec<LookupRequest>,
 }
 
 impl Shape {
@@ -79,7 +79,7 @@ impl Shape {
         }
     }
 
-    /// Whether the others can say the same.
+    /// Whether the other engines support the shape.
     pub(crate) const fn is_comparable(self) -> bool {
         matches!(self, Self::Prefix | Self::HostPrefix | Self::MethodHostPrefix | Self::Regex)
     }
@@ -124,14 +124,14 @@ fn mix(route: &mut Route, number: usize, random: &mut SmallRng) {
             if once_in(10) { vec![format!("*.zone-{name}.test")] } else { vec![format!("host-{name}.test")] };
     }
     if once_in(3) {
-        route.methods = METHODS.iter().take(2).map(|&it| it.to_owned()).collect();
+        route.methods = METHODS.iter().take(2).map(|&method| method.to_owned()).collect();
     }
     if once_in(20) {
         route.headers = vec![(TENANT.to_string(), vec![format!("tenant-{number}")])];
     }
 }
 
-/// A route that takes everything.
+/// A route that matches all requests.
 fn bare(number: usize) -> Route {
     let name = format!("route-{number}");
     Route {
@@ -161,38 +161,39 @@ fn bare(number: usize) -> Route {
     }
 }
 
-/// The same in the language of Kong's engine; headers aside.
+/// The route as an expression of Kong's engine, without headers.
 pub(crate) fn expression(route: &Route) -> String {
-    let methods = route.methods.iter().map(|it| format!("http.method == \"{it}\""));
-    let hosts = route.hosts.iter().map(|it| format!("http.host == \"{it}\""));
-    let paths = route.paths.iter().map(|it| match it.strip_prefix('~') {
-        None => format!("http.path ^= \"{it}\""),
+    let methods = route.methods.iter().map(|method| format!("http.method == \"{method}\""));
+    let hosts = route.hosts.iter().map(|host| format!("http.host == \"{host}\""));
+    let paths = route.paths.iter().map(|path| match path.strip_prefix('~') {
+        None => format!("http.path ^= \"{path}\""),
         Some(expression) => format!("http.path ~ r#\"^{expression}\"#"),
     });
     methods.chain(hosts).chain(paths).collect::<Vec<_>>().join(" && ")
 }
 
-impl Drawn {
+impl Workload {
     pub(crate) fn new(shape: Shape, size: usize, requests: usize) -> Self {
         let mut random = SmallRng::seed_from_u64(size as u64);
         let routes: Vec<_> = (0..size).map(|number| shape.route(number, &mut random)).collect();
-        let drawn = |random: &mut SmallRng| Asked::some(&routes[random.random_range(0..size)], random);
+        let drawn =
+            |random: &mut SmallRng| LookupRequest::matching(&routes[random.random_range(0..size)], random);
         let hits = (0..requests).map(|_| drawn(&mut random)).collect();
-        let misses = (0..requests).map(|_| drawn(&mut random).spoiled(shape)).collect();
+        let misses = (0..requests).map(|_| drawn(&mut random).into_miss(shape)).collect();
         Self { routes, hits, misses }
     }
 }
 
-impl Asked {
-    /// A request that a route takes.
-    fn some(route: &Route, random: &mut impl Rng) -> Self {
+impl LookupRequest {
+    /// A request that matches a route.
+    fn matching(route: &Route, random: &mut impl Rng) -> Self {
         let (path, number) = (&route.paths[0], random.random_range(0..1000));
         let path = match path.strip_prefix('~') {
             None => format!("{path}/{number}/details"),
             Some(path) => format!("{}{number}", path.split('(').next().unwrap_or_default()),
         };
-        let host = route.hosts.first().map_or("any.example.org", |it| &**it).replace('*', "some");
-        let method = METHODS.iter().find(|it| route.methods.iter().any(|method| method == **it));
+        let host = route.hosts.first().map_or("any.example.org", |host| &**host).replace('*', "some");
+        let method = METHODS.iter().find(|name| route.methods.iter().any(|method| method == **name));
         let mut headers = HeaderMap::new();
         headers.insert(http::header::ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(http::header::USER_AGENT, HeaderValue::from_static("curl/8.5.0"));
@@ -202,11 +203,11 @@ impl Asked {
         Self { method: method.unwrap_or(&"GET"), host, path, headers }
     }
 
-    /// The same with something that no route wants.
-    fn spoiled(mut self, shape: Shape) -> Self {
+    /// The request, changed so that it matches no route.
+    fn into_miss(mut self, shape: Shape) -> Self {
         match shape {
             Shape::Header | Shape::MethodHeader => {
-                self.headers.insert(TENANT, HeaderValue::from_static("tenant-nobody"));
+                self.headers.insert(TENANT, HeaderValue::from_static("tenant-unknown"));
             }
             Shape::Regex => self.path.push_str("/more"),
             Shape::MethodHostPrefix => self.method = "OPTIONS",
@@ -215,7 +216,7 @@ impl Asked {
         self
     }
 
-    pub(crate) fn ask(&self, router: &Router) -> bool {
+    pub(crate) fn matches(&self, router: &Router) -> bool {
         let request = RouterRequest {
             method: self.method,
             host: Some(self.host.as_bytes()),

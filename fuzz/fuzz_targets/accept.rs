@@ -1,4 +1,4 @@
-//! Any `Accept` and any media types: the choice is one of them, and a type that it names can be a header's value.
+//! Fuzz target: negotiation of media types by `Accept`; the choice is one of the offers, and is a valid header value.
 #![no_main]
 
 use http::HeaderValue;

@@ -1,4 +1,4 @@
-//! Any bytes as an OpenAPI document: they are read or refused, linted, and answer some requests.
+//! Fuzz target: a text as an OpenAPI document is read or refused, linted, and answers some requests.
 #![no_main]
 
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use mynah::{
     openapi::{LibraryLocation, lint},
 };
 
-/// Answers that are asked for: a document of the fuzzer is small, but may have many.
+/// Number of requests: a document of the fuzzer is small, but may have many answers.
 const ANSWERS: usize = 8;
 
 fuzz_target!(|text: &str| {

@@ -1,12 +1,12 @@
-//! Any `pattern`: a text is written for it, and it is the same every time.
+//! Fuzz target: samples of a `pattern` are repeatable, and their reported validity is right.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use mynah::{
     document::{Mapping, SharedText, Value},
     openapi::{
-        DocumentLibrary, LibraryLocation, DocumentNode,
-        sample::{SamplingMode, Sampler},
+        DocumentLibrary, DocumentNode, LibraryLocation,
+        sample::{Sampler, SamplingMode},
     },
 };
 

@@ -1,4 +1,4 @@
-//! Any first bytes of a connection: a complete header parses the same alone, and an incomplete one needs more bytes.
+//! Fuzz target: the first bytes of a connection; a complete header parses the same alone, and an incomplete one needs more bytes.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Any response of an upstream of HTTP/1.1, in pieces of any size: what is read of it does not depend on the pieces, and
-//! no more comes out than went in.
+//! Fuzz target: a response of an HTTP/1.1 upstream, in pieces of any size; the result does not depend on the pieces, and
+//! the body is not longer than the bytes of the upstream.
 #![no_main]
 
 use std::{sync::LazyLock, time::Duration};
@@ -9,7 +9,7 @@ use http_body_util::BodyExt;
 use libfuzzer_sys::fuzz_target;
 use mynah::{
     body::Body,
-    upstream::{FailureCause, UpstreamTimeouts, UpstreamOrigin, ConnectionPool, PoolSettings},
+    upstream::{ConnectionPool, FailureCause, PoolSettings, UpstreamOrigin, UpstreamTimeouts},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -18,29 +18,33 @@ use tokio::{
     task::yield_now,
 };
 
-/// One thread: a piece is read before the next one is written, mostly.
+/// One thread, so that a piece is mostly read before the next one is written.
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("a runtime can be made"));
 
-static LISTENER: LazyLock<TcpListener> =
-    LazyLock::new(|| RUNTIME.block_on(TcpListener::bind("127.0.0.1:0")).expect("there is a free port"));
+static LISTENER: LazyLock<TcpListener> = LazyLock::new(|| {
+    // Bound without `block_on`, since the first use is inside a task of the runtime.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener.set_nonblocking(true).expect("the socket is open");
+    TcpListener::from_std(listener).expect("the runtime has an I/O driver")
+});
 
-/// What is read: a status (with the fields, the body and the trailers as far as they came, and whether all did), or the
-/// status that a client is told instead and whether the response was invalid (then it is not asked for again).
+/// The result: a status with the received fields, body and trailers, and whether the response was complete; or the
+/// status that a client gets instead, and whether the response was invalid, which excludes a retry.
 #[derive(Debug, PartialEq)]
-enum Read {
+enum ReadResult {
     Response { status: u16, fields: HeaderMap, body: Vec<u8>, trailers: Option<HeaderMap>, whole: bool },
     Failure { status: u16, invalid: bool },
 }
 
-// A byte for the method, one for how many pieces there are, the size of each, and what the upstream says.
+// Input: a byte for the method, one for the number of pieces, the size of each, and the bytes of the upstream.
 fuzz_target!(|bytes: &[u8]| {
     let [kind, count, rest @ ..] = bytes else { return };
     let (sizes, said) = rest.split_at(rest.len().min(usize::from(count % 32)));
     let method = if kind % 8 == 0 { Method::HEAD } else { Method::GET };
     let at_once = RUNTIME.block_on(read(&method, said, &[]));
-    if let Read::Response { body, .. } = &at_once {
-        assert!(body.len() <= said.len(), "more came out than went in");
+    if let ReadResult::Response { body, .. } = &at_once {
+        assert!(body.len() <= said.len(), "the body is longer than the bytes of the upstream");
         assert!(method != Method::HEAD || body.is_empty(), "an answer to HEAD has no body");
     }
     if !sizes.is_empty() {
@@ -48,8 +52,9 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Asks an upstream that says this, in pieces of these sizes (and the rest in one), and then closes the connection.
-async fn read(method: &Method, said: &[u8], sizes: &[u8]) -> Read {
+/// Sends a request to an upstream that writes these bytes, in pieces of these sizes and the rest at once, and then closes
+/// the connection.
+async fn read(method: &Method, said: &[u8], sizes: &[u8]) -> ReadResult {
     let port = LISTENER.local_addr().expect("it is bound").port();
     let serve = async {
         let (mut stream, _) = LISTENER.accept().await.expect("a connection comes");
@@ -63,7 +68,7 @@ async fn read(method: &Method, said: &[u8], sizes: &[u8]) -> Read {
         }
         write(&mut stream, said, sizes).await;
     };
-    let ask = async {
+    let request = async {
         let origin = UpstreamOrigin::http("127.0.0.1", port);
         let long = Duration::from_secs(20);
         let limits = UpstreamTimeouts { connect: long, write: long, read: long, retries: 0 };
@@ -75,13 +80,13 @@ async fn read(method: &Method, said: &[u8], sizes: &[u8]) -> Read {
             Ok(answer) => finish(answer.response).await,
             Err(failure) => {
                 let status = failure.cause.status().as_u16();
-                assert_ne!(status, 504, "it waits for nothing that comes: {failure:?}");
-                Read::Failure { status, invalid: matches!(failure.cause, FailureCause::Invalid(_)) }
+                assert_ne!(status, 504, "no timeout, since the upstream closes the connection: {failure:?}");
+                ReadResult::Failure { status, invalid: matches!(failure.cause, FailureCause::Invalid(_)) }
             }
         }
     };
-    // Who has read enough does not wait for the rest to be written.
-    let (read, ()) = tokio::join!(ask, serve);
+    // The client does not wait until the rest is written.
+    let (read, ()) = tokio::join!(request, serve);
     read
 }
 
@@ -90,7 +95,7 @@ async fn write(stream: &mut TcpStream, said: &[u8], sizes: &[u8]) {
     for size in sizes {
         let (piece, rest) = left.split_at(left.len().min(usize::from(*size)));
         left = rest;
-        // The other end may have had enough.
+        // The client may have closed the connection.
         if stream.write_all(piece).await.is_err() {
             return;
         }
@@ -101,11 +106,11 @@ async fn write(stream: &mut TcpStream, said: &[u8], sizes: &[u8]) {
     let _ = stream.write_all(left).await;
 }
 
-async fn finish(response: http::Response<Body>) -> Read {
+async fn finish(response: http::Response<Body>) -> ReadResult {
     let (head, mut rest) = response.into_parts();
     let (mut body, mut trailers, mut whole) = (Vec::new(), None, true);
     while let Some(frame) = rest.frame().await {
-        match frame.map(|it| it.into_data().map_err(|it| it.into_trailers())) {
+        match frame.map(|frame| frame.into_data().map_err(|frame| frame.into_trailers())) {
             Ok(Ok(data)) => body.extend_from_slice(&data),
             Ok(Err(fields)) => trailers = fields.ok(),
             Err(_) => {
@@ -114,5 +119,5 @@ async fn finish(response: http::Response<Body>) -> Read {
             }
         }
     }
-    Read::Response { status: head.status.as_u16(), fields: head.headers, body, trailers, whole }
+    ReadResult::Response { status: head.status.as_u16(), fields: head.headers, body, trailers, whole }
 }

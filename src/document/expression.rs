@@ -1,4 +1,4 @@
-//! Masking of decK's expressions, `${{ ... }}`, which decK evaluates before character parses the text as YAML. Each expression is
+//! Masking of decK's expressions, `${{ ... }}`, which decK evaluates before it parses the text as YAML. Each expression is
 //! replaced by one placeholder character and filler of the same length in bytes, so that its content cannot break the
 //! syntax and every node keeps its offset. (decK: "Environment variables".)
 

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use super::{
     DocumentSource, ImportPlugins, ImportSettings, ImportWarnings, MockPlugin, Specification,
     level::{ExtensionLevel, PluginEntry},
-    names::{TakenNames, slug},
-    pattern::{self, RoutePattern},
+    route_pattern::{self, RoutePattern},
     security::SecurityPlugins,
     service::ServiceDraft,
+    taken_names::{TakenNames, slug},
 };
 use crate::{
     diag::Diagnostic,
@@ -81,15 +81,15 @@ impl<'a> Importer<'a> {
         let security = SecurityPlugins::new(api, self.plugins);
         let mut matched = HashSet::new();
         for operation in &api.operations {
-            if pattern::path_of(&operation.template) == operation.template {
-                matched.insert((operation.method.as_str(), pattern::shape(&operation.template)));
+            if route_pattern::path_of(&operation.template) == operation.template {
+                matched.insert((operation.method.as_str(), route_pattern::shape(&operation.template)));
             }
         }
         for operation in &api.operations {
             if self.is_indistinguishable(operation, &mut matched) {
                 continue;
             }
-            let Some(pattern) = pattern::route_pattern(&operation.template) else {
+            let Some(pattern) = route_pattern::route_pattern(&operation.template) else {
                 let message = format!("no route can match the path {}", operation.template);
                 self.warnings.add(Diagnostic::warning(operation.path.parent(), message).key());
                 continue;
@@ -110,12 +110,12 @@ impl<'a> Importer<'a> {
         operation: &'b Operation,
         matched: &mut HashSet<(&'b str, String)>,
     ) -> bool {
-        let path = pattern::path_of(&operation.template);
+        let path = route_pattern::path_of(&operation.template);
         if path == operation.template {
             return false;
         }
         let (method, template) = (operation.method.as_str(), &operation.template);
-        let is_new = matched.insert((method, pattern::shape(path)));
+        let is_new = matched.insert((method, route_pattern::shape(path)));
         let message = if is_new {
             format!("the route of {method} {template} is for {path}: routes match no query and no fragment")
         } else {

@@ -15,11 +15,11 @@
 
 mod importer;
 mod level;
-mod names;
-mod pattern;
+mod route_pattern;
 mod security;
 mod servers;
 mod service;
+mod taken_names;
 
 use crate::{
     diag::Diagnostic,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 use importer::Importer;
-use names::TakenNames;
+use taken_names::TakenNames;
 
 /// An OpenAPI document to convert.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! A Service, and its Upstream if the API has several servers.
 
-use super::{ImportWarnings, level::ExtensionLevel, names::TakenNames, servers::ServerAddress};
+use super::{ImportWarnings, level::ExtensionLevel, servers::ServerAddress, taken_names::TakenNames};
 use crate::{
     diag::Diagnostic,
     document::{Mapping, NodePath, Value},

@@ -1,4 +1,4 @@
-//! The text that Prometheus reads. (Prometheus: "Exposition formats", text format 0.0.4.)
+//! Writer of the text format of Prometheus. (Prometheus: "Exposition formats", text format 0.0.4.)
 
 use std::fmt::{Display, Write as _};
 

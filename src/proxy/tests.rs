@@ -1,4 +1,4 @@
-//! Memory that one request occupies.
+//! Test of the memory that one request occupies.
 
 use tokio::sync::watch;
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 use super::RouterRequest;
 use super::hosts::NamePattern;
 use super::options::{MatchFlavor, PriorityCalculation, RouterOptions};
-use super::pattern::BytesRegex;
+use super::path_regex::BytesRegex;
 use crate::diag::Diagnostic;
 use crate::entity::{Route, StreamEndpoint};
 use crate::uri::Scheme;

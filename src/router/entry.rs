@@ -13,7 +13,7 @@ use super::conditions::{CommonMethods, Conditions};
 use super::hosts::HostPattern;
 use super::literals::FoundLiterals;
 use super::options::{MatchFlavor, RouterOptions};
-use super::pattern::PathPattern;
+use super::path_regex::PathPattern;
 use super::priority::{PathKind, PriorityKey};
 use crate::diag::Diagnostic;
 use crate::entity::{Route, RouteIndex};

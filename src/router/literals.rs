@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use aho_corasick::AhoCorasick;
 
-use super::pattern::PathPattern;
+use super::path_regex::PathPattern;
 
 /// Fewer expressions than this are evaluated one by one.
 const FEW: usize = if cfg!(test) { 1 } else { 16 };

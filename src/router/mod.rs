@@ -40,15 +40,15 @@ mod literals;
 mod lookup;
 mod options;
 mod path;
-mod pattern;
+mod path_regex;
+mod precedence;
 mod priority;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod recorded_cases;
 mod request_fields;
 mod route_match;
-mod rule;
-#[cfg(test)]
-mod rules;
 mod shadows;
 mod small_tables;
 mod text_table;
@@ -59,7 +59,7 @@ pub use conflicts::conflicts;
 pub use lookup::Router;
 pub use options::{MatchFlavor, PriorityCalculation, RegexCompilation, RouterOptions};
 pub use path::join;
-pub use pattern::path_prefix;
+pub use path_regex::path_prefix;
 pub use priority::PriorityKey;
 pub use route_match::{Capture, MatchCandidate, RouteMatch};
 pub use shadows::shadowed;

@@ -1,4 +1,4 @@
-//! Properties of the router for random routes and requests: the index does not change the result.
+//! Property tests of the router for random routes and requests: the index does not change the result.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;

@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::entry::{self, EntryDraft};
 use super::hosts::{HostPattern, NamePattern};
 use super::options::RouterOptions;
-use super::pattern::PathPattern;
+use super::path_regex::PathPattern;
 use crate::diag::Diagnostic;
 use crate::document::NodePath;
 use crate::entity::Route;

@@ -4,24 +4,24 @@
 //! Admin API and to editors.
 
 mod check;
+mod checked_document;
 mod condition;
+mod entity_fault;
 mod entity_schema;
-mod fault;
 mod field;
-mod item;
+mod field_rule;
 mod messages;
 mod nearest;
 mod plugin_protocols;
-mod rule;
 mod spelling;
 mod value;
 
 pub use check::{PluginSchemas, check, check_after};
+pub use checked_document::{CheckedDocument, CheckedItem, ParentEntity, PreviousItems};
 pub use condition::{FieldCondition, FieldRequirement};
+pub use entity_fault::EntityFault;
 pub use entity_schema::{AdminEndpoint, DerivedId, EntityLabel, EntitySchema, Shorthand};
-pub use fault::EntityFault;
 pub use field::{Field, FieldKind, FieldRule, OnDelete, Uniqueness};
-pub use item::{CheckedDocument, CheckedItem, ParentEntity, PreviousItems};
 pub use nearest::nearest;
 pub use plugin_protocols::{
     CONNECTION_PLUGIN_PROTOCOLS, HTTP_PLUGIN_PROTOCOLS, HTTP_PROTOCOL_NAMES, PLUGIN_PROTOCOLS, PROTOCOL_NAMES,

@@ -1,4 +1,4 @@
-//! Property of incremental loads: a configuration that is loaded after another one compiles to exactly the same as if
+//! Property test of incremental loads: a configuration that is loaded after another one compiles to exactly the same as if
 //! it is loaded alone.
 
 use std::sync::Arc;

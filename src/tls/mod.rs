@@ -19,6 +19,7 @@
 //! | `server_certificate` | verification of the certificates of servers |
 
 mod authorities;
+mod certificate_table;
 mod chain_depth;
 mod client_certificates;
 mod curve;
@@ -26,7 +27,6 @@ mod der;
 mod generated;
 mod identity;
 mod key_exchange;
-mod names;
 mod pem;
 mod private_key;
 mod pss;
@@ -38,10 +38,10 @@ mod verification;
 mod x509;
 
 pub use authorities::{CaStore, is_authority};
+pub use certificate_table::{CertificateTable, select_certificate};
 pub use client_certificates::client_verifier;
 pub use generated::self_signed;
 pub use identity::{CertificateFault, CertifiedIdentity};
-pub use names::{CertificateTable, select_certificate};
 pub use private_key::KeyType;
 pub use public_key::{PublicKey, PublicKeyKind};
 pub use server_certificate::{Trust, Verifier};

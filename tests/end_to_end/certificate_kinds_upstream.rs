@@ -64,7 +64,7 @@ fn upstreams_may_have_keys_of_any_kind() {
     }
     let names: Vec<String> = services.iter().map(|service| format!("{}.example", service.0)).collect();
     let plain: Vec<_> =
-        names.iter().zip(&services).map(|(name, it)| (&**name, it.1.port, "tags: []")).collect();
+        names.iter().zip(&services).map(|(name, service)| (&**name, service.1.port, "tags: []")).collect();
     let gateway = Setup::with(&config("", &plain)).run();
     for (n, (name, .., verifiable)) in services.iter().enumerate() {
         if *verifiable {
@@ -74,17 +74,20 @@ fn upstreams_may_have_keys_of_any_kind() {
         }
     }
     // Self-signed certificates are trusted if they are configured; otherwise the error says how.
-    let verified: Vec<_> =
-        names.iter().zip(&services).map(|(name, it)| (&**name, it.1.port, "tls_verify: true")).collect();
+    let verified: Vec<_> = names
+        .iter()
+        .zip(&services)
+        .map(|(name, service)| (&**name, service.1.port, "tls_verify: true"))
+        .collect();
     let trusted: String = services.iter().map(|service| openssl.pair(service.0).certificate).collect();
     let setup = || Setup::with(&config("", &verified));
     let gateway = setup().file("ca.pem", &trusted).env("KONG_LUA_SSL_TRUSTED_CERTIFICATE", "ca.pem").run();
-    for (n, _) in services.iter().enumerate().filter(|(_, it)| it.2) {
+    for (n, _) in services.iter().enumerate().filter(|(_, service)| service.2) {
         answers(&gateway, n, &names[n]);
     }
     let gateway = setup().run();
     let how = "which is signed by itself: to trust it, name it in ca_certificates of the Service";
-    for (n, _) in services.iter().enumerate().filter(|(_, it)| it.2) {
+    for (n, _) in services.iter().enumerate().filter(|(_, service)| service.2) {
         fails(&gateway, n, &names[n], how);
     }
 }
@@ -174,7 +177,7 @@ fn chains_are_verified_as_openssl_verifies_them() {
     }
     let hosts: Vec<String> = CHAINS.iter().map(|chain| format!("{}.example", chain.0)).collect();
     let mut services: Vec<_> =
-        hosts.iter().zip(&servers).map(|(host, it)| (&**host, it.port, "tls_verify: true")).collect();
+        hosts.iter().zip(&servers).map(|(host, server)| (&**host, server.port, "tls_verify: true")).collect();
     let deep = CHAINS.iter().position(|chain| chain.0 == "ca-below").unwrap();
     services.push(("ca-below.example", servers[deep].port, "tls_verify: true, tls_verify_depth: 0"));
     let gateway = Setup::with(&config("", &services))

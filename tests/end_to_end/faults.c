@@ -2,7 +2,7 @@
 // the system (LD_PRELOAD), so that the gateway itself knows nothing of tests.
 //
 // A step is a call that a write of the Admin API makes, from the first one that is about the new text beside the file to
-// the answer. Each is told on standard error, as `step N: NAME`. At the step FAULT_STEP the process kills itself before
+// the answer. Each is printed on standard error, as `step N: NAME`. At the step FAULT_STEP the process kills itself before
 // the call, or the call fails with the number FAULT_ERROR. Writing a file has a second step, `half`: half of it is
 // written, as the system may do at any time.
 

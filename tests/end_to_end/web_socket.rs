@@ -57,9 +57,9 @@ fn messages_pass_unchanged_in_both_directions() {
 #[test]
 fn client_and_service_negotiate_protocol_and_extensions() {
     let (echo, gateway) = start("http", "");
-    let wishes = "Sec-WebSocket-Protocol: chat, other\r\nSec-WebSocket-Extensions: permessage-deflate\r\n";
+    let offers = "Sec-WebSocket-Protocol: chat, other\r\nSec-WebSocket-Extensions: permessage-deflate\r\n";
     let (mut client, head) =
-        WebSocket::open(gateway.address("proxy"), false, "/chat?room=1", wishes).unwrap();
+        WebSocket::open(gateway.address("proxy"), false, "/chat?room=1", offers).unwrap();
     let head = head.to_ascii_lowercase();
     assert!(
         head.contains("sec-websocket-protocol: chat\r\n") && head.contains("upgrade: websocket\r\n"),

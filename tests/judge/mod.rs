@@ -1,7 +1,7 @@
-//! The judge: the crate `jsonschema`, which had no part in making what it judges. Documents of every edition are
+//! Test oracle: the crate `jsonschema`, which the sampler and the validator do not use. Documents of every version are
 //! rewritten as JSON Schema 2020-12 for it.
 
-#![allow(clippy::unwrap_used, dead_code, reason = "every test that uses this uses a part of it")]
+#![allow(clippy::unwrap_used, dead_code, reason = "each test binary uses a part of this module")]
 
 use std::{fs, path::Path};
 
@@ -12,10 +12,10 @@ use mynah::{
 };
 use serde_json::{Value as Json, json};
 
-/// The name of a document that stands alone.
+/// The URI of a document without other files.
 pub(crate) const ALONE: &str = "urn:document";
 
-/// Documents as the judge wants them: JSON Schema 2020-12 throughout.
+/// Validator of values by the schemas of documents, rewritten as JSON Schema 2020-12.
 pub(crate) struct Judge {
     registry: Registry<'static>,
     version: SpecVersion,
@@ -34,57 +34,58 @@ impl Judge {
             modernize(&mut json, version, false);
             (uri.as_str(), Resource::from_contents(json))
         });
-        let registry = resources.fold(Registry::new(), |all, (uri, it)| all.add(uri, it).unwrap());
+        let registry =
+            resources.fold(Registry::new(), |all, (uri, resource)| all.add(uri, resource).unwrap());
         Self { registry: registry.prepare().unwrap(), version }
     }
 
-    /// What is wrong with the value, by the schema at the JSON pointer of a document that stands alone.
+    /// The errors of a value by the schema at a JSON pointer of a document without other files.
     pub(crate) fn errors(&self, pointer: &str, value: &Value) -> Result<Vec<String>, String> {
         let pointer: String = pointer
             .bytes()
-            .map(|it| {
-                if it.is_ascii_alphanumeric() || b"/~-_.".contains(&it) {
-                    char::from(it).to_string()
+            .map(|byte| {
+                if byte.is_ascii_alphanumeric() || b"/~-_.".contains(&byte) {
+                    char::from(byte).to_string()
                 } else {
-                    format!("%{it:02X}")
+                    format!("%{byte:02X}")
                 }
             })
             .collect();
-        self.judged(&json!({"$ref": format!("{ALONE}#{pointer}")}), &Json::from(value))
+        self.validate(&json!({"$ref": format!("{ALONE}#{pointer}")}), &Json::from(value))
     }
 
-    /// What is wrong with the value, by a schema that stands in the document with this URI.
+    /// The errors of a value by a schema of the document with this URI.
     pub(crate) fn errors_by(&self, schema: &Value, uri: &str, value: &Json) -> Result<Vec<String>, String> {
         let mut schema = Json::from(schema);
         modernize(&mut schema, self.version, false);
-        settle(&mut schema, uri, false);
-        self.judged(&schema, value)
+        make_references_absolute(&mut schema, uri, false);
+        self.validate(&schema, value)
     }
 
-    fn judged(&self, schema: &Json, value: &Json) -> Result<Vec<String>, String> {
-        let judge = jsonschema::draft202012::options()
+    fn validate(&self, schema: &Json, value: &Json) -> Result<Vec<String>, String> {
+        let validator = jsonschema::draft202012::options()
             .should_validate_formats(true)
             .with_registry(&self.registry)
             .build(schema)
-            .map_err(|it| it.to_string())?;
-        Ok(judge.iter_errors(value).map(|it| format!("{}: {it}", it.instance_path())).collect())
+            .map_err(|error| error.to_string())?;
+        Ok(validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect())
     }
 }
 
 /// Makes every reference of a schema absolute, so that it can be taken out of its document.
-fn settle(json: &mut Json, uri: &str, names: bool) {
+fn make_references_absolute(json: &mut Json, uri: &str, names: bool) {
     match json {
-        Json::Array(items) => items.iter_mut().for_each(|it| settle(it, uri, false)),
+        Json::Array(items) => items.iter_mut().for_each(|item| make_references_absolute(item, uri, false)),
         Json::Object(members) => {
-            for (key, it) in members.iter_mut() {
-                match it {
+            for (key, member) in members.iter_mut() {
+                match member {
                     Json::String(text) if key == "$ref" && !names => {
                         *text = match text.strip_prefix('#') {
                             Some(fragment) => format!("{uri}#{fragment}"),
                             None => format!("{}/{text}", uri.rsplit_once('/').unwrap().0),
                         };
                     }
-                    _ => settle(it, uri, !names && NAMED.contains(&key.as_str())),
+                    _ => make_references_absolute(member, uri, !names && NAMED.contains(&key.as_str())),
                 }
             }
         }
@@ -106,15 +107,17 @@ const NAMED: [&str; 10] = [
     "paths",
 ];
 
-/// Rewrites what older editions say in their own words.
+/// Rewrites keywords of older versions as those of JSON Schema 2020-12.
 ///
-/// `names` says that the keys here are names rather than keywords.
+/// `names`: whether the keys are names rather than keywords.
 fn modernize(json: &mut Json, version: SpecVersion, names: bool) {
     match json {
-        Json::Array(items) => items.iter_mut().for_each(|it| modernize(it, version, false)),
-        Json::Object(members) if names => members.values_mut().for_each(|it| modernize(it, version, false)),
+        Json::Array(items) => items.iter_mut().for_each(|item| modernize(item, version, false)),
+        Json::Object(members) if names => {
+            members.values_mut().for_each(|item| modernize(item, version, false))
+        }
         Json::Object(members) => {
-            // Examples are no schemas, and may hold anything.
+            // Examples are not schemas and may have any content.
             for word in ["example", "examples", "default", "$id", "id", "$schema"] {
                 members.remove(word);
             }
@@ -130,8 +133,9 @@ fn modernize(json: &mut Json, version: SpecVersion, names: bool) {
                         }
                     }
                 }
-                let nullable =
-                    ["nullable", "x-nullable"].iter().any(|it| members.get(*it) == Some(&json!(true)));
+                let nullable = ["nullable", "x-nullable"]
+                    .iter()
+                    .any(|keyword| members.get(*keyword) == Some(&json!(true)));
                 match members.get("type").cloned() {
                     Some(Json::String(kind)) if kind == "file" => {
                         drop(members.insert("type".into(), json!("string")));
@@ -142,26 +146,29 @@ fn modernize(json: &mut Json, version: SpecVersion, names: bool) {
                     _ => (),
                 }
             }
-            hide(members);
-            for (key, it) in members.iter_mut() {
-                modernize(it, version, NAMED.contains(&key.as_str()));
+            remove_write_only(members);
+            for (key, member) in members.iter_mut() {
+                modernize(member, version, NAMED.contains(&key.as_str()));
             }
         }
         _ => (),
     }
 }
 
-/// Nobody can require in a response what is only ever sent to the server.
-fn hide(members: &mut serde_json::Map<String, Json>) {
+/// Removes properties with `writeOnly` from `required`, since responses do not have them.
+fn remove_write_only(members: &mut serde_json::Map<String, Json>) {
     let Some(properties) = members.get("properties").and_then(Json::as_object) else { return };
-    let hidden: Vec<String> =
-        properties.iter().filter(|(_, it)| it["writeOnly"] == true).map(|(key, _)| key.clone()).collect();
+    let hidden: Vec<String> = properties
+        .iter()
+        .filter(|(_, property)| property["writeOnly"] == true)
+        .map(|(key, _)| key.clone())
+        .collect();
     if let Some(Json::Array(required)) = members.get_mut("required") {
-        required.retain(|it| !hidden.iter().any(|key| it == key));
+        required.retain(|name| !hidden.iter().any(|key| name == key));
     }
 }
 
-/// Reads a document, if it is one.
+/// Reads a document; `None` if the file is not an OpenAPI document.
 pub(crate) fn load(path: &Path) -> Option<(Value, SpecVersion)> {
     let value = read(&fs::read_to_string(path).ok()?, Dialect::Specification).ok()?.value;
     let version = match (value.get("swagger"), value.get("openapi").and_then(Value::as_str)) {

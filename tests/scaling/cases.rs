@@ -1,4 +1,4 @@
-//! Documents whose size is a number: one for each list that a configuration may hold, and for each kind of mistake.
+//! Documents of variable size: one for each list of a configuration, and for each kind of error.
 
 /// A document of this many items.
 pub(crate) struct Case {
@@ -528,7 +528,7 @@ pub(crate) const OF_PLUGINS: &[Case] = &[
     }),
 ];
 
-/// What is wrong, many times over; and what is neither an entity nor a setting.
+/// Documents with many errors of one kind, and lists that are neither of entities nor of settings.
 pub(crate) const OTHERS: &[Case] = &[
     case(" unknown fields of the document", |n| {
         document(members(n, |i| format!("\"servicez{i}\": 1")).trim_matches(['{', '}']))

@@ -1,6 +1,6 @@
-//! Work that grows with lists: four times as many items cost about four times as much, whatever the list.
+//! Linear cost of lists: checking four times as many items takes about four times as long, for every list.
 //!
-//! What is measured is the processor time of the thread, so that other work on the machine does not count. A list is
+//! The tests measure processor time of the thread, so that other work on the machine does not count. A list is
 //! quadratic if four times the items cost sixteen times as much; the bound in between leaves room for noise. `ITEMS`
 //! sets another number of items, `ONLY` picks cases by a part of their name, `TIMES` prints all times.
 
@@ -20,10 +20,10 @@ use mynah::{
     snapshot::SnapshotCompiler,
 };
 
-/// How much more four times the items may cost.
+/// Greatest ratio of the costs of four times as many items.
 const MOST: f64 = 9.0;
 
-/// Below this, times say nothing.
+/// Shorter times are too inexact to compare.
 const LEAST: Duration = Duration::from_millis(60);
 
 /// The processor time that this thread has used. (proc(5), `schedstat`)
@@ -32,7 +32,7 @@ fn used() -> Duration {
     Duration::from_nanos(text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default())
 }
 
-/// What it costs to check and compile a document, and to tell what is wrong with it.
+/// Processor time to check and compile a document, and to render its diagnostics.
 fn cost(case: &Case, items: usize) -> Duration {
     let source = SourceFile::new("kong.yaml", (case.text)(items));
     let mut compiler = SnapshotCompiler::new(PathBuf::from("specs"), RouterOptions::default());
@@ -66,17 +66,17 @@ fn check(cases: &[Case]) {
 }
 
 #[test]
-fn lists_of_entities_cost_what_they_are_long() {
+fn lists_of_entities_cost_in_proportion_to_their_length() {
     check(OF_ENTITIES);
 }
 
 #[test]
-fn lists_of_settings_cost_what_they_are_long() {
+fn lists_of_settings_cost_in_proportion_to_their_length() {
     check(OF_PLUGINS);
 }
 
 #[test]
-fn mistakes_and_documents_cost_what_they_are_long() {
+fn errors_and_documents_cost_in_proportion_to_their_length() {
     check(OTHERS);
 }
 
@@ -98,8 +98,8 @@ fn lists(prefix: &str, fields: &[Field], all: &mut Vec<String>) {
     }
 }
 
-/// Lists that can hold one sound item, or none: what grows is the number of diagnostics.
-const MISTAKEN: [&str; 8] = [
+/// Lists that can hold at most one valid item; further items add diagnostics.
+const INVALID_LISTS: [&str; 8] = [
     "services.ca_certificates",
     "services.filter_chains",
     "services.oauth2_tokens",
@@ -111,9 +111,9 @@ const MISTAKEN: [&str; 8] = [
 ];
 
 #[test]
-fn cases_are_sound_but_for_those_of_mistakes() {
+fn cases_without_intended_errors_are_valid() {
     let mut wrong = Vec::new();
-    for case in OF_ENTITIES.iter().chain(OF_PLUGINS).filter(|case| !MISTAKEN.contains(&case.name)) {
+    for case in OF_ENTITIES.iter().chain(OF_PLUGINS).filter(|case| !INVALID_LISTS.contains(&case.name)) {
         let source = SourceFile::new("kong.yaml", (case.text)(2));
         let mut compiler = SnapshotCompiler::new(PathBuf::from("specs"), RouterOptions::default());
         if let Err(report) = compile_config(&mut compiler, &source, DeclarativeFormat::of_files(false)) {
@@ -124,7 +124,7 @@ fn cases_are_sound_but_for_those_of_mistakes() {
 }
 
 #[test]
-fn every_list_has_its_case() {
+fn every_list_has_a_case() {
     let mut all = Vec::new();
     lists("", DOCUMENT, &mut all);
     for field in DOCUMENT {
@@ -136,8 +136,8 @@ fn every_list_has_its_case() {
     for def in plugin::ALL {
         lists(&format!("plugin:{}", def.name), def.settings.fields, &mut settings);
     }
-    // One row of each of these tables stands for the others: they are read by the same code.
-    let stands_for = |name: &str| {
+    // One row of each of these tables is enough, since the same code reads the others.
+    let shares_code = |name: &str| {
         name.starts_with("plugin:request-transformer.")
             || name.starts_with("plugin:response-transformer.")
             || name.starts_with("plugin:pre-function.")
@@ -146,7 +146,7 @@ fn every_list_has_its_case() {
             || name.rsplit('.').next() == Some("tags")
     };
     let has_case = |name: &String| {
-        OF_ENTITIES.iter().chain(OF_PLUGINS).any(|case| case.name == name) || stands_for(name)
+        OF_ENTITIES.iter().chain(OF_PLUGINS).any(|case| case.name == name) || shares_code(name)
     };
     let missing: Vec<&String> = all.iter().chain(&settings).filter(|name| !has_case(name)).collect();
     assert!(missing.is_empty(), "{missing:#?}");

@@ -1,4 +1,4 @@
-//! What a write means for the text: which of its nodes change, so that it declares what was asked for.
+//! Plan of a write: the nodes of the text that change, so that it declares the requested entities.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! Ways in which files are edited, each detected by events and by polling.
+//! Tests of ways in which files are edited, each detected by events and by polling.
 
 use std::{
     fs::{self, File},

@@ -1,5 +1,4 @@
-//! Check that a text declares exactly what a write wants: what counts is the configuration that the text is read as, not
-//! what its editor meant.
+//! Check that the configuration read from an edited text is exactly the one that a write plans, whatever the edits were.
 
 use std::{cell::OnceCell, collections::HashSet};
 

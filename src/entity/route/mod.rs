@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 
-mod pattern;
-mod rules;
+mod path_regex;
+mod route_rules;
 
 use super::{
     ServiceIndex, filter_chain, hosts, plugin,
@@ -25,30 +25,30 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
     label: EntityLabel::FirstOf(&[&NAME]),
     log_rank: 1,
     has_deck_defaults: true,
-    prepare: Some(rules::check_first_protocol),
+    prepare: Some(route_rules::check_first_protocol),
     complete: Some(complete_priority),
     checks: &[
-        rules::require_one_protocol_family,
-        rules::require_expression_or_fields,
-        |record| rules::forbid_by_protocol(record, &METHODS),
-        |record| rules::forbid_by_protocol(record, &HOSTS),
-        |record| rules::forbid_by_protocol(record, &HEADERS),
-        |record| rules::forbid_by_protocol(record, &PATHS),
-        |record| rules::forbid_by_protocol(record, &SOURCES),
-        |record| rules::forbid_by_protocol(record, &DESTINATIONS),
-        |record| rules::forbid_by_protocol(record, &STRIP_PATH),
-        rules::require_tls_for_snis,
-        rules::require_matching_field,
+        route_rules::require_one_protocol_family,
+        route_rules::require_expression_or_fields,
+        |record| route_rules::forbid_by_protocol(record, &METHODS),
+        |record| route_rules::forbid_by_protocol(record, &HOSTS),
+        |record| route_rules::forbid_by_protocol(record, &HEADERS),
+        |record| route_rules::forbid_by_protocol(record, &PATHS),
+        |record| route_rules::forbid_by_protocol(record, &SOURCES),
+        |record| route_rules::forbid_by_protocol(record, &DESTINATIONS),
+        |record| route_rules::forbid_by_protocol(record, &STRIP_PATH),
+        route_rules::require_tls_for_snis,
+        route_rules::require_matching_field,
     ],
     ..EntitySchema::new("routes", FIELDS)
 };
 
 /// The fields of an entry of `sources` or `destinations`.
-const IP: Field = Field::new("ip", FieldKind::String).rules(&[FieldRule::Holds(rules::address)]);
+const IP: Field = Field::new("ip", FieldKind::String).rules(&[FieldRule::Holds(route_rules::address)]);
 const PORT: Field = Field::new("port", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 65535.0)]);
 
 const ENDPOINT: &Field =
-    &Field::item(FieldKind::Record(&[IP, PORT])).rules(&[FieldRule::Across(rules::require_ip_or_port)]);
+    &Field::item(FieldKind::Record(&[IP, PORT])).rules(&[FieldRule::Across(route_rules::require_ip_or_port)]);
 
 /// The highest `priority`: 46 bits, exact as a floating point number too.
 const HIGHEST_PRIORITY: f64 = 70_368_744_177_663.0;
@@ -67,7 +67,7 @@ fields! {
         .describe("of one family: http and https; grpc and grpcs; tcp, tls and udp; tls_passthrough"),
     METHODS = Field::new(
         "methods",
-        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(rules::method)])),
+        FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(route_rules::method)])),
     )
         .describe("upper-case methods; none means all"),
     HOSTS = Field::new(
@@ -77,14 +77,14 @@ fields! {
         .describe("names such as example.com, *.example.com, example.*; none means all"),
     PATHS = Field::new(
         "paths",
-        FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(rules::route_path)])),
+        FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(route_rules::route_path)])),
     )
         .describe("prefixes such as /a, or regular expressions such as ~/a/(?<id>[^/]+)$"),
     HEADERS = Field::new(
         "headers",
         FieldKind::Map(&Field::item(FieldKind::Array(&Field::item(FieldKind::String)))),
     )
-    .rules(&[FieldRule::Holds(rules::header_names)])
+    .rules(&[FieldRule::Holds(route_rules::header_names)])
         .describe("header names, each with the values that match; ~* begins a regular expression"),
     HTTPS_REDIRECT_STATUS_CODE = Field::new("https_redirect_status_code", FieldKind::Integer)
         .required()

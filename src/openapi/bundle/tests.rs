@@ -1,4 +1,4 @@
-//! Bundles of schemas of every version.
+//! Tests of bundles of schemas of every version.
 
 use std::time::Duration;
 

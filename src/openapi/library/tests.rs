@@ -1,4 +1,4 @@
-//! References that can be followed, that lead nowhere, and that must not be followed.
+//! Tests of references: resolvable, dangling and forbidden ones.
 
 use std::{fs, os::unix, path::PathBuf, process::Command, sync::atomic::AtomicUsize};
 

@@ -1,4 +1,4 @@
-//! Diagnostics of documents with one fault each.
+//! Tests of diagnostics of documents with one fault each.
 
 use crate::{
     diag::{DiagnosticReport, SourceFile},

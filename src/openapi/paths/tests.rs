@@ -1,4 +1,4 @@
-//! Lookups of paths, and the property that the trie agrees with a comparison of all templates.
+//! Tests of lookups of paths, and the property that the trie agrees with a comparison of all templates.
 
 use std::sync::Arc;
 

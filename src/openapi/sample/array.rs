@@ -7,8 +7,8 @@ use super::{
     equality::canonical_text,
     evaluator::count_of,
     layers::SchemaLayers,
+    merged_rules::MergedRules,
     place::SamplePlace,
-    rules::MergedRules,
     search::{Generation, MAX_NODES},
     seeded_rng::SeededRng,
 };

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::{effort::Effort, pattern::StringPatternCache};
+use super::{effort::Effort, pattern_sample::StringPatternCache};
 use crate::{
     document::Value,
     openapi::{DocumentLibrary, DocumentNode},

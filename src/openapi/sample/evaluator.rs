@@ -13,7 +13,7 @@ use super::{
     equality::{canonical_text, equal},
     evaluated::{self, EvaluatedKeywords},
     format_check::has_format,
-    pattern::StringPatternCache,
+    pattern_sample::StringPatternCache,
 };
 use crate::{
     document::{Mapping, Value},

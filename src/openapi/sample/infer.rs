@@ -1,6 +1,6 @@
-//! The kind of value that the keywords of a schema suggest, and the keywords that need a test of the whole value.
+//! Inference of the kind of value from the keywords of a schema, and the keywords that need a test of the whole value.
 
-use super::{layers::SchemaLayers, place::SamplePlace, rules::ValueKind};
+use super::{layers::SchemaLayers, merged_rules::ValueKind, place::SamplePlace};
 use crate::{document::Value, openapi::keywords::SchemaKeyword};
 
 /// The role of a keyword in the making of a value.

@@ -7,9 +7,9 @@ use super::{
     evaluated::declares,
     hint,
     layers::SchemaLayers,
-    pattern::LengthBounds,
+    merged_rules::MergedRules,
+    pattern_sample::LengthBounds,
     place::SamplePlace,
-    rules::MergedRules,
     search::{Generation, NestedSource},
     seeded_rng::{self, SeededRng},
 };

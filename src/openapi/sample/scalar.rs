@@ -2,14 +2,14 @@
 
 use super::{
     SampleError,
-    format::{self, StringConstraints},
     format_check::has_format,
+    format_sample::{self, StringConstraints},
     hint,
     layers::SchemaLayers,
-    pattern::LengthBounds,
+    merged_rules::MergedRules,
+    pattern_sample::LengthBounds,
     place::SamplePlace,
     rounded_decimal::RoundedDecimal,
-    rules::MergedRules,
     search::{Generation, MAX_BYTES},
     seeded_rng::{self, SeededRng},
 };
@@ -159,7 +159,7 @@ impl PlaceTexts<'_, '_> {
             rng,
             random: self.generation.random,
         };
-        format::text(format, constraints).filter(|text| self.matches(text))
+        format_sample::text(format, constraints).filter(|text| self.matches(text))
     }
 
     fn formatted_text(&self) -> Option<String> {

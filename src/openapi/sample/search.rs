@@ -9,9 +9,9 @@ use super::{
     evaluator::SchemaEvaluator,
     infer::{infer_kind, needs_whole_test},
     layers::{LayerContext, SchemaChoice, SchemaLayers},
-    pattern::StringPatternCache,
+    merged_rules::{MergedRules, ValueKind},
+    pattern_sample::StringPatternCache,
     place::SamplePlace,
-    rules::{MergedRules, ValueKind},
     seeded_rng::SeededRng,
     smallest::Smallest,
 };

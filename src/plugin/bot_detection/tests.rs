@@ -1,4 +1,4 @@
-//! Decisions and settings of `bot-detection`.
+//! Tests of decisions and settings of `bot-detection`.
 
 use super::*;
 use crate::plugin::test_support;

@@ -23,7 +23,6 @@ mod client_api;
 mod entry_snippets;
 mod interpreter;
 mod json;
-mod names;
 mod pattern_matcher;
 mod patterns;
 mod regex_api;
@@ -36,6 +35,7 @@ mod snippets;
 mod tests;
 mod text_api;
 mod time_api;
+mod unknown_names;
 
 pub(super) use entry_snippets::EntrySnippets;
 pub use interpreter::LuaInterpreters;

@@ -2,7 +2,7 @@
 
 use super::{
     interpreter::{LuaInterpreters, Snippet},
-    names,
+    unknown_names,
 };
 use crate::{
     diag::Diagnostic,
@@ -37,7 +37,7 @@ impl<'a> SnippetReader<'a> {
         let interpreters: &LuaInterpreters = &self.setup.resources.lua;
         match Snippet::new(name, text, interpreters) {
             Ok(snippet) => {
-                let unknown = names::unknown(text, interpreters);
+                let unknown = unknown_names::unknown(text, interpreters);
                 let warnings = unknown.into_iter().map(|unknown| unknown.warning(at));
                 self.setup.warnings.borrow_mut().extend(warnings);
                 Some(snippet)

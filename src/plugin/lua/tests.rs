@@ -1,4 +1,4 @@
-//! Snippets run as Kong runs them: each phase, what they can read and change, and the bounds of the sandbox.
+//! Tests of snippets: each phase, the values that they read and change, and the bounds of the sandbox.
 
 use std::{
     pin::Pin,

@@ -1,4 +1,4 @@
-//! Which responses are stored.
+//! Conditions under which a response is stored.
 
 use std::time::{Duration, Instant, SystemTime};
 

@@ -1,4 +1,4 @@
-//! A response in the cache: what was stored, and the answer that is made of it.
+//! Stored response, and the answer that is made of it.
 
 use std::time::{Duration, Instant, SystemTime};
 

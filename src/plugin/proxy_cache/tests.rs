@@ -1,4 +1,4 @@
-//! Which responses are stored, which requests they answer, and with what.
+//! Tests of the cache: stored responses, and the requests that they answer.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! Properties of heads of upstream requests: such a head has the client's fields that may pass and that no plugin has
+//! Property tests of heads of upstream requests: such a head has the client's fields that may pass and that no plugin has
 //! changed, the gateway's fields and the plugins'; nominations in Connection affect only the client's own fields.
 
 use std::collections::BTreeMap;

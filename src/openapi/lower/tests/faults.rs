@@ -1,4 +1,4 @@
-//! Diagnostics of documents with faults, and the operations that work in spite of them.
+//! Tests of diagnostics of documents with faults, and the operations that work in spite of them.
 
 use proptest::prelude::*;
 

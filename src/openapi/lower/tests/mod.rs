@@ -1,4 +1,4 @@
-//! Documents of each version, and an outline of the API that each becomes.
+//! Tests of documents of each version: an outline of the API that each becomes.
 
 mod faults;
 

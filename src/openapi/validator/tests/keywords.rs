@@ -1,4 +1,4 @@
-//! Every keyword that a bundle holds is compiled.
+//! Test that the compiler supports every keyword of a bundle.
 
 use serde_json::json;
 

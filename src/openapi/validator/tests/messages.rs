@@ -1,4 +1,4 @@
-//! Messages of errors, and their order.
+//! Tests of error messages, and of their order.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! The official test suite of JSON Schema 2020-12.
+//! Test with the official test suite of JSON Schema 2020-12.
 
 use std::{collections::HashSet, fs, path::Path};
 

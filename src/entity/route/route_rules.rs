@@ -6,7 +6,7 @@ use super::{
         text_rules,
     },
     DESTINATIONS, EXPRESSION, HEADERS, HOSTS, IP, METHODS, PATHS, PORT, PRIORITY, PROTOCOLS, REGEX_PRIORITY,
-    SNIS, SOURCES, STRIP_PATH, pattern,
+    SNIS, SOURCES, STRIP_PATH, path_regex,
 };
 use crate::{
     document::{Mapping, Value},
@@ -39,7 +39,7 @@ pub(super) fn route_path(value: &Value) -> Result<(), String> {
     }
     text_rules::percent(path)?;
     if let Some(expression) = path.strip_prefix('~') {
-        return pattern::check_regex(expression);
+        return path_regex::check_regex(expression);
     }
     check_prefix_is_normal(path)
         .map_err(|normal| format!("non-normalized path, consider use '{normal}' instead"))

@@ -1,7 +1,7 @@
-//! Texts for the formats of OpenAPI and JSON Schema, with the names and addresses that RFC 2606, 5737 and 3849 reserve for
+//! Samples of the formats of OpenAPI and JSON Schema, with the names and addresses that RFC 2606, 5737 and 3849 reserve for
 //! examples.
 
-use super::{pattern::LengthBounds, seeded_rng::SeededRng};
+use super::{pattern_sample::LengthBounds, seeded_rng::SeededRng};
 use crate::base64_codec;
 
 /// Constraints of a text, and the source of its variations.

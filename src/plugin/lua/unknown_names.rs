@@ -1,4 +1,4 @@
-//! Names in a snippet that the sandbox does not have, found before anything runs.
+//! Search for names in a snippet that the sandbox does not have, before the snippet runs.
 
 use regex::Regex;
 

@@ -1,10 +1,10 @@
-//! Rules of a place: the types, bounds and lengths of all its schemas together.
+//! Merged rules of a place in a sample: the types, bounds and lengths of all its schemas together.
 
 use super::{
     evaluator::count_of,
     layers::SchemaLayers,
     number::{NumberRange, RangeBound},
-    pattern::LengthBounds,
+    pattern_sample::LengthBounds,
     rounded_decimal::RoundedDecimal,
 };
 use crate::{

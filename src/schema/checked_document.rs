@@ -1,4 +1,4 @@
-//! Result of a check of a document, and what a check takes over from the previous document.
+//! Checked document: the items that a check found, and those taken over from the previous document.
 
 use super::EntitySchema;
 use crate::{

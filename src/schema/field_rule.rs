@@ -1,4 +1,4 @@
-//! Rules of values. Messages are Kong's.
+//! Rules of the values of fields. Messages are Kong's.
 
 use super::FieldRule;
 use crate::document::Value;

@@ -1,4 +1,4 @@
-//! Faults of records that rules across fields find.
+//! Fault of an entity, found by a rule across several of its fields.
 
 /// What a rule across fields finds wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

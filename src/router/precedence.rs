@@ -1,4 +1,4 @@
-//! Text of the rule by which one route takes precedence over another.
+//! Rule of precedence between two routes, as a text for diagnostics and `explain`.
 
 use super::{PriorityCalculation, priority::PriorityKey};
 
