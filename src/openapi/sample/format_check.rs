@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_of_a_format_are_told_from_others() {
+    fn valid_and_invalid_texts_are_distinguished() {
         for (format, good, bad) in [
             ("date-time", "2024-02-29T23:59:60.5+01:00", "2023-02-29T00:00:00Z"),
             ("date", "2000-02-29", "1900-02-29"),
