@@ -19,15 +19,17 @@ use http::{
 
 use crate::{
     body::Body,
+    nginx_status::REQUEST_HEADER_TOO_LARGE,
     settings::{HeaderBuffers, Settings},
 };
-
-/// nginx's status for fields that are too large.
-pub(super) const FIELDS_TOO_LARGE: u16 = 494;
 
 /// Smallest bound of the fields of an HTTP/2 request, as `SETTINGS_MAX_HEADER_LIST_SIZE` counts them: names and values
 /// in bytes, and 32 more for each field. (RFC 9113, section 6.5.2)
 const MIN_H2_HEADER_LIST: u32 = 64 << 10;
+
+/// Bound of hyper's parser of HTTP/1.1 unless it is given one. Up to that, hyper needs no allocation for the fields, so it
+/// is the default of `max_headers`, too.
+const HYPER_FIELDS: usize = 100;
 
 /// Bounds of the head of a request.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +69,7 @@ impl ExceededBound {
         match self {
             Self::Target(..) => StatusCode::URI_TOO_LONG,
             Self::Field(..) | Self::Head(..) => {
-                StatusCode::from_u16(FIELDS_TOO_LARGE).unwrap_or(StatusCode::BAD_REQUEST)
+                StatusCode::from_u16(REQUEST_HEADER_TOO_LARGE).unwrap_or(StatusCode::BAD_REQUEST)
             }
             Self::Fields(..) => StatusCode::BAD_REQUEST,
             Self::Body(..) => StatusCode::PAYLOAD_TOO_LARGE,
@@ -116,11 +118,10 @@ impl HeadBounds {
         self.max_bytes().saturating_mul(2)
     }
 
-    /// Most fields that a parser of HTTP/1.1 accepts. `None` stands for hyper's own bound, which is the default of
-    /// the setting: up to that, hyper needs no allocation for the fields.
+    /// Most fields that a parser of HTTP/1.1 accepts; `None` for hyper's own bound.
     #[must_use]
     pub fn parser_fields(&self) -> Option<usize> {
-        (self.max_fields != Settings::default().max_headers).then_some(self.max_fields)
+        (self.max_fields != HYPER_FIELDS).then_some(self.max_fields)
     }
 
     /// Value of `SETTINGS_MAX_HEADER_LIST_SIZE` for clients of HTTP/2.
@@ -228,7 +229,7 @@ mod tests {
     /// Checks the status for an HTTP/2 request with these fields, if three are allowed.
     #[track_caller]
     fn check_count(fields: &[(&'static str, &'static str)], expected: Option<u16>) {
-        let bounds = HeadBounds { buffers: HeaderBuffers::default(), max_fields: 3 };
+        let bounds = HeadBounds { buffers: HeaderBuffers { number: 4, size: 8 << 10 }, max_fields: 3 };
         let mut request = Request::get("http://a/").version(Version::HTTP_2).body(Body::Empty).unwrap();
         for (name, value) in fields {
             request.headers_mut().append(*name, HeaderValue::from_static(value));

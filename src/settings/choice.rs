@@ -202,12 +202,6 @@ pub enum RealIpHeader {
     ProxyProtocol,
 }
 
-impl Default for RealIpHeader {
-    fn default() -> Self {
-        Self::Header(HeaderName::from_static("x-real-ip"))
-    }
-}
-
 /// Plugins that may be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginSelection {
@@ -215,12 +209,6 @@ pub struct PluginSelection {
     pub bundled: bool,
     /// Names of further plugins, which may not exist.
     pub named: Vec<String>,
-}
-
-impl Default for PluginSelection {
-    fn default() -> Self {
-        Self { bundled: true, named: Vec::new() }
-    }
 }
 
 impl PluginSelection {

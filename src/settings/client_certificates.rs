@@ -6,7 +6,7 @@ use super::{
     choice::SettingWord,
     error::{SettingFault, SettingOrigin},
     layers::SettingLayers,
-    rows::SettingRow,
+    setting_row::{SettingRow, default_value},
     tls::pems,
     value::{number, word},
 };
@@ -40,9 +40,20 @@ impl SettingWord for VerifyClient {
         &[("off", Self::Off), ("optional", Self::Optional), ("on", Self::Required)];
 }
 
+/// Default of `ssl_verify_client`.
+const VERIFY: &str = "off";
+
+/// Default of `ssl_verify_depth`.
+const DEPTH: &str = "1";
+
 impl Default for ClientCertificates {
     fn default() -> Self {
-        Self { verify: VerifyClient::Off, authorities: Vec::new(), depth: 1, revocation_lists: Vec::new() }
+        Self {
+            verify: default_value(verify, ALL.verify, VERIFY),
+            authorities: Vec::new(),
+            depth: default_value(depth, ALL.depth, DEPTH),
+            revocation_lists: Vec::new(),
+        }
     }
 }
 
@@ -74,7 +85,7 @@ const STATUS: DirectiveNames = block!("status");
 
 const fn rows_of(names: &DirectiveNames) -> [SettingRow; 5] {
     [
-        SettingRow::read_elsewhere(names.verify, "off", "Client certificates: off, optional or on"),
+        SettingRow::read_elsewhere(names.verify, VERIFY, "Client certificates: off, optional or on"),
         SettingRow::read_elsewhere(
             names.client,
             "",
@@ -83,7 +94,7 @@ const fn rows_of(names: &DirectiveNames) -> [SettingRow; 5] {
         SettingRow::read_elsewhere(names.trusted, "", "Further authorities of client certificates"),
         SettingRow::read_elsewhere(
             names.depth,
-            "1",
+            DEPTH,
             "Most certificates between a client's and an authority's",
         ),
         SettingRow::read_elsewhere(names.revocation_lists, "", "Lists of revoked client certificates"),

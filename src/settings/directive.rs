@@ -14,12 +14,6 @@ pub struct HeaderBuffers {
     pub size: usize,
 }
 
-impl Default for HeaderBuffers {
-    fn default() -> Self {
-        Self { number: 4, size: 8 << 10 }
-    }
-}
-
 /// Reads a time: numbers with units `ms`, `s`, `m`, `h`, `d`; a number without a unit is seconds.
 pub(super) fn time(name: &str, text: &str) -> Result<Duration, SettingFault> {
     parse_time(text).ok_or_else(|| {

@@ -6,26 +6,34 @@ use std::{
     time::Duration,
 };
 
-use super::{error::SettingFault, value::list};
+use super::{
+    error::SettingFault,
+    setting_row::{SettingRow, settings_table},
+    value::{list, verbatim},
+};
 use crate::uri::without_brackets;
 
-/// Resolution of the names of upstreams.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DnsSettings {
-    /// `dns_resolver`; empty for those of `/etc/resolv.conf`.
-    pub resolver: Vec<SocketAddr>,
-    /// `dns_hostsfile`.
-    pub hosts_file: PathBuf,
-    /// `dns_order`.
-    pub order: Vec<DnsOrder>,
-    /// `dns_valid_ttl`; none for the TTL of the records.
-    pub valid_ttl: Option<Duration>,
-    /// `dns_stale_ttl`.
-    pub stale_ttl: Duration,
-    /// `dns_not_found_ttl`.
-    pub not_found_ttl: Duration,
-    /// `dns_error_ttl`.
-    pub error_ttl: Duration,
+settings_table! {
+    /// Resolution of the names of upstreams.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct DnsSettings at [dns] {
+        /// Empty for those of `/etc/resolv.conf`.
+        resolver: Vec<SocketAddr> => "dns_resolver" | "resolver_address" = "", servers,
+            "Name servers, `ADDRESS` or `ADDRESS:PORT`, in place of those of /etc/resolv.conf";
+        hosts_file: PathBuf => "dns_hostsfile" | "resolver_hosts_file" = "/etc/hosts", verbatim,
+            "File of names that are resolved without a query";
+        order: Vec<DnsOrder> => "dns_order" = "LAST,SRV,A,CNAME", order,
+            "Kinds of records, in the order in which they are queried";
+        /// None for the TTL of the records.
+        valid_ttl: Option<Duration> => "dns_valid_ttl" | "resolver_valid_ttl" = "", optional_time,
+            "Time that records are valid, in seconds, in place of their own";
+        stale_ttl: Duration => "dns_stale_ttl" | "resolver_stale_ttl" = "3600", time,
+            "Time that expired records may still be used, in seconds";
+        not_found_ttl: Duration => "dns_not_found_ttl" = "30", time,
+            "Longest time that a name without records is remembered, in seconds; the first time it is 1";
+        error_ttl: Duration => "dns_error_ttl" | "resolver_error_ttl" = "1", time,
+            "Time that a failed lookup is remembered, in seconds";
+    }
 }
 
 /// A kind of record.
@@ -43,20 +51,6 @@ pub enum DnsOrder {
     Cname,
 }
 
-impl Default for DnsSettings {
-    fn default() -> Self {
-        Self {
-            resolver: Vec::new(),
-            hosts_file: PathBuf::from("/etc/hosts"),
-            order: vec![DnsOrder::Last, DnsOrder::Srv, DnsOrder::A, DnsOrder::Cname],
-            valid_ttl: None,
-            stale_ttl: Duration::from_hours(1),
-            not_found_ttl: Duration::from_secs(30),
-            error_ttl: Duration::from_secs(1),
-        }
-    }
-}
-
 /// Reads addresses of name servers; the default port is 53.
 pub(super) fn servers(name: &str, text: &str) -> Result<Vec<SocketAddr>, SettingFault> {
     let server = |item: &str| {
@@ -71,12 +65,6 @@ pub(super) fn servers(name: &str, text: &str) -> Result<Vec<SocketAddr>, Setting
         })
     };
     list(text).into_iter().map(server).collect()
-}
-
-/// Reads the path of a file.
-#[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
-pub(super) fn file(_: &str, text: &str) -> Result<PathBuf, SettingFault> {
-    Ok(PathBuf::from(text))
 }
 
 /// Reads kinds of records in their order.

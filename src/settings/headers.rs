@@ -48,12 +48,6 @@ impl ResponseHeaders {
     }
 }
 
-impl Default for ResponseHeaders {
-    fn default() -> Self {
-        Self(SERVER_TOKENS.0 | LATENCY_TOKENS.0 | bit(ResponseHeader::RequestId))
-    }
-}
-
 const SERVER_TOKENS: ResponseHeaders = ResponseHeaders::of(&[ResponseHeader::Server, ResponseHeader::Via]);
 const LATENCY_TOKENS: ResponseHeaders = ResponseHeaders::of(&[
     ResponseHeader::ProxyLatency,
@@ -115,7 +109,7 @@ fn entries(
 
 #[cfg(test)]
 mod tests {
-    use super::{ResponseHeader as H, *};
+    use super::{super::Settings, ResponseHeader as H, *};
 
     #[track_caller]
     fn check(text: &str, expected: &[ResponseHeader]) {
@@ -134,8 +128,8 @@ mod tests {
     #[test]
     fn the_default_is_kongs() {
         let text = "server_tokens, latency_tokens, X-Kong-Request-Id";
-        assert_eq!(response("headers", text), Ok(ResponseHeaders::default()));
-        assert!(!ResponseHeaders::default().contains(H::UpstreamStatus));
+        assert_eq!(Settings::default().headers, response("headers", text).unwrap());
+        assert!(!Settings::default().headers.contains(H::UpstreamStatus));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     LogTemplate, Settings, SettingsError, UntrustedLua, client_certificates,
     error::{SettingFault, SettingOrigin},
     layers::SettingLayers,
-    rows, tls,
+    table, tls,
 };
 
 /// Settings, and warnings about how they were given.
@@ -124,7 +124,7 @@ fn sandbox_warnings(settings: &Settings) -> Vec<String> {
 
 /// Reads every given setting; the others keep their defaults.
 fn read_all(layers: &mut SettingLayers, settings: &mut Settings) {
-    for row in rows::all() {
+    for row in table::rows() {
         if let Some(read) = row.read {
             layers.read(row.name, |name, text| read(settings, name, text));
         }
@@ -181,14 +181,14 @@ mod tests {
 
     #[test]
     fn the_rows_have_the_defaults_of_the_type() {
-        let overrides: Vec<_> = rows::all().map(|row| format!("{}={}\n", row.name, row.default)).collect();
+        let overrides: Vec<_> = table::rows().map(|row| format!("{}={}\n", row.name, row.default)).collect();
         let loaded = load("", "", &overrides.concat()).unwrap();
         assert_eq!(loaded, LoadedSettings { settings: Settings::default(), warnings: Vec::new() });
     }
 
     #[test]
     fn every_supported_setting_is_read() {
-        for name in rows::all().map(|row| row.name) {
+        for name in table::rows().map(|row| row.name) {
             let loaded = load("", "", &format!("{name}=?"));
             let unread = loaded.is_ok_and(|loaded| loaded.settings == Settings::default());
             assert!(!unread, "{name}");

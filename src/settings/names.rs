@@ -1,10 +1,6 @@
 //! Names of settings: those that mynah honours, and those of Kong that it does not.
 
-use super::{
-    guards,
-    rows::{self, SettingRow},
-    value::nearest,
-};
+use super::{guards, setting_row::SettingRow, table, value::nearest};
 
 /// How mynah treats a setting of Kong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +158,7 @@ const FAMILIES: &[(&str, SettingKind)] = &[
 
 /// How a setting is treated; none if Kong has no such setting either.
 pub(super) fn lookup(name: &str) -> Option<SettingKind> {
-    if let Some(row) = rows::all().find(|row| row.is_named(name)) {
+    if let Some(row) = table::rows().find(|row| row.is_named(name)) {
         return Some(SettingKind::Supported(row.name));
     }
     let directive = PROXY_BLOCKS.iter().find_map(|block| name.strip_prefix(block));
@@ -179,7 +175,7 @@ pub(super) fn lookup(name: &str) -> Option<SettingKind> {
 
 /// The setting whose name is most like a misspelt one.
 pub(super) fn suggest(name: &str) -> Option<&'static str> {
-    let supported = rows::all().map(|row| row.name);
+    let supported = table::rows().map(|row| row.name);
     let others = UNSUPPORTED.iter().copied().chain(NOT_APPLICABLE.iter().copied()).chain(guards::names());
     nearest(name, supported.chain(others))
 }
@@ -187,7 +183,7 @@ pub(super) fn suggest(name: &str) -> Option<&'static str> {
 /// Whether a setting restricts access, whether or not mynah honours it. To ignore a misspelt name of such a setting would
 /// leave open what the user means to close.
 pub(super) fn is_protective(name: &str) -> bool {
-    rows::all().any(|row| row.protective && row.name == name)
+    table::rows().any(|row| row.protective && row.name == name)
         // Settings of certificate verification, in every block and family.
         || name.contains("ssl_verify")
         || guards::is_guard(name)
@@ -195,7 +191,7 @@ pub(super) fn is_protective(name: &str) -> bool {
 
 /// The settings that mynah honours.
 pub fn supported() -> impl Iterator<Item = &'static SettingRow> {
-    rows::all()
+    table::rows()
 }
 
 #[cfg(test)]
@@ -227,8 +223,8 @@ mod tests {
 
     #[test]
     fn no_name_is_in_two_tables() {
-        let mut names: Vec<_> = rows::all().map(|row| row.name).collect();
-        names.extend(rows::all().flat_map(|row| row.aliases));
+        let mut names: Vec<_> = table::rows().map(|row| row.name).collect();
+        names.extend(table::rows().flat_map(|row| row.aliases));
         names.extend(NOT_APPLICABLE);
         names.extend(UNSUPPORTED);
         names.sort_unstable();

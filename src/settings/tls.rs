@@ -7,40 +7,73 @@ use super::{
     choice::SettingWord,
     error::SettingFault,
     layers::SettingLayers,
-    value::{list, nearest},
+    setting_row::{SettingRow, settings_table},
+    value::{list, nearest, switch, word},
 };
 
-/// TLS of listeners and of connections to upstreams.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ListenerTls {
-    /// `ssl_cert`, `ssl_cert_key`; empty for a generated certificate.
-    pub proxy: CertificateFiles,
-    /// `admin_ssl_cert`, `admin_ssl_cert_key`; empty for a generated certificate.
-    pub admin: CertificateFiles,
-    /// `status_ssl_cert`, `status_ssl_cert_key`; empty for a generated certificate.
-    pub status: CertificateFiles,
-    /// Client certificates of the proxy.
-    pub proxy_clients: ClientCertificates,
-    /// Client certificates of the Admin API.
-    pub admin_clients: ClientCertificates,
-    /// Client certificates of the status listener.
-    pub status_clients: ClientCertificates,
-    /// `ssl_protocols`.
-    pub protocols: TlsProtocols,
-    /// `ssl_cipher_suite`.
-    pub cipher_suite: CipherSuite,
-    /// `ssl_ciphers`.
-    pub ciphers: CipherNames,
-    /// `ssl_prefer_server_ciphers`.
-    pub prefer_server_ciphers: bool,
-    /// `ssl_session_tickets`.
-    pub session_tickets: bool,
-    /// `lua_ssl_trusted_certificate`; empty for the public authorities, as browsers have them.
-    pub trusted: Vec<String>,
-    /// `client_ssl_cert`, `client_ssl_cert_key`.
-    pub client: CertificateFiles,
-    /// `client_ssl`.
-    pub client_ssl: bool,
+settings_table! {
+    /// TLS of listeners and of connections to upstreams.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct ListenerTls at [tls] {
+        "ssl_cert" = "",
+            |settings, name, text| { settings.tls.proxy.certificates = pems(name, text)?; Ok(()) },
+            "Certificates of the proxy, if no certificate of the configuration matches: files, PEM or base64; \
+             generated if unset";
+        "ssl_cert_key" = "",
+            |settings, name, text| { settings.tls.proxy.keys = pems(name, text)?; Ok(()) },
+            "Private keys of ssl_cert, in its order";
+        "admin_ssl_cert" = "",
+            |settings, name, text| { settings.tls.admin.certificates = pems(name, text)?; Ok(()) },
+            "Certificates of the Admin API: files, PEM or base64; generated if unset";
+        "admin_ssl_cert_key" = "",
+            |settings, name, text| { settings.tls.admin.keys = pems(name, text)?; Ok(()) },
+            "Private keys of admin_ssl_cert, in its order";
+        "status_ssl_cert" = "",
+            |settings, name, text| { settings.tls.status.certificates = pems(name, text)?; Ok(()) },
+            "Certificates of the status listener: files, PEM or base64; generated if unset";
+        "status_ssl_cert_key" = "",
+            |settings, name, text| { settings.tls.status.keys = pems(name, text)?; Ok(()) },
+            "Private keys of status_ssl_cert, in its order";
+        protocols: TlsProtocols => "ssl_protocols" | "nginx_http_ssl_protocols" = "TLSv1.2 TLSv1.3", protocols,
+            "Versions of TLS; versions before 1.2 are ignored", protective;
+        cipher_suite: CipherSuite => "ssl_cipher_suite" = "intermediate", word,
+            "Ciphers: modern, intermediate, old, or custom for those of ssl_ciphers", protective;
+        ciphers: CipherNames => "ssl_ciphers" = "", ciphers,
+            "Ciphers of the suite `custom`, by OpenSSL's names", protective;
+        prefer_server_ciphers: bool => "ssl_prefer_server_ciphers" | "nginx_http_ssl_prefer_server_ciphers"
+            = "on", switch,
+            "Prefer the server's order of ciphers to the client's";
+        session_tickets: bool => "ssl_session_tickets" | "nginx_http_ssl_session_tickets" = "on", switch,
+            "Give clients tickets to resume their sessions";
+        /// Empty for the public authorities, as browsers have them.
+        trusted: Vec<String> => "lua_ssl_trusted_certificate" = "", pems,
+            "Authorities of upstreams whose Service names none: `system`, files, PEM or base64; public \
+             authorities if unset";
+        client_ssl: bool => "client_ssl" = "off", switch,
+            "Present client_ssl_cert to upstreams that ask, if the Service names no certificate";
+        "client_ssl_cert" = "",
+            |settings, name, text| { settings.tls.client.certificates = pems(name, text)?; Ok(()) },
+            "Certificate for upstreams: a file, PEM or base64";
+        "client_ssl_cert_key" = "",
+            |settings, name, text| { settings.tls.client.keys = pems(name, text)?; Ok(()) },
+            "Private key of client_ssl_cert";
+    }
+    besides {
+        /// `ssl_cert`, `ssl_cert_key`; empty for a generated certificate.
+        proxy: CertificateFiles,
+        /// `admin_ssl_cert`, `admin_ssl_cert_key`; empty for a generated certificate.
+        admin: CertificateFiles,
+        /// `status_ssl_cert`, `status_ssl_cert_key`; empty for a generated certificate.
+        status: CertificateFiles,
+        /// Client certificates of the proxy.
+        proxy_clients: ClientCertificates,
+        /// Client certificates of the Admin API.
+        admin_clients: ClientCertificates,
+        /// Client certificates of the status listener.
+        status_clients: ClientCertificates,
+        /// `client_ssl_cert`, `client_ssl_cert_key`.
+        client: CertificateFiles,
+    }
 }
 
 /// Certificates and as many private keys, each a path, PEM or base64.
@@ -85,27 +118,6 @@ impl SettingWord for CipherSuite {
         ("old", Self::Old),
         ("custom", Self::Custom),
     ];
-}
-
-impl Default for ListenerTls {
-    fn default() -> Self {
-        Self {
-            proxy: CertificateFiles::default(),
-            admin: CertificateFiles::default(),
-            status: CertificateFiles::default(),
-            proxy_clients: ClientCertificates::default(),
-            admin_clients: ClientCertificates::default(),
-            status_clients: ClientCertificates::default(),
-            protocols: TlsProtocols { tls12: true, tls13: true },
-            cipher_suite: CipherSuite::Intermediate,
-            ciphers: CipherNames::default(),
-            prefer_server_ciphers: true,
-            session_tickets: true,
-            trusted: Vec::new(),
-            client: CertificateFiles::default(),
-            client_ssl: false,
-        }
-    }
 }
 
 impl fmt::Debug for CertificateFiles {

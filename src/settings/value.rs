@@ -158,8 +158,70 @@ fn is_digits(text: &str) -> bool {
 
 /// Reads any text.
 #[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
-pub(super) fn text<T: for<'a> From<&'a str>>(_: &str, text: &str) -> Result<Option<T>, SettingFault> {
-    Ok(Some(text.into()))
+pub(super) fn verbatim<T: for<'a> From<&'a str>>(_: &str, text: &str) -> Result<T, SettingFault> {
+    Ok(text.into())
+}
+
+/// Reads the text of a setting that may be unset.
+pub(super) fn optional_text<T: for<'a> From<&'a str>>(
+    name: &str,
+    text: &str,
+) -> Result<Option<T>, SettingFault> {
+    verbatim(name, text).map(Some)
+}
+
+/// Reads the path of a configuration, which is no configuration itself.
+pub(super) fn config_path(name: &str, given: &str) -> Result<Option<PathBuf>, SettingFault> {
+    let begins_document = given.trim_start().starts_with(['{', '[']) && given.contains(['"', ':']);
+    if begins_document || given.contains('\n') || given.contains("_format_version") {
+        let help =
+            "set declarative_config_string (KONG_DECLARATIVE_CONFIG_STRING) to the text, or name a file here";
+        return Err(SettingFault::new(format!("{name} is a text, not the path of a file"), help));
+    }
+    optional_text(name, given)
+}
+
+/// Reads the name of a user, which the name of a group may follow.
+#[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
+pub(super) fn user(_: &str, text: &str) -> Result<Option<String>, SettingFault> {
+    Ok(text.split_ascii_whitespace().next().map(str::to_owned))
+}
+
+/// Reads a list of names.
+#[expect(clippy::unnecessary_wraps, reason = "other readers return errors")]
+pub(super) fn names(_: &str, text: &str) -> Result<Vec<String>, SettingFault> {
+    Ok(list(text).into_iter().map(str::to_owned).collect())
+}
+
+/// Refuses databases.
+pub(super) fn database(name: &str, text: &str) -> Result<(), SettingFault> {
+    let help = "write `off` or leave it out, and name a file by `declarative_config`";
+    match text {
+        "off" => Ok(()),
+        "postgres" | "cassandra" => Err(SettingFault::new(
+            format!("{name} is '{text}', but mynah is DB-less and uses no database"),
+            help,
+        )),
+        _ => Err(SettingFault::new(
+            format!("{name} has an invalid value: '{text}' (postgres, cassandra, off)"),
+            help,
+        )),
+    }
+}
+
+/// Refuses roles of hybrid mode.
+pub(super) fn role(name: &str, text: &str) -> Result<(), SettingFault> {
+    let help = "write `traditional` or leave it out";
+    match text {
+        "traditional" => Ok(()),
+        "data_plane" | "control_plane" => {
+            Err(SettingFault::new(format!("{name} is '{text}', but mynah does not run in hybrid mode"), help))
+        }
+        _ => Err(SettingFault::new(
+            format!("{name} has an invalid value: '{text}' (data_plane, control_plane, traditional)"),
+            help,
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -264,7 +326,8 @@ mod tests {
 
     #[test]
     fn the_client_address_is_in_a_header_or_the_proxy_protocol() {
-        check(real_ip_header, "X-Real-IP", Ok(RealIpHeader::default()));
+        let header = HeaderName::from_static("x-real-ip");
+        check(real_ip_header, "X-Real-IP", Ok(RealIpHeader::Header(header)));
         check(real_ip_header, "proxy_protocol", Ok(RealIpHeader::ProxyProtocol));
         check(real_ip_header, "X Real", Err("name is not the name of a header: 'X Real'"));
     }
