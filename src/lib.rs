@@ -14,6 +14,7 @@
 //! | [`diag`] | diagnostics: a message about a node of a file, rendered with the source text |
 //! | [`ip_network`] | blocks of IP addresses |
 //! | [`uri`] | scheme, host, port and path of URIs: parsing, normalization, encoding |
+//! | [`nginx_status`] | status codes that nginx adds to those of HTTP |
 //! | [`request_head`] | request heads: the client's, and the one sent to the upstream |
 //! | [`schema`] | schemas of records, one row per field, and the checks against them |
 //! | [`entity`] | Kong's entities as valid values, with their schemas |
@@ -62,6 +63,7 @@ pub mod ip_network;
 pub mod json_schema;
 pub mod metrics;
 pub mod mock;
+pub mod nginx_status;
 pub mod openapi;
 pub mod plugin;
 pub mod proxy;

@@ -21,12 +21,10 @@ use self::{
     writer::LogWriter,
 };
 use crate::{
+    nginx_status::CLIENT_CLOSED_REQUEST,
     request_id::RequestId,
     settings::{self, AccessLogFormat, LogTemplate},
 };
-
-/// nginx's status for a client that leaves before the response.
-const CLIENT_LEFT: u16 = 499;
 
 /// Log of requests.
 #[derive(Debug)]
@@ -141,7 +139,7 @@ impl AccessLog {
             status_position,
             values,
             started,
-            status: CLIENT_LEFT,
+            status: CLIENT_CLOSED_REQUEST,
             bytes: 0,
         }
     }

@@ -20,10 +20,7 @@ use super::{
     sharded::Sharded,
     traffic::TrafficCounts,
 };
-use crate::{body::Body, request_head::ClientHead};
-
-/// nginx's status for a client that leaves before the response.
-const CLIENT_LEFT: u16 = 499;
+use crate::{body::Body, nginx_status::CLIENT_CLOSED_REQUEST, request_head::ClientHead};
 
 /// Counters of one Consumer, created for its first request.
 type ConsumerCounts = OnceLock<Arc<Sharded<TrafficCounts>>>;
@@ -95,7 +92,7 @@ impl RouteMetrics {
             started,
             gateway_latency: Duration::ZERO,
             upstream_latency: None,
-            status: CLIENT_LEFT,
+            status: CLIENT_CLOSED_REQUEST,
             source: ResponseSource::Kong,
             received: if self.groups.bandwidth { request_head_bytes(head) } else { 0 },
             streamed: None,

@@ -16,6 +16,7 @@ use http::{
 use super::{EntryEdit, EntryEdits, MatchedRoute, RequestIdentity};
 use crate::{
     document::{Mapping, Value},
+    nginx_status::CLIENT_CLOSED_REQUEST,
     request_id::RequestId,
 };
 
@@ -103,9 +104,6 @@ const REDACTED: &str = "REDACTED";
 
 /// The id of the one workspace that Kong has without a database.
 const WORKSPACE: &str = "0dc6f45b-8f8d-40d2-a504-473544ee190b";
-
-/// nginx's status of a request whose client disconnected before the response.
-const CLIENT_LEFT: u16 = 499;
 
 impl RequestRecord {
     /// A record without a response; the caller fills in the other fields.
@@ -221,7 +219,7 @@ impl RequestRecord {
     fn response(&self) -> Mapping {
         let mut response = Mapping::default();
         let Some(answer) = &self.response else {
-            response.insert("status", i64::from(CLIENT_LEFT));
+            response.insert("status", i64::from(CLIENT_CLOSED_REQUEST));
             response.insert("headers", Mapping::default());
             response.insert("size", 0);
             return response;

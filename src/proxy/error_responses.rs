@@ -9,7 +9,6 @@ use http::{
 
 use super::{
     ClientConnection, Proxy, RequestArrival, RequestLog,
-    bounds::FIELDS_TOO_LARGE,
     headers::{cached_headers, produced_headers},
     log_values::milliseconds,
     malformed,
@@ -17,6 +16,7 @@ use super::{
 use crate::{
     access_log::RouteFields,
     body::{Body, BodyError},
+    nginx_status::REQUEST_HEADER_TOO_LARGE,
     plugin::{Exchange, ServedFromCache},
     reply::{self, ErrorFormat, ErrorRequest, ReplyPhase, default_message},
     request_id::RequestId,
@@ -99,7 +99,11 @@ impl Proxy {
             431 => {
                 let bounds = self.bounds.head().parser_bounds();
                 tracing::info!("a request was refused, as its head is too large: {bounds}");
-                self.closing_error(&request, StatusCode::from_u16(FIELDS_TOO_LARGE).unwrap_or(status), id)
+                self.closing_error(
+                    &request,
+                    StatusCode::from_u16(REQUEST_HEADER_TOO_LARGE).unwrap_or(status),
+                    id,
+                )
             }
             _ => self.closing_error(&request, status, id),
         };
@@ -171,7 +175,7 @@ impl Proxy {
         id: &RequestId,
     ) -> Response<Body> {
         let phase = ReplyPhase::Proxy(self.error_format);
-        let mut response = if status.as_u16() == FIELDS_TOO_LARGE {
+        let mut response = if status.as_u16() == REQUEST_HEADER_TOO_LARGE {
             let message = default_message(status);
             reply::error(request, phase, StatusCode::BAD_REQUEST, Some(&message), id)
         } else {

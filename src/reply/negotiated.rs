@@ -12,7 +12,11 @@ use http::{
 };
 
 use super::ErrorTemplates;
-use crate::{body::Body, request_id::RequestId};
+use crate::{
+    body::Body,
+    nginx_status::{CLIENT_CLOSED_REQUEST, REQUEST_HEADER_TOO_LARGE},
+    request_id::RequestId,
+};
 
 /// The formats of an error answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +151,7 @@ const MESSAGES: &[(u16, &str)] = &[
     (428, "Precondition required"),
     (429, "Too many requests"),
     // nginx's own code for a request header that is too large; it goes out as 400.
-    (494, "Request header or cookie too large"),
+    (REQUEST_HEADER_TOO_LARGE, "Request header or cookie too large"),
     (500, "An unexpected error occurred"),
     (502, "An invalid response was received from the upstream server"),
     (503, "The upstream server is currently unavailable"),
@@ -290,7 +294,7 @@ fn grpc_status(status: StatusCode) -> u16 {
         404 => NOT_FOUND,
         409 => ALREADY_EXISTS,
         429 => RESOURCE_EXHAUSTED,
-        499 => CANCELLED,
+        CLIENT_CLOSED_REQUEST => CANCELLED,
         501 => UNIMPLEMENTED,
         503 => UNAVAILABLE,
         504 => DEADLINE_EXCEEDED,

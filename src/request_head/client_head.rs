@@ -6,7 +6,7 @@ use http::{
     request::Parts,
 };
 
-use super::{Claim, NominatedFields};
+use super::{Claim, NominatedFields, has_list_item, is_hop_by_hop};
 use crate::uri::Authority;
 
 /// Head that the client sent. It does not change: the gateway and plugins make their changes for the upstream in an
@@ -105,11 +105,14 @@ impl ClientHead {
     }
 
     /// Whether a field of this name is sent upstream, if no plugin changes it: it is not hop-by-hop, and this client may
-    /// send it.
+    /// send it. CGI programs read Proxy as `HTTP_PROXY`, a setting of their own; the gateway itself answers Expect.
     #[must_use]
     pub fn passes(&self, name: &HeaderName, nominated: &NominatedFields) -> bool {
         let text = name.as_str();
-        !is_hop_by_hop(text) && self.may_send(text) && !nominated.contains(name)
+        !is_hop_by_hop(text)
+            && !matches!(text, "proxy" | "expect")
+            && self.may_send(text)
+            && !nominated.contains(name)
     }
 
     /// Whether this client may send a field of this name upstream.
@@ -125,14 +128,14 @@ impl ClientHead {
     /// Whether the client accepts trailers. (RFC 9110, section 10.1.4)
     #[must_use]
     pub fn accepts_trailers(&self) -> bool {
-        self.fields.get_all(TE).iter().any(|value| contains_item(value, "trailers"))
+        self.fields.get_all(TE).iter().any(|value| has_list_item(value, "trailers"))
     }
 
     /// Whether the client nominates TE in Connection, as it has to in HTTP/1.1; HTTP/2 has no such field.
     #[must_use]
     pub fn nominates_te(&self) -> bool {
         self.version == Version::HTTP_2
-            || self.fields.get_all(CONNECTION).iter().any(|value| contains_item(value, "te"))
+            || self.fields.get_all(CONNECTION).iter().any(|value| has_list_item(value, "te"))
     }
 
     /// Whether the request asks for an upgrade to WebSocket (RFC 6455, section 4.1). Every other upgrade is ignored, h2c
@@ -141,7 +144,7 @@ impl ClientHead {
     pub fn asks_for_websocket(&self) -> bool {
         matches!(self.version, Version::HTTP_11 | Version::HTTP_2)
             && self.field(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
-            && self.fields.get_all(CONNECTION).iter().any(|value| contains_item(value, "upgrade"))
+            && self.fields.get_all(CONNECTION).iter().any(|value| has_list_item(value, "upgrade"))
     }
 
     /// The method, the target and the fields.
@@ -149,31 +152,6 @@ impl ClientHead {
     pub fn into_parts(self) -> (Method, Uri, HeaderMap) {
         (self.method, self.target, self.fields)
     }
-}
-
-/// Whether a field concerns the connection (RFC 9110, section 7.6.1), or is dangerous behind a proxy: CGI programs read
-/// Proxy as `HTTP_PROXY`, a setting of their own. The gateway itself answers Expect.
-fn is_hop_by_hop(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "keep-alive"
-            | "proxy-connection"
-            | "transfer-encoding"
-            | "upgrade"
-            | "proxy"
-            | "te"
-            | "expect"
-    )
-}
-
-/// Whether a list contains an item, whatever its case and its parameters.
-fn contains_item(value: &HeaderValue, item: &str) -> bool {
-    value.to_str().is_ok_and(|value| {
-        value
-            .split(',')
-            .any(|part| part.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(item)))
-    })
 }
 
 #[cfg(test)]

@@ -56,22 +56,6 @@ impl Claim {
     }
 }
 
-/// Whether a field controls the framing of a message or its connection: only the writer of the message can set it. The
-/// name is in lower case.
-#[must_use]
-pub fn frames_message(name: &str) -> bool {
-    matches!(
-        name,
-        "connection"
-            | "content-length"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "transfer-encoding"
-            | "upgrade"
-    )
-}
-
 /// Whether a program may mistake this name for another: it differs only in characters that are neither letters nor digits,
 /// one of which is not a hyphen. Both names are in lower case.
 #[must_use]

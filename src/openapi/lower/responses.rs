@@ -2,26 +2,21 @@
 
 use http::{HeaderName, header};
 
-use crate::openapi::{
-    DocumentNode, ResponseHeaderSpec, ResponseSpec, SpecVersion, StatusKey,
-    media_type::{is_media_type, is_wildcard},
-    messages::{excerpt, wrong_type},
+use crate::{
+    openapi::{
+        DocumentNode, ResponseHeaderSpec, ResponseSpec, SpecVersion, StatusKey,
+        media_type::{is_media_type, is_wildcard},
+        messages::{excerpt, wrong_type},
+    },
+    request_head::frames_message,
 };
 
 use super::{Lowering, LoweringPlace};
 
-/// Headers that HTTP framing sets (RFC 9110, section 7.6.1; RFC 9112, section 6), and the one that the media type sets.
-const GENERATED_HEADERS: [HeaderName; 9] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
+/// Whether framing (RFC 9112, section 6) or the media type sets a header of a response.
+fn is_generated(name: &HeaderName) -> bool {
+    frames_message(name.as_str()) || *name == header::TRAILER || *name == header::CONTENT_TYPE
+}
 
 impl Lowering<'_> {
     /// The responses of an operation.
@@ -105,7 +100,7 @@ impl Lowering<'_> {
                 self.warn_key(&here, format!("`{}` is not a valid header name", excerpt(key)));
                 continue;
             };
-            if GENERATED_HEADERS.contains(&name) || found.iter().any(|header| header.name == name) {
+            if is_generated(&name) || found.iter().any(|header| header.name == name) {
                 continue;
             }
             match self.follow(&node) {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
     header::{
-        ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE,
-        IF_NONE_MATCH, LAST_MODIFIED, VARY,
+        ACCEPT_ENCODING, AGE, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE,
+        IF_NONE_MATCH, LAST_MODIFIED, PROXY_AUTHENTICATE, TRAILER, VARY,
     },
 };
 
@@ -16,6 +16,7 @@ use crate::{
     body::Body,
     budget::Reservation,
     plugin::{Exchange, HttpResponse},
+    request_head::HOP_BY_HOP,
 };
 
 /// Response extension: the response comes from a cache, so that the gateway writes the header fields of a proxied one.
@@ -51,30 +52,24 @@ const FIELD_BYTES: usize = 96;
 /// Memory of a stored response beside its fields and body, in bytes.
 const RESPONSE_BYTES: usize = 512;
 
-/// Fields that are not stored: those of the connection, and those that the gateway writes for each request.
-const UNSTORED: &[&str] = &[
-    "age",
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authentication-info",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-kong-proxy-latency",
-    "x-kong-request-id",
-    "x-kong-response-latency",
-    "x-kong-upstream-latency",
-    "x-kong-upstream-status",
+/// Fields that are not stored, beside those of the connection: those that the gateway writes for each request.
+static UNSTORED: [HeaderName; 9] = [
+    AGE,
+    PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-authentication-info"),
+    TRAILER,
+    HeaderName::from_static("x-kong-proxy-latency"),
+    HeaderName::from_static("x-kong-request-id"),
+    HeaderName::from_static("x-kong-response-latency"),
+    HeaderName::from_static("x-kong-upstream-latency"),
+    HeaderName::from_static("x-kong-upstream-status"),
 ];
 
 /// The fields of a response that are stored.
 pub(super) fn stored_fields(fields: &HeaderMap, method: &Method) -> HeaderMap {
     let mut stored = fields.clone();
-    for name in UNSTORED {
-        stored.remove(*name);
+    for name in HOP_BY_HOP.iter().chain(&UNSTORED) {
+        stored.remove(name);
     }
     // What is left of a limit belongs to one client.
     let counts = |name: &&HeaderName| name.as_str().contains("ratelimit-remaining");

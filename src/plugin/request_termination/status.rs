@@ -4,6 +4,7 @@
 use http::StatusCode;
 
 use crate::{
+    nginx_status::REQUEST_HEADER_TOO_LARGE,
     plugin::{Exchange, HttpResponse},
     reply::{self, ExitBody},
 };
@@ -30,7 +31,7 @@ fn template_message(status: StatusCode) -> Option<&'static str> {
         413 => "Payload too large",
         414 => "URI too long",
         417 => "Expectation failed",
-        494 => "Request header or cookie too large",
+        REQUEST_HEADER_TOO_LARGE => "Request header or cookie too large",
         504 => "The upstream server is timing out",
         _ => return None,
     })
@@ -48,7 +49,8 @@ pub(super) fn answer(status: StatusCode, exchange: &Exchange) -> HttpResponse {
         return reply::exit(&request, status, ExitBody::Message(message));
     }
     if let Some(message) = template_message(status) {
-        let status = if status.as_u16() == 494 { StatusCode::BAD_REQUEST } else { status };
+        let status =
+            if status.as_u16() == REQUEST_HEADER_TOO_LARGE { StatusCode::BAD_REQUEST } else { status };
         return exchange.error(status, message);
     }
     if has_nginx_page(status) {

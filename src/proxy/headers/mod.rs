@@ -2,18 +2,18 @@
 //!
 //! All functions are pure: they depend neither on a connection nor on a configuration.
 
-mod hop_by_hop;
 #[cfg(test)]
 mod properties;
 mod request;
 mod response;
+mod strip_fields;
 
-use hop_by_hop::strip_hop_by_hop;
-pub(crate) use hop_by_hop::{DeniedTrailers, strip_answer_trailers, strip_trailers};
 pub(crate) use request::ForwardedFields;
 pub(crate) use response::{
     HeaderTokens, ProxiedFields, add_charset, add_fields, cached_headers, produced_headers, response_headers,
 };
+use strip_fields::strip_hop_by_hop;
+pub(crate) use strip_fields::{DeniedTrailers, strip_answer_trailers, strip_trailers};
 
 use http::{HeaderName, Version};
 
@@ -24,8 +24,6 @@ const VIA_1_0: &str = concat!("1.0 mynah/", env!("CARGO_PKG_VERSION"));
 const VIA_1_1: &str = concat!("1.1 mynah/", env!("CARGO_PKG_VERSION"));
 const VIA_2: &str = concat!("2 mynah/", env!("CARGO_PKG_VERSION"));
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const PROXY: HeaderName = HeaderName::from_static("proxy");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_ACCEL_EXPIRES: HeaderName = HeaderName::from_static("x-accel-expires");

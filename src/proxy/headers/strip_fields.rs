@@ -1,19 +1,21 @@
-//! Hop-by-hop header fields, which are about one connection (RFC 9110, section 7.6.1), and fields of trailers.
+//! Removal of hop-by-hop fields (`request_head::HOP_BY_HOP`), and of fields that trailers may not have.
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{
         AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
         CONTENT_TYPE, COOKIE, EXPECT, HOST, LOCATION, MAX_FORWARDS, PROXY_AUTHORIZATION, RANGE, SERVER,
-        SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE, VIA,
+        SET_COOKIE, TE, TRAILER, VIA,
     },
 };
 
 use super::{
-    KEEP_ALIVE, PROXY, PROXY_CONNECTION, X_KONG_PROXY_LATENCY, X_KONG_REQUEST_ID, X_KONG_RESPONSE_LATENCY,
-    X_KONG_UPSTREAM_LATENCY, X_KONG_UPSTREAM_STATUS,
+    PROXY, X_KONG_PROXY_LATENCY, X_KONG_REQUEST_ID, X_KONG_RESPONSE_LATENCY, X_KONG_UPSTREAM_LATENCY,
+    X_KONG_UPSTREAM_STATUS,
 };
-use crate::request_head::{Claim, ClientHead, HeaderEdits, NominatedFields, is_look_alike};
+use crate::request_head::{
+    Claim, ClientHead, HOP_BY_HOP, HeaderEdits, NominatedFields, has_list_item, is_hop_by_hop, is_look_alike,
+};
 
 /// Removes hop-by-hop fields: Connection and the fields that it names, Keep-Alive, Proxy-Connection,
 /// Transfer-Encoding, Upgrade, and TE except `trailers`. Two kinds of fields are removed for safety: Proxy, which CGI
@@ -21,21 +23,9 @@ use crate::request_head::{Claim, ClientHead, HeaderEdits, NominatedFields, is_lo
 /// to `-` read as framing.
 pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     // Most messages have few of these: one pass over all names costs less than a lookup for each of these.
-    let is_hop_by_hop = |name: &HeaderName| {
-        matches!(
-            name.as_str(),
-            "connection"
-                | "keep-alive"
-                | "proxy-connection"
-                | "transfer-encoding"
-                | "upgrade"
-                | "proxy"
-                | "te"
-                | "transfer_encoding"
-                | "content_length"
-        )
-    };
-    let found = headers.keys().filter(|name| is_hop_by_hop(name)).count();
+    let is_removed =
+        |name: &str| is_hop_by_hop(name) || matches!(name, "proxy" | "transfer_encoding" | "content_length");
+    let found = headers.keys().filter(|name| is_removed(name.as_str())).count();
     if found == 0 {
         return;
     }
@@ -43,13 +33,14 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.remove(CONNECTION).is_some() && found == 1 && nominated.is_empty() {
         return;
     }
-    let trailers = headers.get_all(TE).iter().any(|value| has_item(value, "trailers"));
+    let trailers = headers.get_all(TE).iter().any(|value| has_list_item(value, "trailers"));
     for name in nominated.into_names() {
         headers.remove(name);
     }
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, PROXY] {
+    for name in HOP_BY_HOP.iter().filter(|name| **name != CONNECTION && **name != TE) {
         headers.remove(name);
     }
+    headers.remove(PROXY);
     headers.remove("transfer_encoding");
     headers.remove("content_length");
     if trailers {
@@ -59,17 +50,11 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Fields for framing, routing, authentication or content format, which may not stand in trailers: a recipient that
-/// merges trailers into the head would be misled. (RFC 9110, section 6.5.1)
-const HEAD_ONLY: [HeaderName; 20] = [
+/// Fields for framing, routing, authentication or content format that may not stand in trailers, beside the hop-by-hop
+/// fields: a recipient that merges trailers into the head would be misled. (RFC 9110, section 6.5.1)
+static HEAD_ONLY: [HeaderName; 14] = [
     CONTENT_LENGTH,
-    TRANSFER_ENCODING,
-    TE,
     TRAILER,
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    UPGRADE,
     HOST,
     EXPECT,
     MAX_FORWARDS,
@@ -100,7 +85,10 @@ pub(crate) fn strip_answer_trailers(trailers: &mut HeaderMap) {
 }
 
 fn is_head_only(name: &HeaderName) -> bool {
-    HEAD_ONLY.iter().any(|known| known == name || is_look_alike(name.as_str(), known.as_str()))
+    HOP_BY_HOP
+        .iter()
+        .chain(&HEAD_ONLY)
+        .any(|known| known == name || is_look_alike(name.as_str(), known.as_str()))
 }
 
 fn retain(trailers: &mut HeaderMap, may_stay: impl Fn(&HeaderName) -> bool) {
@@ -130,15 +118,6 @@ impl DeniedTrailers {
         };
         retain(trailers, |name| !is_denied(name));
     }
-}
-
-/// Whether a comma-separated list has an item, in any case; parameters of the item are ignored.
-fn has_item(value: &HeaderValue, item: &str) -> bool {
-    value.to_str().is_ok_and(|value| {
-        value
-            .split(',')
-            .any(|entry| entry.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(item)))
-    })
 }
 
 #[cfg(test)]
