@@ -1,7 +1,8 @@
 //! Keywords of schemas: one table of their names, operands and specifications.
 //!
 //! Readers of schemas match on [`SchemaKeyword`] or on [`KeywordOperand`] without a default arm, so that a keyword that is
-//! added here does not compile, or fails a test, until each reader handles it.
+//! added here does not compile, or fails a test, until each reader handles it. The validator evaluates keywords and reports
+//! their errors in the order of the table.
 
 use super::SpecVersion;
 use crate::document::Value;
@@ -65,8 +66,8 @@ pub(in crate::openapi) enum KeywordSpecs {
 /// Makes [`SchemaKeyword`] of rows: variant, name, operand, specifications.
 macro_rules! schema_keywords {
     ($($variant:ident $name:literal $operand:expr, $specs:ident;)*) => {
-        /// A keyword of a schema.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        /// A keyword of a schema; they are in the order of the table.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(in crate::openapi) enum SchemaKeyword {
             $(#[doc = concat!("`", $name, "`")] $variant,)*
         }
@@ -113,19 +114,42 @@ macro_rules! schema_keywords {
 }
 
 schema_keywords! {
-    // JSON Schema 2020-12, section 8: identifiers, references and definitions.
-    Schema "$schema" Text, Since31;
-    Vocabulary "$vocabulary" Object, Since31;
-    Id "$id" Text, Since31;
-    Anchor "$anchor" Text, Since31;
-    DynamicAnchor "$dynamicAnchor" Text, Since31;
-    Ref "$ref" Reference, All;
-    DynamicRef "$dynamicRef" Reference, Since31;
-    Defs "$defs" SchemasByName(Nothing), Since31;
-    Definitions "definitions" SchemasByName(Nothing), EarlierEditions;
-    Comment "$comment" Text, Since31;
+    // JSON Schema 2020-12, Validation, section 6 and 7: assertions.
+    Type "type" Types, All;
+    Const "const" Value, Since31;
+    Enum "enum" Values, All;
+    Minimum "minimum" Number, All;
+    Maximum "maximum" Number, All;
+    ExclusiveMinimum "exclusiveMinimum" NumberOrFlag, All;
+    ExclusiveMaximum "exclusiveMaximum" NumberOrFlag, All;
+    MultipleOf "multipleOf" Number, All;
+    MinLength "minLength" Count, All;
+    MaxLength "maxLength" Count, All;
+    MinItems "minItems" Count, All;
+    MaxItems "maxItems" Count, All;
+    MinProperties "minProperties" Count, All;
+    MaxProperties "maxProperties" Count, All;
+    Required "required" Names, All;
+    DependentRequired "dependentRequired" NamesByName, Since31;
+    Pattern "pattern" Text, All;
+    Format "format" Text, All;
+    UniqueItems "uniqueItems" Flag, All;
+
+    // JSON Schema 2020-12, sections 10.3 and 11: subschemas that are applied to parts of the value.
+    Properties "properties" SchemasByName(Parts), All;
+    PatternProperties "patternProperties" SchemasByName(Parts), Since31;
+    AdditionalProperties "additionalProperties" Schema(Parts), All;
+    PropertyNames "propertyNames" Schema(Parts), Since31;
+    PrefixItems "prefixItems" Schemas(Parts), Since31;
+    Items "items" SchemaOrSchemas, All;
+    AdditionalItems "additionalItems" Schema(Parts), EarlierEditions;
+    Contains "contains" Schema(Parts), Since31;
+    MinContains "minContains" Count, Since31;
+    MaxContains "maxContains" Count, Since31;
 
     // Section 10.2: subschemas that are applied to the same value.
+    DependentSchemas "dependentSchemas" SchemasByName(SameValue), Since31;
+    Dependencies "dependencies" SchemasOrNamesByName, EarlierEditions;
     AllOf "allOf" Schemas(SameValue), All;
     AnyOf "anyOf" Schemas(SameValue), Since30;
     OneOf "oneOf" Schemas(SameValue), Since30;
@@ -133,43 +157,22 @@ schema_keywords! {
     If "if" Schema(SameValue), Since31;
     Then "then" Schema(SameValue), Since31;
     Else "else" Schema(SameValue), Since31;
-    DependentSchemas "dependentSchemas" SchemasByName(SameValue), Since31;
-    Dependencies "dependencies" SchemasOrNamesByName, EarlierEditions;
 
-    // Sections 10.3 and 11: subschemas that are applied to parts of the value.
-    PrefixItems "prefixItems" Schemas(Parts), Since31;
-    Items "items" SchemaOrSchemas, All;
-    AdditionalItems "additionalItems" Schema(Parts), EarlierEditions;
-    Contains "contains" Schema(Parts), Since31;
-    Properties "properties" SchemasByName(Parts), All;
-    PatternProperties "patternProperties" SchemasByName(Parts), Since31;
-    AdditionalProperties "additionalProperties" Schema(Parts), All;
-    PropertyNames "propertyNames" Schema(Parts), Since31;
-    UnevaluatedItems "unevaluatedItems" Schema(Parts), Since31;
+    // Section 11: subschemas that are applied to the parts that no other keyword has evaluated.
     UnevaluatedProperties "unevaluatedProperties" Schema(Parts), Since31;
+    UnevaluatedItems "unevaluatedItems" Schema(Parts), Since31;
 
-    // JSON Schema 2020-12, Validation, sections 6 and 7: assertions.
-    Type "type" Types, All;
-    Enum "enum" Values, All;
-    Const "const" Value, Since31;
-    MultipleOf "multipleOf" Number, All;
-    Maximum "maximum" Number, All;
-    ExclusiveMaximum "exclusiveMaximum" NumberOrFlag, All;
-    Minimum "minimum" Number, All;
-    ExclusiveMinimum "exclusiveMinimum" NumberOrFlag, All;
-    MaxLength "maxLength" Count, All;
-    MinLength "minLength" Count, All;
-    Pattern "pattern" Text, All;
-    MaxItems "maxItems" Count, All;
-    MinItems "minItems" Count, All;
-    UniqueItems "uniqueItems" Flag, All;
-    MaxContains "maxContains" Count, Since31;
-    MinContains "minContains" Count, Since31;
-    MaxProperties "maxProperties" Count, All;
-    MinProperties "minProperties" Count, All;
-    Required "required" Names, All;
-    DependentRequired "dependentRequired" NamesByName, Since31;
-    Format "format" Text, All;
+    // Section 8: identifiers, references and definitions.
+    Ref "$ref" Reference, All;
+    DynamicRef "$dynamicRef" Reference, Since31;
+    Schema "$schema" Text, Since31;
+    Vocabulary "$vocabulary" Object, Since31;
+    Id "$id" Text, Since31;
+    Anchor "$anchor" Text, Since31;
+    DynamicAnchor "$dynamicAnchor" Text, Since31;
+    Defs "$defs" SchemasByName(Nothing), Since31;
+    Definitions "definitions" SchemasByName(Nothing), EarlierEditions;
+    Comment "$comment" Text, Since31;
 
     // JSON Schema 2020-12, Validation, section 8: content of texts.
     ContentEncoding "contentEncoding" Text, Since31;

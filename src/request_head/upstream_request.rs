@@ -29,12 +29,19 @@ const QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b
 /// none contains the end of a line or of the target.
 #[derive(Debug, Default)]
 pub struct UpstreamRequest {
+    /// Boxed, as most requests have none: every request has the size of this type.
+    target: Option<Box<TargetEdits>>,
+    content_length: Option<u64>,
+    edits: HeaderEdits,
+}
+
+/// Changes to the request line and to Host.
+#[derive(Debug, Default)]
+struct TargetEdits {
     method: Option<Method>,
     path: Option<String>,
     query: Option<String>,
     host: Option<HeaderValue>,
-    content_length: Option<u64>,
-    edits: HeaderEdits,
 }
 
 /// Error: a value that is not `uri-host [":" port]`, or is empty.
@@ -42,21 +49,25 @@ pub struct UpstreamRequest {
 pub struct InvalidHost;
 
 impl UpstreamRequest {
+    fn edit_target(&mut self) -> &mut TargetEdits {
+        self.target.get_or_insert_default()
+    }
+
     /// Changes the method.
     pub fn set_method(&mut self, method: Method) {
-        self.method = Some(method);
+        self.edit_target().method = Some(method);
     }
 
     /// Changes the path that follows from the Route and its Service. Characters that a path may not contain are encoded, and
     /// a slash is put in front if there is none.
     pub fn set_path(&mut self, path: &str) {
         let slash = if path.starts_with('/') { "" } else { "/" };
-        self.path = Some(format!("{slash}{}", utf8_percent_encode(path, PATH)));
+        self.edit_target().path = Some(format!("{slash}{}", utf8_percent_encode(path, PATH)));
     }
 
     /// Changes the query; an empty one removes it. Characters that a query may not contain are encoded.
     pub fn set_query(&mut self, query: &str) {
-        self.query = Some(utf8_percent_encode(query, QUERY).to_string());
+        self.edit_target().query = Some(utf8_percent_encode(query, QUERY).to_string());
     }
 
     /// Changes the Host.
@@ -69,7 +80,7 @@ impl UpstreamRequest {
             return Err(InvalidHost);
         }
         self.edits.revert(&HOST);
-        self.host = Some(host);
+        self.edit_target().host = Some(host);
         Ok(())
     }
 
@@ -97,7 +108,9 @@ impl UpstreamRequest {
     /// Removes a field; in place of Host, the upstream receives its own.
     pub fn remove_field(&mut self, name: HeaderName) {
         if name == HOST {
-            self.host = None;
+            if let Some(target) = &mut self.target {
+                target.host = None;
+            }
         }
         self.edits.remove(name);
     }
@@ -109,26 +122,26 @@ impl UpstreamRequest {
 
     /// The method, if it is changed.
     #[must_use]
-    pub const fn method(&self) -> Option<&Method> {
-        self.method.as_ref()
+    pub fn method(&self) -> Option<&Method> {
+        self.target.as_ref()?.method.as_ref()
     }
 
     /// The path, if it is changed; percent-encoded.
     #[must_use]
     pub fn path(&self) -> Option<&str> {
-        self.path.as_deref()
+        self.target.as_ref()?.path.as_deref()
     }
 
     /// The query, if it is changed; an empty one means no query.
     #[must_use]
     pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+        self.target.as_ref()?.query.as_deref()
     }
 
     /// The Host, if a plugin has set one.
     #[must_use]
-    pub const fn host(&self) -> Option<&HeaderValue> {
-        self.host.as_ref()
+    pub fn host(&self) -> Option<&HeaderValue> {
+        self.target.as_ref()?.host.as_ref()
     }
 
     /// The length of the body, if that is changed.
@@ -145,14 +158,14 @@ impl UpstreamRequest {
 
     /// Whether no field is changed.
     #[must_use]
-    pub const fn keeps_fields(&self) -> bool {
-        self.edits.is_empty() && self.host.is_none() && self.content_length.is_none()
+    pub fn keeps_fields(&self) -> bool {
+        self.edits.is_empty() && self.host().is_none() && self.content_length.is_none()
     }
 
     /// Applies the changes to the client's fields.
     pub fn apply(&self, fields: &mut HeaderMap) {
         self.edits.apply(fields);
-        if let Some(host) = &self.host {
+        if let Some(host) = self.host() {
             fields.insert(HOST, host.clone());
         }
         if let Some(length) = self.content_length {

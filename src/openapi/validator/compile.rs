@@ -7,17 +7,16 @@ use serde_json::{Map, Value as Json};
 use super::{
     equality::{self, HashCache, RandomHasher},
     format::Format,
+    infer_types::infer_types,
     instance::AllowedTypes,
     pattern::PatternCache,
     program::{Bound, Enumeration, Id, Keyword, LengthKeyword, Program, PropertyRules, Schema},
 };
 use crate::{
     budget::{Budget, Exhausted},
-    openapi::decimal::Decimal,
+    openapi::{decimal::Decimal, keywords::SchemaKeyword},
 };
 
-/// Maximum depth of references that are followed to find the types of a schema.
-const TYPES_DEPTH: u32 = 64;
 /// Bytes that are charged for a compiled schema: the average.
 const SCHEMA_BYTES: usize = 256;
 
@@ -88,10 +87,14 @@ impl<'a> Compiler<'a> {
         match schema {
             Json::Bool(false) => self.program.schemas[index].is_false = true,
             Json::Object(members) => {
+                let named = |(name, operand)| Some((SchemaKeyword::named(name)?, operand));
+                let mut given: Vec<(SchemaKeyword, &'a Json)> =
+                    members.iter().filter_map(|(name, operand)| named((name, operand))).collect();
+                given.sort_unstable_by_key(|(keyword, _)| *keyword);
                 let mut keywords = Vec::new();
-                self.compile_assertions(members, &mut keywords)?;
-                self.compile_part_keywords(members, &mut keywords)?;
-                self.compile_in_place_keywords(members, &mut keywords)?;
+                for (keyword, operand) in given {
+                    self.compile_keyword(keyword, operand, members, &mut keywords)?;
+                }
                 self.program.schemas[index].keywords = keywords;
             }
             _ => (),
@@ -99,177 +102,199 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    /// Compiles the keywords without subschemas.
-    fn compile_assertions(
+    fn compile_keyword(
         &mut self,
+        keyword: SchemaKeyword,
+        operand: &'a Json,
         members: &'a Map<String, Json>,
         out: &mut Vec<Keyword>,
     ) -> Result<(), Exhausted> {
-        if let Some(value) = members.get("type") {
-            let single = std::slice::from_ref(value);
-            let names = value.as_array().map_or(single, Vec::as_slice).iter().filter_map(Json::as_str);
-            let types = names
-                .clone()
-                .fold(AllowedTypes::default(), |all, name| all.union(AllowedTypes::from_name(name)));
-            if !types.is_empty() {
-                out.push(Keyword::Type(types, names.collect::<Vec<_>>().join(",").into()));
+        let length = |length: LengthKeyword| Some(Keyword::Length(length, count_of(Some(operand))?));
+        let bound = |bound: Bound| Some(Keyword::Bound(bound, number_of(operand)?));
+        let compiled = match keyword {
+            SchemaKeyword::Type => compile_type(operand),
+            SchemaKeyword::Const => Some(Keyword::Const(Box::new(operand.clone()))),
+            SchemaKeyword::Enum => self.compile_enum(operand)?,
+            SchemaKeyword::Minimum => bound(Bound::Minimum),
+            SchemaKeyword::Maximum => bound(Bound::Maximum),
+            SchemaKeyword::ExclusiveMinimum => bound(Bound::ExclusiveMinimum),
+            SchemaKeyword::ExclusiveMaximum => bound(Bound::ExclusiveMaximum),
+            SchemaKeyword::MultipleOf => number_of(operand).map(Keyword::MultipleOf),
+            SchemaKeyword::MinLength => length(LengthKeyword::MinLength),
+            SchemaKeyword::MaxLength => length(LengthKeyword::MaxLength),
+            SchemaKeyword::MinItems => length(LengthKeyword::MinItems),
+            SchemaKeyword::MaxItems => length(LengthKeyword::MaxItems),
+            SchemaKeyword::MinProperties => length(LengthKeyword::MinProperties),
+            SchemaKeyword::MaxProperties => length(LengthKeyword::MaxProperties),
+            SchemaKeyword::Required => operand.as_array().map(|names| Keyword::Required(strings(names))),
+            SchemaKeyword::DependentRequired => operand.as_object().map(|lists| {
+                let lists = lists
+                    .iter()
+                    .filter_map(|(name, names)| Some((name.as_str().into(), strings(names.as_array()?))));
+                Keyword::DependentRequired(lists.collect())
+            }),
+            SchemaKeyword::Pattern => operand.as_str().map(|text| Keyword::Pattern(self.add_pattern(text))),
+            SchemaKeyword::Format => {
+                operand.as_str().and_then(|format| self.add_format(format)).map(Keyword::Format)
             }
-        }
-        if let Some(value) = members.get("const") {
-            out.push(Keyword::Const(Box::new(value.clone())));
-        }
-        if let Some(values) = members.get("enum").and_then(Json::as_array) {
-            let mut by_hash: HashMap<u64, Vec<u32>, RandomHasher> = HashMap::default();
-            for (value, n) in values.iter().zip(0..) {
-                let hash =
-                    equality::hash(value, &self.program.hasher_keys, &mut HashCache::new(), self.budget)?;
-                by_hash.entry(hash).or_default().push(n);
+            SchemaKeyword::UniqueItems => (operand == &Json::Bool(true)).then_some(Keyword::UniqueItems),
+            SchemaKeyword::Properties
+            | SchemaKeyword::PatternProperties
+            | SchemaKeyword::AdditionalProperties => self.compile_properties(keyword, members)?,
+            SchemaKeyword::PropertyNames => Some(Keyword::PropertyNames(self.compile_schema(operand)?)),
+            SchemaKeyword::PrefixItems | SchemaKeyword::Items => self.compile_items(keyword, members)?,
+            SchemaKeyword::Contains => {
+                let of = |keyword: SchemaKeyword| count_of(members.get(keyword.name()));
+                let (min, max) = (of(SchemaKeyword::MinContains), of(SchemaKeyword::MaxContains));
+                let schema = self.compile_schema(operand)?;
+                Some(Keyword::Contains { schema, min: min.unwrap_or(1), max })
             }
-            out.push(Keyword::Enum(Box::new(Enumeration { values: values.clone(), by_hash })));
-        }
-        for (name, bound) in [
-            ("minimum", Bound::Minimum),
-            ("maximum", Bound::Maximum),
-            ("exclusiveMinimum", Bound::ExclusiveMinimum),
-            ("exclusiveMaximum", Bound::ExclusiveMaximum),
-        ] {
-            if let Some(Json::Number(number)) = members.get(name) {
-                out.push(Keyword::Bound(bound, number.as_str().into()));
+            SchemaKeyword::DependentSchemas => match operand.as_object() {
+                Some(schemas) => {
+                    let all = schemas
+                        .iter()
+                        .map(|(name, schema)| Ok((name.as_str().into(), self.compile_schema(schema)?)));
+                    Some(Keyword::DependentSchemas(all.collect::<Result<_, Exhausted>>()?))
+                }
+                None => None,
+            },
+            SchemaKeyword::AllOf => self.compile_list(operand)?.map(Keyword::AllOf),
+            SchemaKeyword::AnyOf => self.compile_list(operand)?.map(Keyword::AnyOf),
+            SchemaKeyword::OneOf => self.compile_list(operand)?.map(Keyword::OneOf),
+            SchemaKeyword::Not => Some(Keyword::Not(self.compile_schema(operand)?)),
+            SchemaKeyword::If => {
+                let condition = self.compile_schema(operand)?;
+                let then = self.compile_optional(members, SchemaKeyword::Then)?;
+                let otherwise = self.compile_optional(members, SchemaKeyword::Else)?;
+                Some(Keyword::If { condition, then, otherwise })
             }
-        }
-        if let Some(Json::Number(number)) = members.get("multipleOf") {
-            out.push(Keyword::MultipleOf(number.as_str().into()));
-        }
-        for (name, length) in [
-            ("minLength", LengthKeyword::MinLength),
-            ("maxLength", LengthKeyword::MaxLength),
-            ("minItems", LengthKeyword::MinItems),
-            ("maxItems", LengthKeyword::MaxItems),
-            ("minProperties", LengthKeyword::MinProperties),
-            ("maxProperties", LengthKeyword::MaxProperties),
-        ] {
-            if let Some(bound) = count_of(members.get(name)) {
-                out.push(Keyword::Length(length, bound));
-            }
-        }
-        if let Some(names) = members.get("required").and_then(Json::as_array) {
-            out.push(Keyword::Required(strings(names)));
-        }
-        if let Some(lists) = members.get("dependentRequired").and_then(Json::as_object) {
-            let lists = lists
-                .iter()
-                .filter_map(|(name, names)| Some((name.as_str().into(), strings(names.as_array()?))));
-            out.push(Keyword::DependentRequired(lists.collect()));
-        }
-        if let Some(pattern) = members.get("pattern").and_then(Json::as_str) {
-            out.push(Keyword::Pattern(self.add_pattern(pattern)));
-        }
-        if let Some(format) = members.get("format").and_then(Json::as_str)
-            && let Some(n) = self.add_format(format)
-        {
-            out.push(Keyword::Format(n));
-        }
-        if members.get("uniqueItems") == Some(&Json::Bool(true)) {
-            out.push(Keyword::UniqueItems);
-        }
-        Ok(())
-    }
-
-    /// Compiles the keywords whose subschemas are applied to parts of the value.
-    fn compile_part_keywords(
-        &mut self,
-        members: &'a Map<String, Json>,
-        out: &mut Vec<Keyword>,
-    ) -> Result<(), Exhausted> {
-        let of = |name: &str| members.get(name);
-        let (properties, patterns) = (of("properties"), of("patternProperties"));
-        let additional = of("additionalProperties");
-        if properties.is_some() || patterns.is_some() || additional.is_some() {
-            let mut all = PropertyRules {
-                forbids_additional: additional == Some(&Json::Bool(false)),
-                has_properties: properties.is_some(),
-                ..PropertyRules::default()
-            };
-            for (name, schema) in properties.and_then(Json::as_object).into_iter().flatten() {
-                all.properties.insert(name.as_str().into(), self.compile_schema(schema)?);
-            }
-            for (pattern, schema) in patterns.and_then(Json::as_object).into_iter().flatten() {
-                all.patterns.push((self.add_pattern(pattern), self.compile_schema(schema)?));
-            }
-            all.additional = additional.map(|schema| self.compile_schema(schema)).transpose()?;
-            out.push(Keyword::Properties(Box::new(all)));
-        }
-        if let Some(schema) = of("propertyNames") {
-            out.push(Keyword::PropertyNames(self.compile_schema(schema)?));
-        }
-        let (first, rest) = (of("prefixItems").and_then(Json::as_array), of("items"));
-        if first.is_some() || rest.is_some() {
-            let first = first
-                .into_iter()
-                .flatten()
-                .map(|schema| self.compile_schema(schema))
-                .collect::<Result<_, _>>()?;
-            out.push(Keyword::Items {
-                first,
-                rest: rest.map(|schema| self.compile_schema(schema)).transpose()?,
-            });
-        }
-        if let Some(schema) = of("contains") {
-            let (min, max) = (count_of(of("minContains")), count_of(of("maxContains")));
-            let schema = self.compile_schema(schema)?;
-            out.push(Keyword::Contains { schema, min: min.unwrap_or(1), max });
-        }
-        Ok(())
-    }
-
-    /// Compiles the keywords whose subschemas are applied to the same value (JSON Schema 2020-12, section 10.2).
-    fn compile_in_place_keywords(
-        &mut self,
-        members: &'a Map<String, Json>,
-        out: &mut Vec<Keyword>,
-    ) -> Result<(), Exhausted> {
-        let of = |name: &str| members.get(name);
-        if let Some(schemas) = of("dependentSchemas").and_then(Json::as_object) {
-            let all =
-                schemas.iter().map(|(name, schema)| Ok((name.as_str().into(), self.compile_schema(schema)?)));
-            let all = all.collect::<Result<_, Exhausted>>()?;
-            out.push(Keyword::DependentSchemas(all));
-        }
-        for (name, keyword) in [
-            ("allOf", Keyword::AllOf as fn(Box<[Id]>) -> Keyword),
-            ("anyOf", Keyword::AnyOf),
-            ("oneOf", Keyword::OneOf),
-        ] {
-            if let Some(schemas) = of(name).and_then(Json::as_array) {
-                let all =
-                    schemas.iter().map(|schema| self.compile_schema(schema)).collect::<Result<_, _>>()?;
-                out.push(keyword(all));
-            }
-        }
-        if let Some(schema) = of("not") {
-            out.push(Keyword::Not(self.compile_schema(schema)?));
-        }
-        if let Some(condition) = of("if") {
-            let condition = self.compile_schema(condition)?;
-            let then = of("then").map(|schema| self.compile_schema(schema)).transpose()?;
-            let otherwise = of("else").map(|schema| self.compile_schema(schema)).transpose()?;
-            out.push(Keyword::If { condition, then, otherwise });
-        }
-        for (name, keyword) in [
-            ("unevaluatedProperties", Keyword::UnevaluatedProperties as fn(Id) -> Keyword),
-            ("unevaluatedItems", Keyword::UnevaluatedItems),
-        ] {
-            if let Some(schema) = of(name) {
+            SchemaKeyword::UnevaluatedProperties => {
                 self.program.has_unevaluated = true;
-                out.push(keyword(self.compile_schema(schema)?));
+                Some(Keyword::UnevaluatedProperties(self.compile_schema(operand)?))
             }
-        }
-        let name = of("$ref").and_then(Json::as_str).and_then(|reference| reference.strip_prefix("#/$defs/"));
-        if let Some(target) = name.and_then(|name| self.definitions.get(name).copied()) {
-            *self.references.entry(target).or_default() += 1;
-            out.push(Keyword::Reference(target));
-        }
+            SchemaKeyword::UnevaluatedItems => {
+                self.program.has_unevaluated = true;
+                Some(Keyword::UnevaluatedItems(self.compile_schema(operand)?))
+            }
+            SchemaKeyword::Ref => self.compile_reference(operand),
+            // Compiled with `contains` and `if`; the bundler replaces those of other specifications.
+            SchemaKeyword::MinContains
+            | SchemaKeyword::MaxContains
+            | SchemaKeyword::Then
+            | SchemaKeyword::Else
+            | SchemaKeyword::Dependencies
+            | SchemaKeyword::AdditionalItems
+            | SchemaKeyword::DynamicRef
+            | SchemaKeyword::Nullable
+            | SchemaKeyword::XNullable => None,
+            // Annotations, and places that references lead to.
+            SchemaKeyword::Schema
+            | SchemaKeyword::Vocabulary
+            | SchemaKeyword::Id
+            | SchemaKeyword::Anchor
+            | SchemaKeyword::DynamicAnchor
+            | SchemaKeyword::Defs
+            | SchemaKeyword::Definitions
+            | SchemaKeyword::Comment
+            | SchemaKeyword::ContentEncoding
+            | SchemaKeyword::ContentMediaType
+            | SchemaKeyword::ContentSchema
+            | SchemaKeyword::Title
+            | SchemaKeyword::Description
+            | SchemaKeyword::Default
+            | SchemaKeyword::Deprecated
+            | SchemaKeyword::ReadOnly
+            | SchemaKeyword::WriteOnly
+            | SchemaKeyword::Example
+            | SchemaKeyword::Examples
+            | SchemaKeyword::Discriminator
+            | SchemaKeyword::Xml
+            | SchemaKeyword::ExternalDocs => None,
+        };
+        out.extend(compiled);
         Ok(())
+    }
+
+    fn compile_enum(&self, operand: &Json) -> Result<Option<Keyword>, Exhausted> {
+        let Some(values) = operand.as_array() else { return Ok(None) };
+        let mut by_hash: HashMap<u64, Vec<u32>, RandomHasher> = HashMap::default();
+        for (value, n) in values.iter().zip(0..) {
+            let hash = equality::hash(value, &self.program.hasher_keys, &mut HashCache::new(), self.budget)?;
+            by_hash.entry(hash).or_default().push(n);
+        }
+        Ok(Some(Keyword::Enum(Box::new(Enumeration { values: values.clone(), by_hash }))))
+    }
+
+    /// The keywords of properties, which are compiled together, at the first of them.
+    fn compile_properties(
+        &mut self,
+        keyword: SchemaKeyword,
+        members: &'a Map<String, Json>,
+    ) -> Result<Option<Keyword>, Exhausted> {
+        let group = [
+            SchemaKeyword::Properties,
+            SchemaKeyword::PatternProperties,
+            SchemaKeyword::AdditionalProperties,
+        ];
+        let [properties, patterns, additional] = group.map(|keyword| members.get(keyword.name()));
+        if !is_first_of(keyword, group, members) {
+            return Ok(None);
+        }
+        let mut all = PropertyRules {
+            forbids_additional: additional == Some(&Json::Bool(false)),
+            has_properties: properties.is_some(),
+            ..PropertyRules::default()
+        };
+        for (name, schema) in properties.and_then(Json::as_object).into_iter().flatten() {
+            all.properties.insert(name.as_str().into(), self.compile_schema(schema)?);
+        }
+        for (pattern, schema) in patterns.and_then(Json::as_object).into_iter().flatten() {
+            all.patterns.push((self.add_pattern(pattern), self.compile_schema(schema)?));
+        }
+        all.additional = additional.map(|schema| self.compile_schema(schema)).transpose()?;
+        Ok(Some(Keyword::Properties(Box::new(all))))
+    }
+
+    /// The keywords of items, which are compiled together, at the first of them.
+    fn compile_items(
+        &mut self,
+        keyword: SchemaKeyword,
+        members: &'a Map<String, Json>,
+    ) -> Result<Option<Keyword>, Exhausted> {
+        let group = [SchemaKeyword::PrefixItems, SchemaKeyword::Items];
+        let [first, rest] = group.map(|keyword| members.get(keyword.name()));
+        let first = first.and_then(Json::as_array);
+        let is_at_first = is_first_of(keyword, group, members);
+        if !is_at_first || first.is_none() && rest.is_none() {
+            return Ok(None);
+        }
+        let first = first
+            .into_iter()
+            .flatten()
+            .map(|schema| self.compile_schema(schema))
+            .collect::<Result<_, _>>()?;
+        let rest = rest.map(|schema| self.compile_schema(schema)).transpose()?;
+        Ok(Some(Keyword::Items { first, rest }))
+    }
+
+    fn compile_list(&mut self, operand: &'a Json) -> Result<Option<Box<[Id]>>, Exhausted> {
+        let schemas = operand.as_array();
+        schemas.map(|all| all.iter().map(|schema| self.compile_schema(schema)).collect()).transpose()
+    }
+
+    fn compile_optional(
+        &mut self,
+        members: &'a Map<String, Json>,
+        keyword: SchemaKeyword,
+    ) -> Result<Option<Id>, Exhausted> {
+        members.get(keyword.name()).map(|schema| self.compile_schema(schema)).transpose()
+    }
+
+    fn compile_reference(&mut self, operand: &Json) -> Option<Keyword> {
+        let name = operand.as_str()?.strip_prefix("#/$defs/")?;
+        let target = self.definitions.get(name).copied()?;
+        *self.references.entry(target).or_default() += 1;
+        Some(Keyword::Reference(target))
     }
 
     fn add_pattern(&mut self, source: &'a str) -> u32 {
@@ -305,63 +330,28 @@ impl<'a> Compiler<'a> {
     }
 }
 
-/// The types of a schema: its own, else those of the schemas that it is composed of, else those that its keywords suggest.
-fn infer_types(program: &Program, id: Id, known: &mut Vec<Option<AllowedTypes>>, depth: u32) -> AllowedTypes {
-    if let Some(types) = known[id as usize] {
-        return types;
+fn compile_type(operand: &Json) -> Option<Keyword> {
+    let single = std::slice::from_ref(operand);
+    let names = operand.as_array().map_or(single, Vec::as_slice).iter().filter_map(Json::as_str);
+    let types =
+        names.clone().fold(AllowedTypes::default(), |all, name| all.union(AllowedTypes::from_name(name)));
+    (!types.is_empty()).then(|| Keyword::Type(types, names.collect::<Vec<_>>().join(",").into()))
+}
+
+/// Whether a keyword is the first of a group, in the order of the table, that a schema has.
+fn is_first_of<const N: usize>(
+    keyword: SchemaKeyword,
+    group: [SchemaKeyword; N],
+    members: &Map<String, Json>,
+) -> bool {
+    group.into_iter().find(|other| members.contains_key(other.name())) == Some(keyword)
+}
+
+fn number_of(operand: &Json) -> Option<Box<str>> {
+    match operand {
+        Json::Number(number) => Some(number.as_str().into()),
+        _ => None,
     }
-    if depth > TYPES_DEPTH {
-        return AllowedTypes::default();
-    }
-    // A schema that refers to itself gets no types from that reference.
-    known[id as usize] = Some(AllowedTypes::default());
-    let mut own = AllowedTypes::default();
-    let (mut all, mut either) = (AllowedTypes::default(), AllowedTypes::default());
-    let mut suggested = AllowedTypes::default();
-    for keyword in &program.schema(id).keywords {
-        match keyword {
-            Keyword::Type(types, _) => own = *types,
-            Keyword::Reference(target) => {
-                let target = infer_types(program, *target, known, depth + 1);
-                if !target.is_empty() {
-                    all = target;
-                }
-            }
-            Keyword::AllOf(parts) if all.is_empty() => {
-                let mut parts = parts.iter().map(|part| infer_types(program, *part, known, depth + 1));
-                all = parts.find(|types| !types.is_empty()).unwrap_or_default();
-            }
-            Keyword::AnyOf(parts) | Keyword::OneOf(parts) => {
-                let parts = parts.iter().map(|part| infer_types(program, *part, known, depth + 1));
-                either = parts.fold(either, AllowedTypes::union);
-            }
-            Keyword::Properties(rules) if rules.has_properties => suggested = AllowedTypes::OBJECTS,
-            Keyword::Items { .. } if suggested.is_empty() => suggested = AllowedTypes::ARRAYS,
-            Keyword::AllOf(_)
-            | Keyword::Properties(_)
-            | Keyword::Items { .. }
-            | Keyword::Const(_)
-            | Keyword::Enum(_)
-            | Keyword::Bound(..)
-            | Keyword::MultipleOf(_)
-            | Keyword::Length(..)
-            | Keyword::Required(_)
-            | Keyword::DependentRequired(_)
-            | Keyword::Pattern(_)
-            | Keyword::Format(_)
-            | Keyword::UniqueItems
-            | Keyword::PropertyNames(_)
-            | Keyword::Contains { .. }
-            | Keyword::DependentSchemas(_)
-            | Keyword::Not(_)
-            | Keyword::If { .. }
-            | Keyword::UnevaluatedProperties(_)
-            | Keyword::UnevaluatedItems(_) => (),
-        }
-    }
-    let found = [own, all, either, suggested].into_iter().find(|types| !types.is_empty()).unwrap_or_default();
-    known[id as usize] = Some(found);
-    found
 }
 
 /// The index of the last element of a list of this length.

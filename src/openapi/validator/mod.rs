@@ -5,7 +5,7 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `program`, `compile` | the compiled schema, and its compiler |
+//! | `program`, `compile`, `infer_types` | the compiled schema, its compiler, and the types of values that follow |
 //! | `evaluate`, `bounds`, `unevaluated` | the evaluator, which decides whether a value is valid |
 //! | `explain` | errors: the keywords that do not hold |
 //! | `shape` | types, properties and items, by which texts are converted to values |
@@ -18,6 +18,7 @@ mod equality;
 mod evaluate;
 mod explain;
 mod format;
+mod infer_types;
 mod instance;
 mod pattern;
 mod program;
