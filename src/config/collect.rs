@@ -133,8 +133,7 @@ impl<'a> EntityCollector<'a> {
                 match vaults.resolve(text, |name| std::env::var(name).ok()) {
                     Some(value) => *text = value,
                     None => {
-                        let message = format!("unable to resolve reference {text}");
-                        self.warnings.push(Diagnostic::warning(certificate.at.key(field.name), message));
+                        self.warnings.push(unresolved_reference(text, certificate.at.key(field.name)));
                         text.clear();
                     }
                 }
@@ -148,8 +147,7 @@ impl<'a> EntityCollector<'a> {
         let at = plugin.at.key(plugin::CONFIG.name);
         let resolved = vault::resolve_settings(settings.fields, &plugin.config, &at, &mut |text, at| {
             vaults.resolve(text, |name| std::env::var(name).ok()).unwrap_or_else(|| {
-                let message = format!("unable to resolve reference {text}");
-                self.warnings.push(Diagnostic::warning(at.clone(), message));
+                self.warnings.push(unresolved_reference(text, at.clone()));
                 String::new()
             })
         });
@@ -255,4 +253,9 @@ fn known_as<T>(
     is_same: impl Fn(&T) -> bool,
 ) -> Option<Arc<T>> {
     known.get(&record.address()?).filter(|entity| is_same(entity)).map(|entity| Arc::clone(entity))
+}
+
+/// Warning about a reference to a vault that has no value. (Kong's text.)
+fn unresolved_reference(text: &str, at: NodePath) -> Diagnostic {
+    Diagnostic::warning(at, format!("unable to resolve reference {text}"))
 }

@@ -9,7 +9,7 @@ use super::{ConfigOrigin, DeclarativeFormat, LayoutTracking, read, resolve};
 use crate::{
     diag::{Diagnostic, DiagnosticReport, ENTITY, MarkedPart, Position, SourceFile, fields, lua},
     document::{Mapping, NodePath, Value},
-    entity::{self, DOCUMENT, ID, TAGS},
+    entity::{self, DOCUMENT, ID, NO_PEM, TAGS},
     schema::{self, EntitySchema, Field, FieldKind, PluginSchemas},
 };
 
@@ -48,7 +48,7 @@ pub fn refusal(
 /// Messages of Kong's TLS library for texts that are no PEM, by ours.
 const OPENSSL: [(&str, &str); 2] = [
     (
-        "invalid certificate: it is no PEM text",
+        NO_PEM,
         "invalid certificate: x509.new: error:680008E:asn1 encoding routines:asn1_d2i_read_bio:not enough data:\
          crypto/asn1/a_d2i_fp.c:155:",
     ),

@@ -9,7 +9,8 @@ use crate::{
         document::{IGNORE, TRANSFORM},
         key, plugin,
     },
-    schema::{Field, FieldKind, PluginSchemas},
+    schema::{Field, FieldKind, PluginSchemas, is_vault_reference},
+    uri::split_url,
 };
 
 /// The value in `_ignore` of a file that is meant to contain secrets.
@@ -134,11 +135,8 @@ fn find_in_record(
 
 /// Whether a text in a field for secrets is one. A reference to a vault is not, nor is an address without a password.
 fn is_secret(text: &str) -> bool {
-    let is_reference = text.starts_with("{vault://") && text.ends_with('}');
-    let is_address = text.split_once("://").is_some_and(|(_, rest)| {
-        !rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
-    });
-    !text.is_empty() && !is_reference && !is_address
+    let is_address = split_url(text).is_some_and(|(_, authority, _)| !authority.contains('@'));
+    !text.is_empty() && !is_vault_reference(text) && !is_address
 }
 
 fn node<'a>(document: &'a Value, at: &NodePath) -> Option<&'a Value> {

@@ -66,6 +66,7 @@ pub use target::Target;
 pub use upstream::{Algorithm, HashInput, Upstream};
 
 pub(crate) use document::kinds;
+pub(crate) use pem::NO_PEM;
 pub(crate) use record::reference;
 pub(crate) use shared_fields::{CREATED_AT, ID, TAGS, UPDATED_AT};
 

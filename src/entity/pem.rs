@@ -1,8 +1,11 @@
 //! Rules of texts that hold certificates and private keys. (RFC 7468.)
 
-use crate::{base64_codec, document::Value};
+use crate::{base64_codec, document::Value, schema::is_vault_reference};
 
 const BEGIN: &str = "-----BEGIN ";
+
+/// The message for a certificate that is not PEM.
+pub(crate) const NO_PEM: &str = "invalid certificate: it is no PEM text";
 
 /// A certificate in PEM, or a reference to a vault.
 pub(super) fn certificate(value: &Value) -> Result<(), String> {
@@ -11,11 +14,7 @@ pub(super) fn certificate(value: &Value) -> Result<(), String> {
         ["CERTIFICATE-----", "X509 CERTIFICATE-----", "TRUSTED CERTIFICATE-----"].iter().any(|label| {
             text.contains(&format!("{BEGIN}{label}")) && text.contains(&format!("-----END {label}"))
         });
-    if is_pem || is_reference(text) {
-        Ok(())
-    } else {
-        Err("invalid certificate: it is no PEM text".to_owned())
-    }
+    if is_pem || is_vault_reference(text) { Ok(()) } else { Err(NO_PEM.to_owned()) }
 }
 
 /// A private key in PEM, or a reference to a vault.
@@ -25,12 +24,7 @@ pub(super) fn private_key(value: &Value) -> Result<(), String> {
         let label = rest.split("-----").next().unwrap_or_default();
         label.ends_with("PRIVATE KEY") && rest.contains(&format!("-----END {label}-----"))
     });
-    if is_pem || is_reference(text) { Ok(()) } else { Err("invalid key: it is no PEM text".to_owned()) }
-}
-
-/// Whether a text refers to a vault, which is read when the value is needed.
-fn is_reference(text: &str) -> bool {
-    text.starts_with("{vault://") && text.ends_with('}')
+    if is_pem || is_vault_reference(text) { Ok(()) } else { Err("invalid key: it is no PEM text".to_owned()) }
 }
 
 /// The bytes of the first certificate of a PEM text. (RFC 7468, section 3.)

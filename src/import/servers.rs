@@ -3,7 +3,7 @@
 use crate::{
     document::Value,
     openapi::{DocumentNode, SpecVersion},
-    uri::{Authority, Scheme, encode_path},
+    uri::{Authority, Scheme, encode_path, split_authority, without_user},
 };
 
 /// The address of a server.
@@ -68,9 +68,8 @@ fn parse(url: &str) -> ServerAddress {
         let path = clean_path(url.trim_start_matches('.'));
         return ServerAddress { protocol, host: None, port: scheme.default_port(), path };
     };
-    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let authority = Authority::split(authority);
+    let (authority, path) = split_authority(rest);
+    let authority = Authority::split(without_user(authority));
     let (host, port) = (authority.host(), authority.port().unwrap_or(scheme.default_port()));
     let is_host = !host.is_empty()
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))

@@ -15,6 +15,9 @@ pub(super) const NOT_PRELOADED: &str = "it was not read with the document";
 /// The reason why a file outside the directory of the specifications is not read.
 pub(super) const OUTSIDE_DIRECTORY: &str = "it is outside the directory that documents may refer to";
 
+/// The result of the sampler for a schema whose keywords contradict each other, or are too hard to fulfil.
+pub(super) const NO_SAMPLE: &str = "no value was found that fits this schema";
+
 /// The reason why a response is not served.
 pub(super) const UNSUPPORTED_STATUS: &str = "only the codes from 200 to 599 can be answered";
 

@@ -6,7 +6,7 @@ use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
 
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
-    identity::{Authenticator, authenticate},
+    identity::{ANONYMOUS, Authenticator, HIDE_CREDENTIALS, authenticate},
     setting_values,
 };
 use crate::{
@@ -20,15 +20,8 @@ use crate::{
 pub(super) const DEF: PluginDef =
     PluginDef::new("basic-auth", 1100, FIELDS, compile).enforces(basic_scheme_settings);
 
-const FIELDS: &[Field] = &[
-    Field::new("anonymous", FieldKind::String)
-        .describe("the id or username of the consumer that a request without credentials counts as"),
-    Field::new("hide_credentials", FieldKind::Boolean)
-        .describe("whether the upstream does not see the credential")
-        .required()
-        .default("false"),
-    Field::new("realm", FieldKind::String).required().default("\"service\""),
-];
+const FIELDS: &[Field] =
+    &[ANONYMOUS, HIDE_CREDENTIALS, Field::new("realm", FieldKind::String).required().default("\"service\"")];
 
 /// Settings for a scheme of the type `http` with the scheme `basic`.
 fn basic_scheme_settings(scheme: &SecurityKind) -> Option<Mapping> {

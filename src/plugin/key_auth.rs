@@ -7,7 +7,7 @@ use http::{HeaderName, Method, header::CONTENT_TYPE};
 
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
-    identity::{Authenticator, authenticate},
+    identity::{ANONYMOUS, Authenticator, HIDE_CREDENTIALS, authenticate},
     setting_checks, setting_values, whole_body,
 };
 use crate::{
@@ -31,12 +31,8 @@ const FIELDS: &[Field] = &[
         .required()
         .default("[\"apikey\"]")
         .rules(&[FieldRule::NotEmpty]),
-    Field::new("hide_credentials", FieldKind::Boolean)
-        .describe("whether the upstream does not see the credential")
-        .required()
-        .default("false"),
-    Field::new("anonymous", FieldKind::String)
-        .describe("the id or username of the consumer that a request without credentials counts as"),
+    HIDE_CREDENTIALS,
+    ANONYMOUS,
     Field::new("key_in_header", FieldKind::Boolean)
         .describe("whether a header may hold the key")
         .required()

@@ -79,6 +79,7 @@ pub use exchange::{
     ChosenDestination, ChosenPeer, EditedRequest, Exchange, HttpResponse, MatchedRoute, Origin,
     ResponseOrigin,
 };
+pub(crate) use identity::ANONYMOUS;
 pub use jwt::{JwtKey, KeyFault};
 pub use kong_names::static_name as kongs_name;
 #[cfg(feature = "lua")]

@@ -15,11 +15,14 @@ use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
 use crate::{body::Body, document::Value};
 
+/// The media type of JSON answers, as Kong sends it.
+pub const JSON_UTF8: &str = "application/json; charset=utf-8";
+
 /// A JSON answer.
 pub fn json(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::full(text));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON_UTF8));
     response
 }
 

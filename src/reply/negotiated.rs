@@ -230,7 +230,7 @@ impl ErrorFormat {
 
     fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
-            Self::Json => "application/json; charset=utf-8",
+            Self::Json => super::JSON_UTF8,
             Self::Html => "text/html; charset=utf-8",
             Self::Xml => "application/xml; charset=utf-8",
             Self::Plain => "text/plain; charset=utf-8",

@@ -244,9 +244,14 @@ impl Field {
     /// Whether a value is a reference to a vault, where the field allows one.
     #[must_use]
     pub fn is_reference(&self, value: &Value) -> bool {
-        let is_reference = |text: &str| text.starts_with("{vault://") && text.ends_with('}');
-        self.referenceable && value.as_str().is_some_and(is_reference)
+        self.referenceable && value.as_str().is_some_and(is_vault_reference)
     }
+}
+
+/// Whether a text is a reference to a vault. (Kong: "Secrets management", `{vault://<name>/<path>}`.)
+#[must_use]
+pub fn is_vault_reference(text: &str) -> bool {
+    text.starts_with("{vault://") && text.ends_with('}')
 }
 
 impl FieldKind {

@@ -21,7 +21,7 @@ pub use checked_document::{CheckedDocument, CheckedItem, ParentEntity, PreviousI
 pub use condition::{FieldCondition, FieldRequirement};
 pub use entity_fault::EntityFault;
 pub use entity_schema::{AdminEndpoint, DerivedId, EntityLabel, EntitySchema, Shorthand};
-pub use field::{Field, FieldKind, FieldRule, OnDelete, Uniqueness};
+pub use field::{Field, FieldKind, FieldRule, OnDelete, Uniqueness, is_vault_reference};
 pub use nearest::nearest;
 pub use plugin_protocols::{
     CONNECTION_PLUGIN_PROTOCOLS, HTTP_PLUGIN_PROTOCOLS, HTTP_PROTOCOL_NAMES, PLUGIN_PROTOCOLS, PROTOCOL_NAMES,

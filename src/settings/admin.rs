@@ -5,7 +5,7 @@ use std::fmt;
 use super::{error::SettingFault, value::list};
 use crate::{
     constant_time::equals_secret,
-    uri::{Authority, Scheme},
+    uri::{Authority, Scheme, split_authority, split_url},
 };
 
 /// The token of the Admin API; its value is never logged.
@@ -73,13 +73,12 @@ pub(super) fn hosts(name: &str, text: &str) -> Result<Vec<AllowedHost>, SettingF
 /// Reads the host names of URLs, whose scheme may be missing. (Kong: `admin_gui_api_url`.)
 pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<AllowedHost>, SettingFault> {
     let parse = |url: &str| {
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let authority = split_url(url).map_or_else(|| split_authority(url).0, |(_, authority, _)| authority);
         let split = Authority::split(authority);
         let host = if split.has_valid_port() { split.bare_host() } else { authority };
         let help = "write a URL as `https://kong.example.com:8444`";
         if host.is_empty() || host.contains(['*', '@']) {
-            return Err(SettingFault::new(format!("{name} has an invalid url: '{url}'"), help));
+            return Err(invalid_url(name, url, help));
         }
         Ok(AllowedHost::from(host))
     };
@@ -89,17 +88,20 @@ pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<AllowedHost>, Setti
 /// Reads the origins of URLs: scheme, host and port.
 pub(super) fn origins(name: &str, text: &str) -> Result<Vec<String>, SettingFault> {
     let origin = |url: &str| {
-        let (scheme, rest) = url.split_once("://")?;
+        let (scheme, authority, _) = split_url(url).filter(|(_, authority, _)| !authority.is_empty())?;
         let scheme = Scheme::from_name(scheme)?;
-        let authority = rest.split(['/', '?', '#']).next().filter(|authority| !authority.is_empty())?;
         let authority = scheme.strip_default_port(authority).to_ascii_lowercase();
         Some(format!("{}://{authority}", scheme.as_str()))
     };
     let parse = |url: &str| {
         let help = "write URLs as `https://manager.example.com:8002`, separated by commas";
-        origin(url).ok_or_else(|| SettingFault::new(format!("{name} has an invalid url: '{url}'"), help))
+        origin(url).ok_or_else(|| invalid_url(name, url, help))
     };
     list(text).into_iter().map(parse).collect()
+}
+
+fn invalid_url(name: &str, url: &str, help: &str) -> SettingFault {
+    SettingFault::new(format!("{name} has an invalid url: '{url}'"), help)
 }
 
 #[cfg(test)]

@@ -3,7 +3,10 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use super::{error::SettingFault, value::size};
+use super::{
+    error::SettingFault,
+    value::{not_a_number, size},
+};
 
 /// Bounds of the head of a request. (nginx: `large_client_header_buffers`.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +81,7 @@ pub(super) fn buffers(name: &str, text: &str) -> Result<HeaderBuffers, SettingFa
 pub(super) fn auto_or_count(name: &str, text: &str) -> Result<Option<NonZeroUsize>, SettingFault> {
     match text {
         "auto" => Ok(None),
-        _ => text.parse().map(Some).map_err(|_| {
-            SettingFault::new(format!("{name} is not a number: '{text}'"), "write `auto` or a number from 1")
-        }),
+        _ => text.parse().map(Some).map_err(|_| not_a_number(name, text, "write `auto` or a number from 1")),
     }
 }
 

@@ -48,9 +48,11 @@ pub(super) fn number(name: &str, text: &str) -> Result<u64, SettingFault> {
         return Err(SettingFault::new(format!("{name} must be 0 or greater"), help));
     }
     let read = if is_digits(text) { text.parse().ok() } else { None };
-    read.ok_or_else(|| {
-        SettingFault::new(format!("{name} is not a number: '{text}'"), "write a whole number without a unit")
-    })
+    read.ok_or_else(|| not_a_number(name, text, "write a whole number without a unit"))
+}
+
+pub(super) fn not_a_number(name: &str, text: &str, help: &str) -> SettingFault {
+    SettingFault::new(format!("{name} is not a number: '{text}'"), help)
 }
 
 /// Reads a whole number as a `usize`.

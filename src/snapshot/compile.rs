@@ -26,7 +26,10 @@ use crate::{
     entity::{self, Entities, PluginEntity, PluginScope, Route, Upstream},
     file_read::FileReader,
     metrics::MetricGroups,
-    plugin::{self, BundledPlugins, Consumers, EnabledPlugins, Plugin, PluginChain, PluginSetup, Resources},
+    plugin::{
+        self, ANONYMOUS, BundledPlugins, Consumers, EnabledPlugins, Plugin, PluginChain, PluginSetup,
+        Resources,
+    },
     router::{self, MatchFlavor, Router},
     tls::CertificateTable,
     upstream::TlsSettings,
@@ -381,8 +384,11 @@ struct SnapshotParts {
 /// Warns about an `anonymous` Consumer that does not exist.
 fn check_anonymous(entry: &PluginEntity, consumers: &Consumers) -> Option<Diagnostic> {
     let name =
-        entry.config.get("anonymous")?.as_str().filter(|name| consumers.find_by_name(name).is_none())?;
+        entry.config.get(ANONYMOUS.name)?.as_str().filter(|name| consumers.find_by_name(name).is_none())?;
     let message = format!("no consumer has the id or username '{name}'");
     let help = "requests without a valid credential will be answered with 500";
-    Some(Diagnostic::warning(entry.at.key(entity::plugin::CONFIG.name).key("anonymous"), message).help(help))
+    Some(
+        Diagnostic::warning(entry.at.key(entity::plugin::CONFIG.name).key(ANONYMOUS.name), message)
+            .help(help),
+    )
 }

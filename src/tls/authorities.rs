@@ -75,7 +75,7 @@ impl CaStore {
             }
             for certificate in read {
                 let certificate = certificate?;
-                let anchor = anchor(&certificate).ok_or("what it encodes is no X.509 certificate")?;
+                let anchor = anchor(&certificate).ok_or(pem::NOT_X509)?;
                 all.push((anchor, certificate));
             }
         }
@@ -190,7 +190,7 @@ impl Eq for CaStore {}
 /// If there is none, or it cannot be parsed.
 pub fn is_authority(text: &str) -> Result<bool, String> {
     let first = pem::certificates(text).into_iter().next().ok_or(MISSING)??;
-    let certificate = X509Certificate::read(&first).ok_or("what it encodes is no X.509 certificate")?;
+    let certificate = X509Certificate::read(&first).ok_or(pem::NOT_X509)?;
     Ok(certificate.is_authority())
 }
 

@@ -46,8 +46,7 @@ impl CertifiedIdentity {
             .next()
             .ok_or_else(|| CertificateFault::Certificate(super::authorities::MISSING.to_owned()))?;
         let first = first.map_err(|why| CertificateFault::Certificate(why.to_owned()))?;
-        let not_encoded =
-            || CertificateFault::Certificate("what it encodes is no X.509 certificate".to_owned());
+        let not_encoded = || CertificateFault::Certificate(pem::NOT_X509.to_owned());
         let leaf = X509Certificate::read(&first).ok_or_else(not_encoded)?;
         let private = PrivateKey::from_pem(key).map_err(CertificateFault::Key)?;
         let (mut rest, mut warnings) = (Vec::new(), Vec::new());

@@ -3,6 +3,9 @@
 use super::der;
 use crate::base64_codec;
 
+/// The reason why a PEM block is not a certificate.
+pub(super) const NOT_X509: &str = "what it encodes is no X.509 certificate";
+
 /// A block from BEGIN to END.
 pub(super) struct PemBlock<'a> {
     /// The label after BEGIN.
@@ -61,7 +64,7 @@ pub(super) fn certificates(text: &str) -> Vec<Result<Vec<u8>, &'static str>> {
     all.map(|block| {
         let bytes = block.bytes?;
         // A TRUSTED CERTIFICATE of OpenSSL has settings of trust after the certificate.
-        der::first(&bytes).map(<[u8]>::to_vec).ok_or("what it encodes is no X.509 certificate")
+        der::first(&bytes).map(<[u8]>::to_vec).ok_or(NOT_X509)
     })
     .collect()
 }

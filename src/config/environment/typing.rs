@@ -3,7 +3,7 @@
 
 use crate::{
     document::{Mapping, Value, plain_value},
-    entity::DOCUMENT,
+    entity::{DOCUMENT, plugin},
     schema::{EntitySchema, Field, FieldKind, PluginSchemas},
 };
 
@@ -123,7 +123,7 @@ impl TypeResolver<'_> {
 
     /// The settings of the plugin that an entry names.
     fn settings(&self, entry: &Mapping) -> Expectation {
-        let name = entry.get("name").and_then(Value::as_str);
+        let name = entry.get(plugin::NAME.name).and_then(Value::as_str);
         let settings = name.and_then(|name| self.plugins.settings(name.trim_start_matches(OPEN_TYPE)));
         settings.map_or(Expectation::Unknown, |settings| Expectation::Fields(settings.fields, None))
     }

@@ -154,13 +154,12 @@ fn single_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a Hea
 /// The values are ambiguous or malformed. (RFC 9112, section 3.2; RFC 9113, section 8.3.1.)
 fn requested_host(request: &Request<Body>) -> Result<Option<Authority>, &'static str> {
     const AMBIGUOUS: &str = "the Host of this request is ambiguous";
+    const INVALID: &str = "the Host is not a valid host and port";
     let headers = request.headers();
     let field = match single_value(headers, &header::HOST) {
         None if headers.contains_key(header::HOST) => return Err(AMBIGUOUS),
         Some(host) if host.is_empty() => None,
-        Some(host) => {
-            Some(Authority::try_from(host.as_bytes()).map_err(|_| "the Host is not a valid host and port")?)
-        }
+        Some(host) => Some(Authority::try_from(host.as_bytes()).map_err(|_| INVALID)?),
         None => None,
     };
     let target = request.uri().authority().cloned();
@@ -172,7 +171,7 @@ fn requested_host(request: &Request<Body>) -> Result<Option<Authority>, &'static
     }
     let host = field.or(target);
     if host.as_ref().is_some_and(|host| host.as_str().contains('@')) {
-        return Err("the Host is not a valid host and port");
+        return Err(INVALID);
     }
     Ok(host)
 }

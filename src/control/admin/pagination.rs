@@ -7,6 +7,7 @@ use crate::{
     base64_codec,
     body::Body,
     document::{Mapping, Value},
+    entity::{ID, TAGS},
     reply,
 };
 
@@ -61,7 +62,7 @@ impl ListQuery {
 
     fn accepts(&self, record: &Value) -> bool {
         let has = |tag: &String| {
-            let all = record.get("tags").map(Value::items).unwrap_or_default();
+            let all = record.get(TAGS.name).map(Value::items).unwrap_or_default();
             all.iter().any(|own| own.as_str() == Some(tag.as_str()))
         };
         match &self.tags {
@@ -115,7 +116,7 @@ impl ListQuery {
 }
 
 fn id_of(record: &Value) -> &str {
-    record.get("id").and_then(Value::as_str).unwrap_or_default()
+    record.get(ID.name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A row without the key that is only there for sorting.

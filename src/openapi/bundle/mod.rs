@@ -193,7 +193,7 @@ impl SchemaBundler<'_> {
         }
         convert_exclusive_bounds(&mut out, schema);
         add_byte_pattern(&mut out);
-        if let Some(value) = schema.value.get("const") {
+        if let Some(value) = schema.value.get(SchemaKeyword::Const.name()) {
             out.insert("const".to_owned(), value.into());
         }
         self.add_enum(schema, &mut out);
@@ -201,7 +201,7 @@ impl SchemaBundler<'_> {
             self.add_keyword(schema, *keyword, depth, same_value.as_deref_mut(), &mut out);
         }
         self.add_older_keywords(schema, depth, &mut out);
-        if out.get("additionalProperties") == Some(&Json::Bool(false)) {
+        if out.get(SchemaKeyword::AdditionalProperties.name()) == Some(&Json::Bool(false)) {
             // With `properties`, the validator reports additional properties by name.
             out.entry("properties").or_insert_with(|| json!({}));
         }
@@ -209,9 +209,13 @@ impl SchemaBundler<'_> {
     }
 
     fn find_reference(&self, schema: &DocumentNode) -> Option<SharedText> {
-        let dynamic =
-            || schema.value.get("$dynamicRef").filter(|_| self.library.version().allows_ref_siblings());
-        match schema.value.get("$ref").or_else(dynamic) {
+        let dynamic = || {
+            schema
+                .value
+                .get(SchemaKeyword::DynamicRef.name())
+                .filter(|_| self.library.version().allows_ref_siblings())
+        };
+        match schema.value.get(SchemaKeyword::Ref.name()).or_else(dynamic) {
             Some(Value::String(text)) => Some(text.clone()),
             _ => None,
         }
@@ -246,7 +250,7 @@ impl SchemaBundler<'_> {
 
     fn add_types(&self, schema: &DocumentNode, out: &mut Map<String, Json>) {
         const KNOWN: [&str; 7] = ["null", "boolean", "number", "integer", "string", "array", "object"];
-        let Some(value) = schema.value.get("type") else { return };
+        let Some(value) = schema.value.get(SchemaKeyword::Type.name()) else { return };
         let single = std::slice::from_ref(value);
         let all = value.as_sequence().unwrap_or(single).iter().map(|name| name.as_str().unwrap_or_default());
         let mut names: Vec<&str> = Vec::new();
@@ -269,7 +273,11 @@ impl SchemaBundler<'_> {
     }
 
     fn add_enum(&self, schema: &DocumentNode, out: &mut Map<String, Json>) {
-        let Some([first, rest @ ..]) = schema.value.get("enum").and_then(Value::as_sequence) else { return };
+        let Some([first, rest @ ..]) =
+            schema.value.get(SchemaKeyword::Enum.name()).and_then(Value::as_sequence)
+        else {
+            return;
+        };
         if self.budget.spend(rest.len() as u64).is_err() {
             return;
         }
@@ -348,7 +356,7 @@ impl SchemaBundler<'_> {
 
     /// The required names, without those of properties that are not sent in this direction.
     fn filter_required(&self, schema: &DocumentNode, node: &DocumentNode) -> Option<Json> {
-        let properties = schema.get("properties");
+        let properties = schema.get(SchemaKeyword::Properties.name());
         let is_hidden = |name: &str| {
             let property = properties.as_ref().and_then(|properties| properties.get(name));
             property.is_some_and(|property| self.direction.hides(self.library, &property))
@@ -364,16 +372,18 @@ impl SchemaBundler<'_> {
 
     /// Translates keywords of earlier versions of JSON Schema.
     fn add_older_keywords(&mut self, schema: &DocumentNode, depth: u32, out: &mut Map<String, Json>) {
-        if let Some(items) = schema.get("items").filter(|items| items.value.as_sequence().is_some()) {
+        if let Some(items) =
+            schema.get(SchemaKeyword::Items.name()).filter(|items| items.value.as_sequence().is_some())
+        {
             if let Some(list) = self.lower_list(&items, depth, None) {
                 out.insert("prefixItems".to_owned(), list);
             }
-            if let Some(rest) = schema.get("additionalItems") {
+            if let Some(rest) = schema.get(SchemaKeyword::AdditionalItems.name()) {
                 let rest = self.lower_schema(&rest, depth + 1, None);
                 out.insert("items".to_owned(), rest);
             }
         }
-        let lists = schema.value.get("dependencies").map(names_by_key);
+        let lists = schema.value.get(SchemaKeyword::Dependencies.name()).map(names_by_key);
         if let Some(Json::Object(lists)) = lists.filter(|_| !out.contains_key("dependentRequired")) {
             out.insert("dependentRequired".to_owned(), lists.into());
         }

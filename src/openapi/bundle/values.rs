@@ -48,7 +48,9 @@ pub(super) fn convert_exclusive_bounds(out: &mut Map<String, Json>, schema: &Doc
 
 /// Adds the pattern of `format: byte`, before the format, so that its error comes first.
 pub(super) fn add_byte_pattern(out: &mut Map<String, Json>) {
-    if out.get("format").is_some_and(|format| format == "byte") && !out.contains_key("pattern") {
+    if out.get(SchemaKeyword::Format.name()).is_some_and(|format| format == "byte")
+        && !out.contains_key("pattern")
+    {
         let format = out.remove("format");
         out.insert("pattern".to_owned(), BYTE_PATTERN.into());
         out.extend(format.map(|format| ("format".to_owned(), format)));

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use crate::{
     diag::{Diagnostic, SourceFile},
     document::{self, Dialect, NodePlace, SharedText, Value, read},
-    openapi::messages::{MORE_REFERENCES, excerpt},
+    openapi::{
+        keywords::{KeywordOperand, SchemaKeyword},
+        messages::{MORE_REFERENCES, excerpt},
+    },
 };
 
 use super::{
@@ -307,18 +310,22 @@ fn role_of(parent: ReferenceRole, key: &str, child: &Value) -> ReferenceRole {
         return ReferenceRole::Node;
     }
     match key {
-        "properties" | "patternProperties" | "definitions" | "$defs" | "schemas" | "responses"
-        | "parameters" | "headers" | "requestBodies" | "securitySchemes" | "links" | "callbacks"
-        | "pathItems" | "paths" | "content" | "encoding" | "variables" | "mapping" | "dependentSchemas" => {
-            ReferenceRole::Names
-        }
+        "schemas" | "responses" | "parameters" | "headers" | "requestBodies" | "securitySchemes"
+        | "links" | "callbacks" | "pathItems" | "paths" | "content" | "encoding" | "variables"
+        | "mapping" => ReferenceRole::Names,
         // OpenAPI 3 has a map of example objects; a schema has a list, Swagger 2.0 a map of values by media type.
         "examples" if child.entries().all(|(_, example)| example.as_mapping().is_some()) => {
             ReferenceRole::Names
         }
-        "example" | "examples" | "value" | "dataValue" | "default" | "enum" | "const" => {
-            ReferenceRole::Literal
-        }
-        _ => ReferenceRole::Node,
+        "value" | "dataValue" => ReferenceRole::Literal,
+        // A discriminator is an object, and a name in Swagger 2.0.
+        _ => match SchemaKeyword::named(key).filter(|keyword| *keyword != SchemaKeyword::Discriminator) {
+            Some(keyword) => match keyword.operand() {
+                KeywordOperand::SchemasByName(_) => ReferenceRole::Names,
+                KeywordOperand::Value | KeywordOperand::Values => ReferenceRole::Literal,
+                _ => ReferenceRole::Node,
+            },
+            None => ReferenceRole::Node,
+        },
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::document::{Mapping, SharedText, Value};
+use crate::{
+    document::{Mapping, SharedText, Value},
+    openapi::keywords::SchemaKeyword,
+};
 
 use super::{DocumentLibrary, DocumentNode, MAX_HOPS, ReferenceError};
 
@@ -59,16 +62,25 @@ fn merge_siblings(target: &Value, siblings: &Mapping) -> Value {
 
 /// The value of a keyword that the target and its siblings both have.
 fn merge_keyword(key: &str, target: &Value, sibling: &Value) -> Value {
-    match (key, target, sibling) {
-        ("properties" | "patternProperties" | "$defs", Value::Mapping(target), Value::Mapping(sibling)) => {
+    match (SchemaKeyword::named(key), target, sibling) {
+        (
+            Some(SchemaKeyword::Properties | SchemaKeyword::PatternProperties | SchemaKeyword::Defs),
+            Value::Mapping(target),
+            Value::Mapping(sibling),
+        ) => {
             let mut both = (**target).clone();
             for (key, value) in sibling.iter() {
                 both.insert(SharedText::from(key), value.clone());
             }
             both.into()
         }
-        ("required" | "allOf", Value::Sequence(target), Value::Sequence(sibling)) => {
-            let more = sibling.iter().filter(|item| key == "allOf" || !target.contains(item));
+        (
+            Some(keyword @ (SchemaKeyword::Required | SchemaKeyword::AllOf)),
+            Value::Sequence(target),
+            Value::Sequence(sibling),
+        ) => {
+            let more =
+                sibling.iter().filter(|item| keyword == SchemaKeyword::AllOf || !target.contains(item));
             target.iter().chain(more).cloned().collect::<Vec<_>>().into()
         }
         _ => sibling.clone(),

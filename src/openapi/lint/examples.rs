@@ -5,6 +5,7 @@ use crate::{
     document::{Dialect, NodePath, Value, read},
     openapi::{
         Api, DocumentNode,
+        messages::NO_SAMPLE,
         sample::{Direction, KeywordFault, Sampler},
     },
 };
@@ -78,8 +79,7 @@ impl LintVisitor for ExampleLint<'_> {
         if sample.valid {
             return;
         }
-        let diagnostic =
-            place.diagnostic(Diagnostic::warning, "no value was found that fits this schema").key();
+        let diagnostic = place.diagnostic(Diagnostic::warning, NO_SAMPLE).key();
         self.findings.add(match sample.notes.first().filter(|_| sample.notes.len() > 1) {
             Some(note) => diagnostic.help(note),
             None => diagnostic,

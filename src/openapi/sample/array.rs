@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     document::{Mapping, Value},
-    openapi::DocumentNode,
+    openapi::{DocumentNode, keywords::SchemaKeyword},
 };
 
 /// Items after this many are copies of the one before.
@@ -76,7 +76,7 @@ impl Generation<'_> {
         if self.is_minimal() {
             return min;
         }
-        let has_items = layers.values("items").any(|items| items.as_mapping().is_some());
+        let has_items = layers.values(SchemaKeyword::Items.name()).any(|items| items.as_mapping().is_some());
         let more = if self.random { SeededRng::new(layers.all.len() as u64).below(3) } else { 0 };
         min.max(prefix).max(if has_items && prefix == 0 { 1 + more } else { 0 })
     }
@@ -115,12 +115,21 @@ impl Generation<'_> {
                 schemas.push(schema);
                 continue;
             }
-            let is_prefix =
-                layer.schema.value.get("items").is_some_and(|items| items.as_sequence().is_some());
+            let is_prefix = layer
+                .schema
+                .value
+                .get(SchemaKeyword::Items.name())
+                .is_some_and(|items| items.as_sequence().is_some());
             schemas.extend(layer.schema.get(if is_prefix { "additionalItems" } else { "items" }));
-            if prefix_count(&layer.schema) == 0 || layer.schema.value.get("items").is_none() {
-                schemas
-                    .extend(layer.schema.get("unevaluatedItems").filter(|_| !self.is_described(layers, n)));
+            if prefix_count(&layer.schema) == 0
+                || layer.schema.value.get(SchemaKeyword::Items.name()).is_none()
+            {
+                schemas.extend(
+                    layer
+                        .schema
+                        .get(SchemaKeyword::UnevaluatedItems.name())
+                        .filter(|_| !self.is_described(layers, n)),
+                );
             }
         }
         (!schemas.iter().any(|schema| schema.value.as_bool() == Some(false))).then_some(schemas)
@@ -131,7 +140,11 @@ impl Generation<'_> {
     fn is_described(&self, layers: &SchemaLayers, n: usize) -> bool {
         layers.all.iter().any(|layer| {
             prefix_count(&layer.schema) > n
-                || layer.schema.value.get("items").is_some_and(|items| items.as_mapping().is_some())
+                || layer
+                    .schema
+                    .value
+                    .get(SchemaKeyword::Items.name())
+                    .is_some_and(|items| items.as_mapping().is_some())
         })
     }
 }
@@ -140,8 +153,8 @@ impl Generation<'_> {
 fn prefix_schemas(schema: &DocumentNode) -> &[Value] {
     schema
         .value
-        .get("prefixItems")
-        .or_else(|| schema.value.get("items"))
+        .get(SchemaKeyword::PrefixItems.name())
+        .or_else(|| schema.value.get(SchemaKeyword::Items.name()))
         .map(Value::items)
         .unwrap_or_default()
 }
@@ -158,8 +171,14 @@ fn prefix_schema(schema: &DocumentNode, n: usize) -> Option<DocumentNode> {
 fn contained_schemas(layers: &SchemaLayers) -> Vec<DocumentNode> {
     let mut all = Vec::new();
     for layer in &layers.all {
-        if let Some(schema) = layer.schema.get("contains") {
-            let count = layer.schema.value.get("minContains").and_then(count_of).unwrap_or(1).min(MAX_NODES);
+        if let Some(schema) = layer.schema.get(SchemaKeyword::Contains.name()) {
+            let count = layer
+                .schema
+                .value
+                .get(SchemaKeyword::MinContains.name())
+                .and_then(count_of)
+                .unwrap_or(1)
+                .min(MAX_NODES);
             all.extend(std::iter::repeat_n(schema, count.min(MAX_NODES.saturating_sub(all.len()))));
         }
     }
@@ -168,8 +187,9 @@ fn contained_schemas(layers: &SchemaLayers) -> Vec<DocumentNode> {
 
 /// Schemas that exclude matches of `contains` from the other items, where `maxContains` limits them.
 fn excluded_schemas(layers: &SchemaLayers) -> Vec<DocumentNode> {
-    let bounded = layers.all.iter().filter(|layer| layer.schema.value.get("maxContains").is_some());
-    let schemas = bounded.filter_map(|layer| layer.schema.get("contains"));
+    let bounded =
+        layers.all.iter().filter(|layer| layer.schema.value.get(SchemaKeyword::MaxContains.name()).is_some());
+    let schemas = bounded.filter_map(|layer| layer.schema.get(SchemaKeyword::Contains.name()));
     schemas
         .map(|schema| {
             let not = [("not", schema.value)].into_iter().collect::<Mapping>();

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use super::{effort::Effort, pattern_sample::StringPatternCache};
 use crate::{
     document::Value,
-    openapi::{DocumentLibrary, DocumentNode},
+    openapi::{DocumentLibrary, DocumentNode, keywords::SchemaKeyword},
 };
 
 /// A value, and what is needed to evaluate it.
@@ -21,11 +21,14 @@ pub(super) struct EvaluatedKeywords<'a, F> {
 
 /// Whether `properties` or `patternProperties` of the schema apply to the property.
 pub(super) fn declares(patterns: &StringPatternCache, schema: &DocumentNode, key: &str) -> bool {
-    let named = schema.value.get("properties").is_some_and(|properties| properties.get(key).is_some());
+    let named = schema
+        .value
+        .get(SchemaKeyword::Properties.name())
+        .is_some_and(|properties| properties.get(key).is_some());
     named
         || schema
             .value
-            .get("patternProperties")
+            .get(SchemaKeyword::PatternProperties.name())
             .is_some_and(|all| all.entries().any(|(pattern, _)| patterns.compile(pattern).matches(key)))
 }
 
@@ -38,7 +41,7 @@ pub(super) fn properties<F: Fn(&DocumentNode, u32) -> bool>(
 ) -> HashSet<String> {
     let mut all = HashSet::new();
     evaluated.visit(schema, depth, &mut |part| {
-        let is_open = part.value.get("additionalProperties").is_some();
+        let is_open = part.value.get(SchemaKeyword::AdditionalProperties.name()).is_some();
         for (key, _) in evaluated.value.entries() {
             if is_open || declares(evaluated.patterns, part, key) {
                 all.insert(key.to_owned());
@@ -56,8 +59,8 @@ pub(super) fn items<F: Fn(&DocumentNode, u32) -> bool>(
 ) -> usize {
     let mut count = 0;
     evaluated.visit(schema, depth, &mut |part| {
-        let prefix = part.value.get("prefixItems").map_or(0, |items| items.items().len());
-        let all = part.value.get("items").is_some();
+        let prefix = part.value.get(SchemaKeyword::PrefixItems.name()).map_or(0, |items| items.items().len());
+        let all = part.value.get(SchemaKeyword::Items.name()).is_some();
         count = count.max(if all { usize::MAX } else { prefix });
     });
     count
@@ -83,7 +86,7 @@ impl<F: Fn(&DocumentNode, u32) -> bool> EvaluatedKeywords<'_, F> {
                 }
             }
         }
-        if let Some(condition) = schema.get("if") {
+        if let Some(condition) = schema.get(SchemaKeyword::If.name()) {
             let is_valid = (self.is_valid)(&condition, depth + 1);
             if is_valid {
                 self.visit(&condition, depth + 1, each);
@@ -92,7 +95,7 @@ impl<F: Fn(&DocumentNode, u32) -> bool> EvaluatedKeywords<'_, F> {
                 self.visit(&next, depth + 1, each);
             }
         }
-        if let Some(dependent) = schema.value.get("dependentSchemas") {
+        if let Some(dependent) = schema.value.get(SchemaKeyword::DependentSchemas.name()) {
             for (key, part) in dependent.entries() {
                 if self.value.get(key).is_some() {
                     self.visit(&schema.with_value(part), depth + 1, each);

@@ -286,11 +286,20 @@ impl AppliedSchema<'_> {
                 rule.items().zip(items).all(|(schema, item)| self.is_valid_by(&schema, item))
             }
             SchemaKeyword::Items => {
-                let prefix = self.schema.value.get("prefixItems").map_or(0, |items| items.items().len());
+                let prefix = self
+                    .schema
+                    .value
+                    .get(SchemaKeyword::PrefixItems.name())
+                    .map_or(0, |items| items.items().len());
                 items.iter().skip(prefix).all(|item| self.is_valid_by(rule, item))
             }
             SchemaKeyword::AdditionalItems => {
-                let prefix = self.schema.value.get("items").and_then(Value::as_sequence).map(<[Value]>::len);
+                let prefix = self
+                    .schema
+                    .value
+                    .get(SchemaKeyword::Items.name())
+                    .and_then(Value::as_sequence)
+                    .map(<[Value]>::len);
                 prefix.is_none_or(|prefix| items.iter().skip(prefix).all(|item| self.is_valid_by(rule, item)))
             }
             SchemaKeyword::Contains => {
@@ -332,7 +341,11 @@ impl AppliedSchema<'_> {
                     .all(|(key, member)| !pattern.matches(key) || self.is_valid_by(&schema, member))
             }),
             SchemaKeyword::AdditionalProperties => self.value.entries().all(|(key, member)| {
-                let patterns = self.schema.value.get("patternProperties").and_then(Value::as_mapping);
+                let patterns = self
+                    .schema
+                    .value
+                    .get(SchemaKeyword::PatternProperties.name())
+                    .and_then(Value::as_mapping);
                 !self.evaluator.effort.spend_each(patterns.map_or(0, Mapping::len), 2)
                     || evaluated::declares(self.evaluator.patterns, self.schema, key)
                     || self.is_valid_by(rule, member)
@@ -361,7 +374,8 @@ impl AppliedSchema<'_> {
 
     /// Whether the property does not travel in this direction, so that it cannot be required.
     pub(super) fn is_hidden(&self, key: &str) -> bool {
-        let property = self.schema.get("properties").and_then(|properties| properties.get(key));
+        let property =
+            self.schema.get(SchemaKeyword::Properties.name()).and_then(|properties| properties.get(key));
         property.is_some_and(|property| self.evaluator.direction.hides(self.evaluator.library, &property))
     }
 }

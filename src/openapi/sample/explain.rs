@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::evaluator::{AppliedSchema, MAX_DEPTH, SchemaEvaluator};
 use crate::{
     document::{NodePath, NodePlace, Value},
-    openapi::{DocumentNode, SpecVersion, messages::excerpt},
+    openapi::{DocumentNode, SpecVersion, keywords::SchemaKeyword, messages::excerpt},
 };
 
 /// Maximum number of faults of one value.
@@ -144,7 +144,10 @@ impl FaultFinder<'_> {
                 });
             }
             "items" => {
-                let prefix = schema.value.get("prefixItems").map_or(0, |items| items.items().len());
+                let prefix = schema
+                    .value
+                    .get(SchemaKeyword::PrefixItems.name())
+                    .map_or(0, |items| items.items().len());
                 let schemas = std::iter::repeat(operand.clone());
                 explain_items(schemas, value, prefix, at, &mut |part, value, at| {
                     explain_part(part, value, at, out);

@@ -102,7 +102,9 @@ pub(super) fn infer_kind(layers: &SchemaLayers, place: &SamplePlace<'_>) -> Valu
         ValueKind::Object
     } else if suggested.contains(&ValueKind::Array) {
         ValueKind::Array
-    } else if suggested.contains(&ValueKind::Number) || layers.values("format").any(is_number_format) {
+    } else if suggested.contains(&ValueKind::Number)
+        || layers.values(SchemaKeyword::Format.name()).any(is_number_format)
+    {
         ValueKind::Number
     } else if suggested.contains(&ValueKind::String) {
         ValueKind::String

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     document::{Mapping, SharedText, Value},
-    openapi::{DocumentLibrary, DocumentNode, SpecVersion},
+    openapi::{DocumentLibrary, DocumentNode, SpecVersion, keywords::SchemaKeyword},
 };
 
 /// Maximum number of schemas at one place.
@@ -195,7 +195,7 @@ impl SchemaLayers {
         if own_first {
             self.all.push(SchemaLayer { level, schema: schema.clone() });
         }
-        for part in schema.get("allOf").iter().flat_map(DocumentNode::items) {
+        for part in schema.get(SchemaKeyword::AllOf.name()).iter().flat_map(DocumentNode::items) {
             self.insert_schema(&part, owner, level + 1, context, place)?;
         }
         if !own_first {
@@ -234,11 +234,12 @@ impl SchemaLayers {
     /// Adds the choices of `not`, `if` and dependencies.
     fn add_conditions(&mut self, schema: &DocumentNode, level: u8, context: LayerContext<'_>) {
         let alternative = |schemas: Vec<DocumentNode>| SchemaAlternative { schemas, tag: None };
-        if let Some(rule) = schema.get("not") {
+        if let Some(rule) = schema.get(SchemaKeyword::Not.name()) {
             self.choices.push_back(Rc::new(negation_choice(&rule, context.library, level)));
         }
-        if let Some(condition) = schema.get("if") {
-            let (then, other) = (schema.get("then"), schema.get("else"));
+        if let Some(condition) = schema.get(SchemaKeyword::If.name()) {
+            let (then, other) =
+                (schema.get(SchemaKeyword::Then.name()), schema.get(SchemaKeyword::Else.name()));
             let mut alternatives =
                 vec![alternative(std::iter::once(condition.clone()).chain(then).collect())];
             for negated in negate(context.library, &condition) {
@@ -294,7 +295,7 @@ fn discriminator_of(schema: &DocumentNode) -> Option<Discriminator> {
         let mapping = discriminator.get("mapping").into_iter().flat_map(Value::entries);
         mapping.filter_map(|(name, target)| Some((name.into(), target.as_str()?.into()))).collect()
     };
-    match schema.value.get("discriminator")? {
+    match schema.value.get(SchemaKeyword::Discriminator.name())? {
         Value::String(property) => Some(Discriminator { property: property.clone(), names: Vec::new() }),
         object => match object.get("propertyName")? {
             Value::String(property) => {
@@ -307,7 +308,7 @@ fn discriminator_of(schema: &DocumentNode) -> Option<Discriminator> {
 
 impl Discriminator {
     fn tag_for_branch(&self, branch: &DocumentNode) -> Option<DiscriminatorTag> {
-        let reference = branch.value.get("$ref").and_then(Value::as_str)?;
+        let reference = branch.value.get(SchemaKeyword::Ref.name()).and_then(Value::as_str)?;
         Some(self.tag(last_segment(reference), reference))
     }
 

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     document::{SharedText, Value},
-    openapi::{SpecVersion, keywords::is_nullable},
+    openapi::{
+        SpecVersion,
+        keywords::{SchemaKeyword, is_nullable},
+    },
 };
 
 /// The kind of a value.
@@ -99,7 +102,7 @@ impl MergedRules {
             lengths: lengths("minLength", "maxLength"),
             items: lengths("minItems", "maxItems"),
             properties: lengths("minProperties", "maxProperties"),
-            unique: layers.values("uniqueItems").any(|flag| flag.as_bool() == Some(true)),
+            unique: layers.values(SchemaKeyword::UniqueItems.name()).any(|flag| flag.as_bool() == Some(true)),
             patterns: texts("pattern"),
             formats: texts("format"),
         };
@@ -156,7 +159,7 @@ impl MergedRules {
     }
 
     fn add_types(&mut self, schema: &Value, version: SpecVersion) {
-        let Some(rule) = schema.get("type") else { return };
+        let Some(rule) = schema.get(SchemaKeyword::Type.name()) else { return };
         let names: Vec<&str> = rule
             .as_sequence()
             .map_or_else(|| vec![rule], |all| all.iter().collect())

@@ -48,7 +48,7 @@ use smallest::Smallest;
 
 use std::cell::Cell;
 
-use super::{DocumentLibrary, DocumentNode};
+use super::{DocumentLibrary, DocumentNode, messages::NO_SAMPLE};
 use crate::{
     budget::{Budget, Stack},
     document::{Mapping, Value},
@@ -264,7 +264,7 @@ impl<'a> Sampler<'a> {
                 .push("the schema requires too long a search, so the value is a small one".to_owned());
         }
         if !sample.valid {
-            sample.notes.push("no value was found that fits this schema".to_owned());
+            sample.notes.push(NO_SAMPLE.to_owned());
         }
         sample
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     document::{Mapping, SharedText, Value},
-    openapi::DocumentNode,
+    openapi::{DocumentNode, keywords::SchemaKeyword},
 };
 
 /// Names that are tried for unnamed properties, in addition to the number that is required.
@@ -158,9 +158,11 @@ impl Generation<'_> {
         for layer in &layers.all {
             let schema = &layer.schema;
             if declares(self.patterns, schema, name) {
-                schemas.extend(schema.get("properties").and_then(|properties| properties.get(name)));
+                schemas.extend(
+                    schema.get(SchemaKeyword::Properties.name()).and_then(|properties| properties.get(name)),
+                );
                 for (pattern, property) in
-                    schema.get("patternProperties").iter().flat_map(DocumentNode::entries)
+                    schema.get(SchemaKeyword::PatternProperties.name()).iter().flat_map(DocumentNode::entries)
                 {
                     if !self.effort.spend(1) {
                         return None;
@@ -172,15 +174,15 @@ impl Generation<'_> {
             } else {
                 schemas.extend(
                     schema
-                        .get("additionalProperties")
+                        .get(SchemaKeyword::AdditionalProperties.name())
                         .filter(|additional| additional.value.as_bool() != Some(true)),
                 );
-                rest.extend(schema.get("unevaluatedProperties"));
+                rest.extend(schema.get(SchemaKeyword::UnevaluatedProperties.name()));
             }
         }
         let is_described = layers.all.iter().any(|layer| {
             declares(self.patterns, &layer.schema, name)
-                || layer.schema.value.get("additionalProperties").is_some()
+                || layer.schema.value.get(SchemaKeyword::AdditionalProperties.name()).is_some()
         });
         if !is_described {
             schemas.extend(rest);
@@ -192,7 +194,7 @@ impl Generation<'_> {
     fn required_names(&self, layers: &SchemaLayers) -> Vec<SharedText> {
         let mut names: Vec<SharedText> = Vec::new();
         let mut seen = HashSet::new();
-        for name in layers.values("required").flat_map(Value::items) {
+        for name in layers.values(SchemaKeyword::Required.name()).flat_map(Value::items) {
             if let Value::String(name) = name
                 && seen.insert(name)
                 && !self.is_hidden(layers, name)
@@ -221,7 +223,7 @@ impl Generation<'_> {
             }
         }
         let has_keywords = |schema: &Value| schema.as_mapping().is_some_and(|keywords| !keywords.is_empty());
-        if layers.values("additionalProperties").any(has_keywords) {
+        if layers.values(SchemaKeyword::AdditionalProperties.name()).any(has_keywords) {
             for variant in 0..2 {
                 let name = self.unused_name(layers, variant, place);
                 self.add_optional(layers, name, place, members);
@@ -323,7 +325,7 @@ impl Generation<'_> {
 fn declared_names(layers: &SchemaLayers) -> Vec<SharedText> {
     let mut names: Vec<SharedText> = Vec::new();
     let mut seen = HashSet::new();
-    for properties in layers.values("properties") {
+    for properties in layers.values(SchemaKeyword::Properties.name()) {
         for (name, _) in properties.entries() {
             if seen.insert(name) {
                 names.push(name.into());

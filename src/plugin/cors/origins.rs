@@ -8,7 +8,7 @@ use crate::{
     diag::Diagnostic,
     document::{NodePath, Value},
     plugin::pcre::{PcreFault, PcreRegex},
-    uri::{Authority, Scheme},
+    uri::{Authority, Scheme, split_url, without_user},
 };
 
 /// The origins of the settings.
@@ -133,9 +133,8 @@ struct NormalizedOrigin<'a> {
 /// Normalizes as Kong does: letters keep their case.
 fn normalize(text: &str) -> NormalizedOrigin<'_> {
     let bare = NormalizedOrigin { origin: Cow::Borrowed(text), host: text };
-    let Some((scheme, rest)) = text.split_once("://") else { return bare };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let address = authority.rsplit_once('@').map_or(authority, |(_, address)| address);
+    let Some((scheme, authority, _)) = split_url(text) else { return bare };
+    let address = without_user(authority);
     if scheme.is_empty() || address.is_empty() {
         return bare;
     }

@@ -6,12 +6,23 @@ mod tests;
 use http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 
 use super::{Exchange, Flow, PluginSetup, RequestIdentity, setting_values};
+use crate::schema::{Field, FieldKind};
 
 const CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
 const CONSUMER_CUSTOM_ID: HeaderName = HeaderName::from_static("x-consumer-custom-id");
 const CONSUMER_USERNAME: HeaderName = HeaderName::from_static("x-consumer-username");
 const CREDENTIAL_IDENTIFIER: HeaderName = HeaderName::from_static("x-credential-identifier");
 const ANONYMOUS_CONSUMER: HeaderName = HeaderName::from_static("x-anonymous-consumer");
+
+/// The setting `anonymous` of authenticating plugins.
+pub(crate) const ANONYMOUS: Field = Field::new("anonymous", FieldKind::String)
+    .describe("the id or username of the consumer that a request without credentials counts as");
+
+/// The setting `hide_credentials` of authenticating plugins.
+pub(super) const HIDE_CREDENTIALS: Field = Field::new("hide_credentials", FieldKind::Boolean)
+    .describe("whether the upstream does not see the credential")
+    .required()
+    .default("false");
 
 /// The challenge of an authenticating plugin, and its rule for requests without credentials.
 pub(super) struct Authenticator {
@@ -28,7 +39,7 @@ impl Authenticator {
             None => scheme.to_owned(),
         };
         Self {
-            anonymous: setting_values::string(setup.config, "anonymous"),
+            anonymous: setting_values::string(setup.config, ANONYMOUS.name),
             challenge: HeaderValue::try_from(challenge).unwrap_or_else(|_| HeaderValue::from_static("")),
         }
     }

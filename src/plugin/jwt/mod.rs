@@ -20,7 +20,7 @@ use self::{
 };
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
-    identity::{Authenticator, authenticate},
+    identity::{ANONYMOUS, Authenticator, authenticate},
     setting_values,
 };
 use crate::{
@@ -47,8 +47,7 @@ const FIELDS: &[Field] = &[
     Field::new("key_claim_name", FieldKind::String).default("\"iss\""),
     Field::new("secret_is_base64", FieldKind::Boolean).required().default("false"),
     Field::new("claims_to_verify", CLAIMS),
-    Field::new("anonymous", FieldKind::String)
-        .describe("the id or username of the consumer that a request without credentials counts as"),
+    ANONYMOUS,
     Field::new("run_on_preflight", FieldKind::Boolean).required().default("true"),
     Field::new("maximum_expiration", FieldKind::Number)
         .default("0")
@@ -252,7 +251,7 @@ impl Jwt {
                 let members: Vec<String> =
                     invalid.iter().map(|(claim, message)| format!("\"{claim}\":\"{message}\"")).collect();
                 text = format!("{{{}}}", members.join(","));
-                let json = HeaderValue::from_static("application/json; charset=utf-8");
+                let json = HeaderValue::from_static(reply::JSON_UTF8);
                 (&self.invalid_token_challenge, ExitBody::Raw(Some(json), text.into()))
             }
         };

@@ -177,7 +177,7 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
             Value::Nil => (None, Vec::new()),
             Value::Table(table) => {
                 let text = json::encode(lua, &Value::Table(table.clone()))?;
-                (Some(HeaderValue::from_static("application/json; charset=utf-8")), text.into_bytes())
+                (Some(HeaderValue::from_static(reply::JSON_UTF8)), text.into_bytes())
             }
             Value::String(text) => (None, text.as_bytes().to_vec()),
             other => (None, other.to_string()?.into_bytes()),
