@@ -31,6 +31,14 @@ impl IpNetwork {
         }
     }
 
+    /// Parses as [`Self::parse`].
+    ///
+    /// # Errors
+    /// Kong's message.
+    pub fn parse_setting(text: &str) -> Result<Self, String> {
+        Self::parse(text).ok_or_else(|| format!("invalid ip or cidr range: '{text}'"))
+    }
+
     /// The block of the addresses whose first `length` bits are those of `base`; `None` if `base` has fewer bits.
     #[must_use]
     pub fn new(base: IpAddr, length: u8) -> Option<Self> {

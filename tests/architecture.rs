@@ -433,6 +433,58 @@ fn defined_function(line: &str) -> Option<&str> {
 }
 
 #[test]
+fn a_text_stands_in_one_file() {
+    // Media types are no sentences; the text of http-log is a choice of a setting, and `openapi` stands below `reply`.
+    let allowed = ["application/json; charset=utf-8"];
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (file, text) in sources() {
+        // Whole files of tests: `mod tests;`, properties and fixtures.
+        let name = file.display().to_string();
+        if is_of_tests(&file) || ["properties.rs", "recursion.rs"].iter().any(|end| name.ends_with(end)) {
+            continue;
+        }
+        let mut texts: Vec<&str> = without_tests(&text).lines().flat_map(sentences).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        for text in texts.into_iter().filter(|text| !allowed.contains(text)) {
+            places.entry(text.to_owned()).or_default().push(name.clone());
+        }
+    }
+    assert!(places.len() > 500, "the texts were not found: {}", places.len());
+    places.retain(|_, files| files.len() > 1);
+    assert!(places.is_empty(), "one text in several files; make it a constant or a function: {places:#?}");
+}
+
+/// The literals of a line that are longer than 30 characters and have several words.
+fn sentences(line: &str) -> Vec<&str> {
+    let code = line.trim_start();
+    if code.starts_with("//")
+        || code.starts_with('#')
+        || code.contains("reason = \"")
+        || code.contains("'\"'")
+    {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut start = None;
+    let mut escaped = false;
+    for (n, byte) in code.bytes().enumerate() {
+        match (byte, start) {
+            _ if escaped => escaped = false,
+            (b'\\', Some(_)) => escaped = true,
+            (b'"', Some(first)) => {
+                found.push(&code[first..n]);
+                start = None;
+            }
+            (b'"', None) => start = Some(n + 1),
+            _ => (),
+        }
+    }
+    found.retain(|text| text.chars().count() > 30 && text.contains(' '));
+    found
+}
+
+#[test]
 fn the_map_names_every_module() {
     let map = fs::read_to_string("src/lib.rs").unwrap();
     let architecture = fs::read_to_string("ARCHITECTURE.md").unwrap();

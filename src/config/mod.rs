@@ -33,7 +33,7 @@ use std::sync::Arc;
 use md5::{Digest, Md5};
 
 use crate::{
-    diag::{Diagnostic, DiagnosticReport, MarkedPart, SourceFile},
+    diag::{self, Diagnostic, DiagnosticReport, MarkedPart, SourceFile},
     document::{KnownText, NodePath, TextLayout, Value, share},
     entity::{DOCUMENT, Entities, document::TRANSFORM},
     schema::{self, PluginSchemas},
@@ -319,6 +319,5 @@ pub fn hash(text: &[u8]) -> String {
 }
 
 fn duplicate_key(path: &NodePath) -> Diagnostic {
-    let message = "this key stands twice in one mapping; the last one counts";
-    Diagnostic::warning(path.clone(), message).key()
+    Diagnostic::warning(path.clone(), diag::DUPLICATE_KEY).key()
 }

@@ -13,6 +13,9 @@ use std::{fmt, sync::Arc};
 
 use crate::document::{NodePath, NodeSpan, SyntaxError, locate_all};
 
+/// Warning about a key of a mapping that stands there again.
+pub const DUPLICATE_KEY: &str = "this key stands twice in one mapping; the last one counts";
+
 /// Severity of a diagnostic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {

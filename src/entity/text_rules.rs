@@ -24,17 +24,6 @@ pub(super) fn tag(value: &Value) -> Result<(), String> {
     ))
 }
 
-/// The name of a header.
-pub(super) fn header_name(value: &Value) -> Result<(), String> {
-    let name = value.as_str().unwrap_or_default();
-    if !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-    {
-        return Ok(());
-    }
-    Err(format!("bad header name '{name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"))
-}
-
 /// The name of a cookie: a token. (RFC 6265, section 4.1.1.)
 pub(super) fn cookie_name(value: &Value) -> Result<(), String> {
     let name = value.as_str().unwrap_or_default();

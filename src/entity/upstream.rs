@@ -13,7 +13,7 @@ use super::{
 use crate::{
     document::{Mapping, NodePath, Value},
     schema::{
-        DerivedId, EntityFault, EntityLabel, EntitySchema, Field, FieldCondition, FieldKind, FieldRule,
+        self, DerivedId, EntityFault, EntityLabel, EntitySchema, Field, FieldCondition, FieldKind, FieldRule,
         OnDelete,
     },
 };
@@ -56,9 +56,9 @@ fields! {
         .rules(&[FieldRule::OneOf(HASH_INPUTS)])
         .describe("the part that decides if the first one is missing"),
     HASH_ON_HEADER = Field::new("hash_on_header", FieldKind::String)
-        .rules(&[FieldRule::Holds(text_rules::header_name)]),
+        .rules(&[FieldRule::Holds(schema::check_header_name)]),
     HASH_FALLBACK_HEADER = Field::new("hash_fallback_header", FieldKind::String)
-        .rules(&[FieldRule::Holds(text_rules::header_name)]),
+        .rules(&[FieldRule::Holds(schema::check_header_name)]),
     HASH_ON_COOKIE = Field::new("hash_on_cookie", FieldKind::String)
         .rules(&[FieldRule::Holds(text_rules::cookie_name)]),
     HASH_ON_COOKIE_PATH = Field::new("hash_on_cookie_path", FieldKind::String)

@@ -8,14 +8,11 @@ use std::sync::{
 use http::{HeaderName, HeaderValue, header::HOST};
 use uuid::Uuid;
 
-use super::{
-    Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks,
-    setting_values,
-};
+use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup, setting_values};
 use crate::{
     diag::Diagnostic,
     request_head::frames_message,
-    schema::{Field, FieldKind, FieldRule},
+    schema::{self, Field, FieldKind, FieldRule},
 };
 
 /// Definition of the plugin.
@@ -24,7 +21,7 @@ pub(super) const DEF: PluginDef = PluginDef::new("correlation-id", 100_001, FIEL
 const FIELDS: &[Field] = &[
     Field::new("header_name", FieldKind::String)
         .default("\"Kong-Request-ID\"")
-        .rules(&[FieldRule::Holds(setting_checks::is_valid_header_name)]),
+        .rules(&[FieldRule::Holds(schema::check_header_name)]),
     Field::new("generator", FieldKind::String)
         .required()
         .default("\"uuid#counter\"")

@@ -32,8 +32,7 @@ fn needs_a_list(config: &Value) -> Option<EntityFault> {
 }
 
 fn is_network(value: &Value) -> Result<(), String> {
-    let text = value.as_str().unwrap_or_default();
-    if IpNetwork::parse(text).is_some() { Ok(()) } else { Err(format!("invalid ip or cidr range: '{text}'")) }
+    IpNetwork::parse_setting(value.as_str().unwrap_or_default()).map(|_| ())
 }
 
 struct IpRestriction {

@@ -8,22 +8,21 @@ use http::{HeaderName, Method, header::CONTENT_TYPE};
 use super::{
     Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
     identity::{ANONYMOUS, Authenticator, HIDE_CREDENTIALS, authenticate},
-    setting_checks, setting_values, whole_body,
+    setting_values, whole_body,
 };
 use crate::{
     body::{Body, BodyBuffers, BodyError},
     document::{Mapping, Value},
     openapi::api::{ParameterLocation, SecurityKind},
-    schema::{Field, FieldKind, FieldRule},
+    schema::{self, Field, FieldKind, FieldRule},
 };
 
 /// Definition of the plugin.
 pub(super) const DEF: PluginDef =
     PluginDef::new("key-auth", 1250, FIELDS, compile).enforces(api_key_settings);
 
-const NAMES: FieldKind = FieldKind::Array(
-    &Field::item(FieldKind::String).rules(&[FieldRule::Holds(setting_checks::is_valid_header_name)]),
-);
+const NAMES: FieldKind =
+    FieldKind::Array(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(schema::check_header_name)]));
 
 const FIELDS: &[Field] = &[
     Field::new("key_names", NAMES)

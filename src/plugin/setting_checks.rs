@@ -5,20 +5,6 @@ use crate::{
     schema::{EntityFault, Field, FieldKind, FieldRule},
 };
 
-/// Accepts names of headers.
-pub(super) fn is_valid_header_name(value: &Value) -> Result<(), String> {
-    let name = value.as_str().unwrap_or_default();
-    if is_header_name(name) {
-        return Ok(());
-    }
-    Err(format!("bad header name '{name}', allowed characters are A-Z, a-z, 0-9, '_', and '-'"))
-}
-
-/// Whether Kong accepts a text as the name of a header. Stricter than RFC 9110, section 5.1.
-pub(super) fn is_header_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
-}
-
 /// Accepts numbers above zero.
 pub(super) fn is_positive(value: &Value) -> Result<(), String> {
     if value.as_f64().is_some_and(|number| number > 0.0) {

@@ -2,11 +2,12 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Exchange, HttpResponse, PluginSetup, setting_checks};
+use super::{Exchange, HttpResponse, PluginSetup};
 use crate::{
     diag::Diagnostic,
     document::{NodePath, Value},
     request_head::frames_message,
+    schema::is_header_name,
 };
 
 /// Rules for one part of a message: headers, query or body.
@@ -117,7 +118,7 @@ fn entries<'a>(config: &'a Value, rule: &str, part: &str) -> impl Iterator<Item 
 /// Parses the name of a header.
 pub(super) fn header_name(text: &str) -> Result<HeaderName, String> {
     let text = text.trim();
-    let name = setting_checks::is_header_name(text).then(|| HeaderName::try_from(text).ok()).flatten();
+    let name = is_header_name(text).then(|| HeaderName::try_from(text).ok()).flatten();
     name.ok_or_else(|| format!("'{text}' is not a valid header"))
 }
 
@@ -127,10 +128,13 @@ pub(super) fn any_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// Error of a text that [`HeaderValue`] refuses.
+pub(super) const INVALID_HEADER_VALUE: &str = "cannot be the value of a header";
+
 /// Parses the value of a header. Space around it is not part of it. (RFC 9110, section 5.5.)
 pub(super) fn header_value(entry: &RuleEntry<'_>) -> Result<HeaderValue, Diagnostic> {
     HeaderValue::try_from(entry.value.trim())
-        .map_err(|_| Diagnostic::error(entry.at.clone(), "cannot be the value of a header"))
+        .map_err(|_| Diagnostic::error(entry.at.clone(), INVALID_HEADER_VALUE))
 }
 
 impl<K, V> TransformRules<K, V> {

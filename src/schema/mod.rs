@@ -10,6 +10,7 @@ mod entity_fault;
 mod entity_schema;
 mod field;
 mod field_rule;
+mod header_name;
 mod messages;
 mod nearest;
 mod plugin_protocols;
@@ -22,6 +23,7 @@ pub use condition::{FieldCondition, FieldRequirement};
 pub use entity_fault::EntityFault;
 pub use entity_schema::{AdminEndpoint, DerivedId, EntityLabel, EntitySchema, Shorthand};
 pub use field::{Field, FieldKind, FieldRule, OnDelete, Uniqueness, is_vault_reference};
+pub use header_name::{check_header_name, is_header_name};
 pub use nearest::nearest;
 pub use plugin_protocols::{
     CONNECTION_PLUGIN_PROTOCOLS, HTTP_PLUGIN_PROTOCOLS, HTTP_PROTOCOL_NAMES, PLUGIN_PROTOCOLS, PROTOCOL_NAMES,

@@ -44,7 +44,7 @@ pub use generated::self_signed;
 pub use identity::{CertificateFault, CertifiedIdentity};
 pub use private_key::KeyType;
 pub use public_key::{PublicKey, PublicKeyKind};
-pub use server_certificate::{Trust, Verifier};
+pub use server_certificate::{OTHER_PURPOSE, Trust, Verifier};
 pub use source::{identities, read_source};
 
 use std::sync::{Arc, LazyLock};

@@ -24,6 +24,9 @@ use super::{
     },
 };
 
+/// The reason why a certificate of a client or of a signer is not accepted for a server.
+pub const OTHER_PURPOSE: &str = "the certificate of the upstream is for another use than that of a server";
+
 /// Trusted authorities and the limit of chains. (Kong: Service `tls_verify`, `ca_certificates`, `tls_verify_depth`.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trust {
@@ -140,9 +143,7 @@ fn check_usable(certificate: &X509Certificate<'_>, now: i64) -> Result<(), Error
     let server = |id: &&[u8]| *id == SERVER_AUTHENTICATION || *id == ANY_PURPOSE;
     let is_for_servers = certificate.purposes().is_none_or(|all| all.iter().any(server));
     if !is_for_servers || certificate.key_usage().is_some_and(|usage| usage & FOR_TLS == 0) {
-        return Err(verification_error(
-            "the certificate of the upstream is for another use than that of a server",
-        ));
+        return Err(verification_error(OTHER_PURPOSE));
     }
     if has_unknown_critical_extension(certificate) {
         return Err(CertificateError::UnhandledCriticalExtension.into());

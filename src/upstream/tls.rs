@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 pub use crate::tls::Trust;
-use crate::tls::{CaStore, CertifiedIdentity, Verifier, provider};
+use crate::tls::{CaStore, CertifiedIdentity, OTHER_PURPOSE, Verifier, provider};
 
 /// Settings of TLS with an upstream. Equal settings share connections.
 pub struct TlsSettings {
@@ -178,9 +178,7 @@ fn reason_of_certificate(error: &CertificateError) -> String {
         CertificateError::UnhandledCriticalExtension => {
             "the certificate of the upstream has an extension that is not supported and must not be ignored"
         }
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "the certificate of the upstream is for another use than that of a server"
-        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => OTHER_PURPOSE,
         CertificateError::UnsupportedSignatureAlgorithmContext { .. }
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "a certificate in the chain of the upstream is signed in a way that is not supported, as with SHA-1 or an \

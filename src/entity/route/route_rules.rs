@@ -11,13 +11,12 @@ use super::{
 use crate::{
     document::{Mapping, Value},
     ip_network::IpNetwork,
-    schema::{EntityFault, Field, PROTOCOL_NAMES},
+    schema::{self, EntityFault, Field, PROTOCOL_NAMES},
     uri::check_prefix_is_normal,
 };
 
 pub(super) fn address(value: &Value) -> Result<(), String> {
-    let text = value.as_str().unwrap_or_default();
-    IpNetwork::parse(text).map(|_| ()).ok_or_else(|| format!("invalid ip or cidr range: '{text}'"))
+    IpNetwork::parse_setting(value.as_str().unwrap_or_default()).map(|_| ())
 }
 
 pub(super) fn method(value: &Value) -> Result<(), String> {
@@ -52,7 +51,7 @@ pub(super) fn header_names(value: &Value) -> Result<(), String> {
                 "cannot contain 'host' header, which must be specified in the 'hosts' attribute".to_owned()
             );
         }
-        text_rules::header_name(&Value::from(name))?;
+        schema::check_header_name(&Value::from(name))?;
     }
     Ok(())
 }

@@ -276,14 +276,16 @@ impl LuaCall {
             .ok_or_else(|| Error::runtime(format!("function cannot be called in {phase} phase")))
     }
 
+    /// The error of a function that is called once there is a response.
+    pub(super) fn only_before_response(&self) -> Error {
+        let phase = self.phase.name();
+        Error::runtime(format!("function cannot be called in {phase} phase (only in: rewrite, access)"))
+    }
+
     /// The request, before there is a response: later changes would change nothing.
     pub(super) fn request_to_change(&mut self) -> Result<&mut Exchange> {
         if !self.phase.is_before_response() {
-            let message = format!(
-                "function cannot be called in {} phase (only in: rewrite, access)",
-                self.phase.name()
-            );
-            return Err(Error::runtime(message));
+            return Err(self.only_before_response());
         }
         self.exchange()
     }

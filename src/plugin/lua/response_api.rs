@@ -286,9 +286,7 @@ fn set_fields(response: &mut HttpResponse, headers: Value) -> Result<()> {
 
 fn respond(call: &mut LuaCall, response: HttpResponse) -> Result<()> {
     if !call.phase.is_before_response() {
-        let message =
-            format!("function cannot be called in {} phase (only in: rewrite, access)", call.phase.name());
-        return Err(Error::runtime(message));
+        return Err(call.only_before_response());
     }
     call.stop = Some(Stop::Respond(Box::new(response)));
     Ok(())

@@ -7,7 +7,7 @@ use super::{
     settings::MockingConfig,
 };
 use crate::{
-    diag::{Diagnostic, SourceFile},
+    diag::{self, Diagnostic, SourceFile},
     document::{self, Dialect, Document, NodePath},
     file_read::text_hash,
     openapi::{self, Api, LibraryLocation},
@@ -88,8 +88,7 @@ fn lower(
 ) -> Result<(Api, DiagnosticAnchor), Vec<Diagnostic>> {
     let mut warnings = setup.warnings.borrow_mut();
     for path in document.duplicates {
-        let message = "this key stands twice in one mapping; the last one counts";
-        warnings.push(anchor.attach(Diagnostic::warning(path, message).key()));
+        warnings.push(anchor.attach(Diagnostic::warning(path, diag::DUPLICATE_KEY).key()));
     }
     let (api, diagnostics) =
         openapi::lower(document.value, location).map_err(|error| vec![anchor.attach(error)])?;

@@ -4,7 +4,7 @@ use super::period::PERIODS;
 use crate::{
     document::Value,
     plugin::setting_checks,
-    schema::{EntityFault, Field, FieldKind, FieldRule},
+    schema::{self, EntityFault, Field, FieldKind, FieldRule},
 };
 
 /// Checks across several settings.
@@ -26,8 +26,7 @@ pub(super) const FIELDS: &[Field] = &[
         .describe("who shares a limit")
         .default("\"consumer\"")
         .rules(&[FieldRule::OneOf(IDENTIFIERS)]),
-    Field::new("header_name", FieldKind::String)
-        .rules(&[FieldRule::Holds(setting_checks::is_valid_header_name)]),
+    Field::new("header_name", FieldKind::String).rules(&[FieldRule::Holds(schema::check_header_name)]),
     Field::new("path", FieldKind::String).rules(&[FieldRule::Holds(is_path)]),
     Field::new("policy", FieldKind::String)
         .describe("where the counters are kept")

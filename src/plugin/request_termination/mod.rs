@@ -12,7 +12,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use uuid::Uuid;
 
 use super::{
-    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, setting_values, whole_body,
+    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, setting_values,
+    transform_rules::INVALID_HEADER_VALUE, whole_body,
 };
 use crate::{
     body::BodyBuffers,
@@ -113,8 +114,7 @@ fn media_type(text: Option<String>, setup: &PluginSetup<'_>) -> Result<Option<He
     {
         text.push_str("; charset=UTF-8");
     }
-    let diagnostic =
-        |_| vec![Diagnostic::error(setup.at.key("content_type"), "cannot be the value of a header")];
+    let diagnostic = |_| vec![Diagnostic::error(setup.at.key("content_type"), INVALID_HEADER_VALUE)];
     HeaderValue::try_from(text).map(Some).map_err(diagnostic)
 }
 

@@ -22,19 +22,9 @@ pub(super) fn message(status: StatusCode) -> Option<&'static str> {
     })
 }
 
-/// The message of the error template for a status.
-fn template_message(status: StatusCode) -> Option<&'static str> {
-    Some(match status.as_u16() {
-        400 => "Bad request",
-        411 => "Length required",
-        412 => "Precondition failed",
-        413 => "Payload too large",
-        414 => "URI too long",
-        417 => "Expectation failed",
-        REQUEST_HEADER_TOO_LARGE => "Request header or cookie too large",
-        504 => "The upstream server is timing out",
-        _ => return None,
-    })
+/// Whether Kong answers a status with its error template.
+fn has_error_template(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 411 | 412 | 413 | 414 | 417 | REQUEST_HEADER_TOO_LARGE | 504)
 }
 
 /// Whether nginx has a page for a status.
@@ -48,10 +38,11 @@ pub(super) fn answer(status: StatusCode, exchange: &Exchange) -> HttpResponse {
     if let Some(message) = message(status) {
         return reply::exit(&request, status, ExitBody::Message(message));
     }
-    if let Some(message) = template_message(status) {
+    if has_error_template(status) {
+        let message = reply::default_message(status);
         let status =
             if status.as_u16() == REQUEST_HEADER_TOO_LARGE { StatusCode::BAD_REQUEST } else { status };
-        return exchange.error(status, message);
+        return exchange.error(status, &message);
     }
     if has_nginx_page(status) {
         reply::page(&request, status)
