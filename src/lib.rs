@@ -37,6 +37,7 @@
 //! | [`upstream`] | connections to upstreams: pool, HTTP, timeouts |
 //! | [`balancer`] | load balancing: choice of the target, health checks |
 //! | [`plugin`] | plugin contract, plugin chain, and the bundled plugins, one file or folder each |
+//! | [`traffic`] | numbers of the last minutes and the last exchanges, for people who watch the gateway |
 //! | [`snapshot`] | a compiled configuration: router, plugin chains, destinations; immutable |
 //! | [`proxy`] | request lifecycle: route, plugins, upstream attempts, response |
 //! | [`control`] | the configuration in force: file watch, SIGHUP, Admin API, reloads |
@@ -77,5 +78,6 @@ pub mod settings;
 pub mod snapshot;
 pub mod supervise;
 pub mod tls;
+pub mod traffic;
 pub mod upstream;
 pub mod uri;

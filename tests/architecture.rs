@@ -68,6 +68,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "uri",
         ],
     ),
+    ("traffic", &["document", "entity", "metrics", "plugin"]),
     (
         "snapshot",
         &[
@@ -107,6 +108,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "settings",
             "snapshot",
             "supervise",
+            "traffic",
             "upstream",
             "uri",
         ],
@@ -131,6 +133,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "settings",
             "snapshot",
             "supervise",
+            "traffic",
             "uri",
         ],
     ),

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use mynah::{
     diag::plural,
-    proxy::{ExplainRequest, Explanation, Proxy},
+    proxy::{ExplainRequest, Explanation, GatewayAnswer, Proxy},
     snapshot::SnapshotCompiler,
 };
 
@@ -85,7 +85,7 @@ fn print_explanation(explanation: &Explanation) {
         };
         print_line(format_args!("{title:<10} {} ({}){scope}", plugin.name, plugin.priority));
     }
-    if let Some((status, reason)) = explanation.answer {
+    if let Some(GatewayAnswer { status, reason, .. }) = &explanation.answer {
         print_line(format_args!("answer     {status}: {reason}"));
     }
     if let Some(upstream) = &explanation.upstream {

@@ -25,6 +25,7 @@ use mynah::{
     snapshot::{LiveSnapshot, SnapshotCompiler, UpstreamTls},
     supervise::supervise,
     tls::{self, CaStore},
+    traffic::TrafficMonitor,
     uri::Scheme,
 };
 
@@ -100,7 +101,10 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
             connections.clone(),
             log_level,
         );
-        let bound = listen(&settings, control.live(), &Arc::new(admin), &logs)?;
+        // Only the Admin API shows the traffic.
+        let monitor = (!settings.admin_listen.is_empty()).then(|| Arc::new(TrafficMonitor::default()));
+        let admin = Arc::new(admin.with_traffic_monitor(monitor.clone()));
+        let bound = listen(&settings, control.live(), &admin, (&logs, monitor))?;
         // Before the first line is printed: its reader may send a signal at once.
         let stop = StopSignals::new().context("cannot listen for signals")?;
         let reloader = Reloader::new(control, source.clone()).context("cannot listen for signals")?;
@@ -163,10 +167,18 @@ fn listen(
     settings: &Settings,
     live: &Arc<LiveSnapshot>,
     admin: &Arc<AdminApi>,
-    logs: &AccessLogs,
+    (logs, monitor): (&AccessLogs, Option<Arc<TrafficMonitor>>),
 ) -> Result<Vec<BoundListener>> {
-    let proxy = Proxy::new(live.clone(), settings).with_access_log(logs.proxy.clone());
+    let proxy = Proxy::new(live.clone(), settings)
+        .with_access_log(logs.proxy.clone())
+        .with_traffic_monitor(monitor.clone());
     let proxy = Arc::new(proxy.with_templates(error_templates(settings)?));
+    if let Some(monitor) = monitor {
+        tokio::spawn(supervise("traffic", move || {
+            let monitor = monitor.clone();
+            async move { monitor.run().await }
+        }));
+    }
     let background = proxy.clone();
     tokio::spawn(supervise("upstreams", move || {
         let background = background.clone();

@@ -58,7 +58,7 @@ pub use id::{entity_id, password_hash};
 pub use jwt_secret::JwtCredential;
 pub use keyauth_credential::KeyCredential;
 pub use plugin::{PluginEntity, PluginScope};
-pub use record::{EntityRecord, is_same_record};
+pub use record::{EntityRecord, is_same_record, record_label};
 pub use route::{PathHandling, Route, StreamEndpoint};
 pub use service::Service;
 pub use sni::Sni;

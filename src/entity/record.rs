@@ -10,6 +10,9 @@ use crate::{
     schema::{EntitySchema, Field},
 };
 
+/// The field `name`, which most kinds of entities have.
+const NAME: &str = "name";
+
 /// One entity of any kind, as the Admin API shows it.
 #[derive(Clone)]
 pub struct EntityRecord {
@@ -52,6 +55,13 @@ impl fmt::Debug for EntityRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.collection(), self.id())
     }
+}
+
+/// The name of an entity with this record, or its id if it has no name.
+#[must_use]
+pub fn record_label(record: &Value) -> Option<&str> {
+    let text = |key| record.get(key).and_then(Value::as_str);
+    text(NAME).or_else(|| text(ID.name))
 }
 
 /// Whether two complete records are equal, apart from the times of creation and change.

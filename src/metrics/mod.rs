@@ -28,6 +28,7 @@ pub use counters::{LatencyHistograms, RequestCounts, RouteCounters};
 pub use counting::{AnswerOrigin, RequestMetrics, RouteMetrics};
 pub use definitions::MetricDefinition;
 pub use histogram::HistogramSum;
+pub(crate) use sharded::Sharded;
 pub use text::{MetricKind, MetricsText};
 
 /// Groups of metrics that are counted. (Kong: Prometheus plugin, configuration.)

@@ -7,7 +7,7 @@ const SHARDS: usize = 8;
 
 /// One value per shard, created on first use.
 #[derive(Debug)]
-pub(super) struct Sharded<T>([OnceLock<Box<T>>; SHARDS]);
+pub(crate) struct Sharded<T>([OnceLock<Box<T>>; SHARDS]);
 
 impl<T> Default for Sharded<T> {
     fn default() -> Self {
@@ -17,12 +17,12 @@ impl<T> Default for Sharded<T> {
 
 impl<T: Default> Sharded<T> {
     /// The value of this thread.
-    pub(super) fn local(&self) -> &T {
+    pub(crate) fn local(&self) -> &T {
         self.0[shard_index()].get_or_init(Box::default)
     }
 
     /// All values that have been used.
-    pub(super) fn all(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &T> {
         self.0.iter().filter_map(|shard| shard.get().map(|value| &**value))
     }
 }

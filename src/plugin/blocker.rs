@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
-use super::{Exchange, Flow, Plugin};
+use super::{Exchange, ExpectedAnswer, Flow, Plugin};
 
 struct Blocker {
     message: String,
@@ -19,5 +19,12 @@ pub fn blocker(name: &str) -> Arc<dyn Plugin> {
 impl Plugin for Blocker {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
         Flow::Respond(exchange.error(StatusCode::SERVICE_UNAVAILABLE, &self.message))
+    }
+
+    fn expected_answer(&self, _exchange: &mut Exchange) -> Option<ExpectedAnswer> {
+        Some(ExpectedAnswer {
+            status: StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+            origin: self.message.clone(),
+        })
     }
 }

@@ -152,11 +152,26 @@ pub trait Plugin: Send + Sync {
     /// are not reset.
     fn reset_state(&self) {}
 
+    /// The answer that [`Plugin::access`] would give to a request, for an explanation of it; `None` if it would give none, or
+    /// if that is not known before it runs.
+    fn expected_answer(&self, _exchange: &mut Exchange) -> Option<ExpectedAnswer> {
+        None
+    }
+
     /// A path that the plugin answers and that no request can have, for a warning; `None` if there is no such path.
     /// `prefixes` computes the path prefixes of the plugin's Routes.
     fn unreachable_path(&self, _prefixes: &mut dyn FnMut() -> Vec<Vec<u8>>) -> Option<String> {
         None
     }
+}
+
+/// The answer that a plugin would give to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedAnswer {
+    /// Its status; 444 if the connection is closed without an answer.
+    pub status: u16,
+    /// Where it comes from, in a few words.
+    pub origin: String,
 }
 
 /// Decision of an access phase.

@@ -94,6 +94,8 @@ pub enum ChosenPeer {
 pub enum ResponseOrigin {
     /// A plugin, or the router.
     Plugin,
+    /// The plugin mocking.
+    Mock,
     /// The gateway, as the upstream could not answer.
     Gateway,
     /// The upstream, with this status.

@@ -14,7 +14,6 @@ use super::{
     malformed,
 };
 use crate::{
-    access_log::RouteFields,
     body::{Body, BodyError},
     nginx_status::REQUEST_HEADER_TOO_LARGE,
     plugin::{Exchange, ServedFromCache},
@@ -119,13 +118,14 @@ impl Proxy {
         let (started, id) = (Instant::now(), RequestId::random());
         let client = self.client_address(connection, request.headers());
         let line = self.start_log_line(request, (connection, client), started, &id);
-        let mut log = RequestLog { line, ..RequestLog::default() };
+        let traffic = self.traffic.as_ref().map(|monitor| monitor.start_request(started));
+        let mut log = RequestLog { line, traffic, ..RequestLog::default() };
         let (phase, message) = (ReplyPhase::Proxy(self.error_format), "Too many requests at a time");
         let (request, status) = (self.error_request(request), StatusCode::SERVICE_UNAVAILABLE);
         let mut response = reply::error(&request, phase, status, Some(message), &id);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
         let response = self.add_produced_headers(response, started, &id);
-        log.record_response(&response, RouteFields::default());
+        log.record_refusal(&response);
         (response, log)
     }
 
@@ -147,7 +147,7 @@ impl Proxy {
         let phase = ReplyPhase::Proxy(self.error_format);
         let response = reply::error(&request, phase, StatusCode::INTERNAL_SERVER_ERROR, None, id);
         let response = self.add_produced_headers(response, *started, id);
-        log.record_response(&response, RouteFields::default());
+        log.record_refusal(&response);
         response
     }
 

@@ -2,6 +2,7 @@
 //! Nothing is sent, and no plugin runs.
 
 use std::{
+    borrow::Cow,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Instant,
 };
@@ -20,7 +21,7 @@ use super::{
 use crate::{
     body::Body,
     entity::Route,
-    plugin::{Exchange, PluginChain},
+    plugin::{Exchange, ExpectedAnswer, PluginChain},
     request_id::RequestId,
     router::MatchCandidate,
     snapshot::{RouteStep, Snapshot},
@@ -43,8 +44,25 @@ pub struct Explanation {
     pub plugins: Vec<PlannedPlugin>,
     /// What the upstream would get, if the request is forwarded.
     pub upstream: Option<ForwardedRequest>,
-    /// Status and reason of the response that the gateway would give without any plugin.
-    pub answer: Option<(u16, &'static str)>,
+    /// The response that the gateway would give itself.
+    pub answer: Option<GatewayAnswer>,
+}
+
+/// Response of the gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GatewayAnswer {
+    /// Its status.
+    pub status: u16,
+    /// Why the gateway answers itself.
+    pub reason: Cow<'static, str>,
+    /// The plugin that answers, if one does. Plugins before it may refuse the request first.
+    pub plugin: Option<&'static str>,
+}
+
+impl GatewayAnswer {
+    fn new(status: u16, reason: &'static str) -> Self {
+        Self { status, reason: reason.into(), plugin: None }
+    }
 }
 
 /// Route that matches a request.
@@ -54,9 +72,7 @@ pub struct MatchingRoute {
     pub name: String,
     /// Prefix of the path that it matched.
     pub matched: Option<String>,
-    /// Priority key of the router.
-    pub rank: String,
-    /// Rule by which the winner ranks before it; `None` for the winner.
+    /// Rule by which the winner ranks before it, as said of the winner; `None` for the winner.
     pub outranked_by: Option<&'static str>,
 }
 
@@ -125,7 +141,7 @@ impl Proxy {
         let path = normalize_path(head.uri.path().as_bytes()).into_owned();
         let client = self.real_ip.client(peer.ip(), None, &head.headers);
         let arrival = RequestArrival { client, started: Instant::now(), id };
-        let exchange = new_exchange((head, body), &path, &connection, arrival);
+        let mut exchange = new_exchange((head, body), &path, &connection, arrival);
         let host = exchange.head().host().as_bytes();
         let line = format!(
             "{} {}{}",
@@ -138,7 +154,7 @@ impl Proxy {
             routes: Vec::new(),
             plugins: Vec::new(),
             upstream: None,
-            answer: refused.map(|status| (status, "the request is malformed")),
+            answer: refused.map(|status| GatewayAnswer::new(status, "the request is malformed")),
         };
         if explanation.answer.is_some() {
             return explanation;
@@ -146,23 +162,27 @@ impl Proxy {
         let routed = router_request(&exchange, exchange.head().fields(), &path, &connection);
         explanation.routes = matching_routes(&snapshot.candidates(&routed), snapshot, &path);
         if snapshot.refusal(&routed).is_some() {
-            explanation.answer = Some((503, "it would go to a route in quarantine"));
+            explanation.answer = Some(GatewayAnswer::new(503, "it would go to a route in quarantine"));
             return explanation;
         }
         let Some((found, route, step)) = snapshot.find(&routed) else {
             explanation.plugins = planned_plugins(snapshot.global());
-            explanation.answer = Some((404, NO_ROUTE));
+            explanation.answer = Some(GatewayAnswer::new(404, NO_ROUTE));
             return explanation;
         };
         explanation.plugins = planned_plugins(&step.chain);
-        explanation.answer = gateway_answer(&exchange, route, step);
-        if let (None, Some(destination)) = (explanation.answer, &step.destination) {
+        explanation.answer =
+            protocol_answer(&exchange, route, step).or_else(|| plugin_answer(&step.chain, &mut exchange));
+        if explanation.answer.is_none() && step.destination.is_none() {
+            explanation.answer = Some(GatewayAnswer::new(503, "the route has no service"));
+        }
+        if let (None, Some(destination)) = (&explanation.answer, &step.destination) {
             let prefix_text = found.prefix_text(&path);
             let (connection, client) = (&connection, connection.address_of(client));
             let route_context =
                 RouteContext { path: &path, prefix: found.prefix, prefix_text, connection, client };
             let Ok(head) = self.upstream_head(&exchange, route, destination, &route_context) else {
-                explanation.answer = Some((414, "the target is too long for the upstream"));
+                explanation.answer = Some(GatewayAnswer::new(414, "the target is too long for the upstream"));
                 return explanation;
             };
             let origin = &destination.origin;
@@ -182,12 +202,15 @@ impl Explanation {
     /// The explanation as JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {
+        let winner = self.routes.first().map_or("", |route| route.name.as_str());
         let routes: Vec<Value> = self
             .routes
             .iter()
-            .map(|route| {
-                let MatchingRoute { name, matched, rank, outranked_by } = route;
-                json!({ "route": name, "matched": matched, "rank": rank, "lost": outranked_by })
+            .enumerate()
+            .map(|(n, route)| {
+                let MatchingRoute { name, matched, outranked_by } = route;
+                let lost = outranked_by.map(|rule| format!("{winner} wins: {rule}"));
+                json!({ "route": name, "matched": matched, "rank": n + 1, "lost": lost })
             })
             .collect();
         let plugins: Vec<Value> = self
@@ -202,12 +225,15 @@ impl Explanation {
             let ForwardedRequest { request, headers } = upstream;
             json!({ "request": request, "headers": headers })
         });
+        let answer = self.answer.as_ref().map(
+            |answer| json!({ "status": answer.status, "reason": answer.reason, "plugin": answer.plugin }),
+        );
         json!({
             "request": self.request,
             "routes": routes,
             "plugins": plugins,
             "upstream": upstream,
-            "answer": self.answer.map(|(status, reason)| json!({ "status": status, "reason": reason })),
+            "answer": answer,
         })
     }
 }
@@ -247,7 +273,6 @@ fn matching_routes(
             matched: candidate
                 .prefix
                 .map(|end| String::from_utf8_lossy(path.get(..end).unwrap_or_default()).into_owned()),
-            rank: format!("{:?}", candidate.key),
             outranked_by: first.filter(|_| n > 0).map(|first| snapshot.ranking_rule(first, candidate.key)),
         };
     candidates.iter().enumerate().map(matching).collect()
@@ -263,12 +288,18 @@ fn planned_plugins(chain: &PluginChain) -> Vec<PlannedPlugin> {
     chain.steps().iter().map(planned).collect()
 }
 
-/// Status and reason of the response of the gateway itself: to a wrong protocol, or for a Route without a Service.
-fn gateway_answer(exchange: &Exchange, route: &Route, step: &RouteStep) -> Option<(u16, &'static str)> {
-    if let Some((refused, reason)) = protocol::refuse(exchange, route, step) {
-        return Some((refused.status().as_u16(), reason));
-    }
-    step.destination.is_none().then_some((503, "the route has no service"))
+/// The response to a request in a protocol that the Route does not accept.
+fn protocol_answer(exchange: &Exchange, route: &Route, step: &RouteStep) -> Option<GatewayAnswer> {
+    let (refused, reason) = protocol::refuse(exchange, route, step)?;
+    Some(GatewayAnswer::new(refused.status().as_u16(), reason))
+}
+
+/// The response of the first plugin of a chain that is known to answer.
+fn plugin_answer(chain: &PluginChain, exchange: &mut Exchange) -> Option<GatewayAnswer> {
+    chain.steps().iter().find_map(|step| {
+        let ExpectedAnswer { status, origin } = step.plugin.as_ref()?.expected_answer(exchange)?;
+        Some(GatewayAnswer { status, reason: origin.into(), plugin: Some(step.name) })
+    })
 }
 
 fn header_fields(head: &UpstreamHead<'_>) -> Vec<(String, String)> {

@@ -1,13 +1,10 @@
-//! Values of log lines and metrics: status, entity name, whole milliseconds.
+//! Values of log lines and metrics: status, whole milliseconds.
 
 use std::time::Duration;
 
 use http::Response;
 
-use crate::{
-    body::{Body, StreamReset},
-    document::Value,
-};
+use crate::body::{Body, StreamReset};
 
 /// nginx's status for a connection that is closed without a response.
 const NO_RESPONSE: u16 = 444;
@@ -16,12 +13,6 @@ const NO_RESPONSE: u16 = 444;
 pub(super) fn logged_status(response: &Response<Body>) -> u16 {
     let is_reset = response.extensions().get::<StreamReset>().is_some();
     if is_reset { NO_RESPONSE } else { response.status().as_u16() }
-}
-
-/// Name of an entity, or its id if it has no name.
-pub(super) fn entity_label(record: &Value) -> Option<&str> {
-    let text = |key| record.get(key).and_then(Value::as_str);
-    text("name").or_else(|| text("id"))
 }
 
 /// Whole milliseconds of a time.

@@ -46,7 +46,9 @@ mod tunnel;
 pub use bounds::HeadBounds;
 pub use connection::{ClientConnection, ClientTls, ShutdownStage};
 pub use error_responses::error_format;
-pub use explain::{ExplainRequest, Explanation, ForwardedRequest, MatchingRoute, PlannedPlugin};
+pub use explain::{
+    ExplainRequest, Explanation, ForwardedRequest, GatewayAnswer, MatchingRoute, PlannedPlugin,
+};
 pub(crate) use headers::strip_answer_trailers;
 pub use malformed::check_transfer_coding;
 pub use request_log::RequestLog;
@@ -66,7 +68,7 @@ use self::{
     client_address::{ClientAddress, RealIp},
     error_responses::{NO_ROUTE, NO_SERVICE},
     headers::{HeaderTokens, add_fields},
-    log_values::{entity_label, milliseconds},
+    log_values::milliseconds,
     request_body::BodyLimits,
     request_context::RequestContext,
 };
@@ -75,7 +77,7 @@ use crate::{
     balancer::BackgroundTasks,
     body::{Body, BodyBuffers},
     dns::DnsResolver,
-    entity::Route,
+    entity::{Route, record_label},
     plugin::{Exchange, PluginChain, ResponseOrigin},
     reply::{self, ErrorFormat, ErrorTemplates},
     request_id::RequestId,
@@ -83,6 +85,7 @@ use crate::{
     settings::{AddedField, PortMaps, RouterFlavor, Settings},
     snapshot::{Destination, LiveSnapshot},
     supervise::catch_future_panic,
+    traffic::TrafficMonitor,
     upstream::{ConnectionPool, PoolSettings, ResponseHeadBounds},
     uri::normalize_path,
 };
@@ -108,6 +111,8 @@ pub struct Proxy {
     error_format: ErrorFormat,
     templates: Option<Arc<ErrorTemplates>>,
     access_log: Option<Arc<AccessLog>>,
+    /// Monitor of the traffic; `None` if no page shows it.
+    traffic: Option<Arc<TrafficMonitor>>,
 }
 
 /// A response and its source, which decides about the header fields of the gateway.
@@ -168,6 +173,7 @@ impl Proxy {
             error_format: error_format(settings.error_default_type),
             templates: None,
             access_log: None,
+            traffic: None,
         }
     }
 
@@ -182,6 +188,13 @@ impl Proxy {
     #[must_use]
     pub fn with_access_log(mut self, log: Option<Arc<AccessLog>>) -> Self {
         self.access_log = log;
+        self
+    }
+
+    /// The proxy with this monitor of its traffic.
+    #[must_use]
+    pub fn with_traffic_monitor(mut self, monitor: Option<Arc<TrafficMonitor>>) -> Self {
+        self.traffic = monitor;
         self
     }
 
@@ -212,7 +225,8 @@ impl Proxy {
         extended_connect::to_http1_handshake(&mut request);
         let client = self.client_address(connection, request.headers());
         let line = self.start_log_line(&request, (connection, client), started, &id);
-        let mut log = RequestLog { line, ..RequestLog::default() };
+        let traffic = self.traffic.as_ref().map(|monitor| monitor.start_request(started));
+        let mut log = RequestLog { line, traffic, ..RequestLog::default() };
         let arrival = RequestArrival { client, started, id };
         let caught = {
             let responding = pin!(self.respond(request, connection, &arrival, &mut log));
@@ -255,7 +269,7 @@ impl Proxy {
         log: &mut RequestLog,
     ) -> Response<Body> {
         if let Some(refusal) = self.refuse(&request, &arrival.id) {
-            log.record_response(&refusal, RouteFields::default());
+            log.record_refusal(&refusal);
             return self.add_produced_headers(refusal, arrival.started, &arrival.id);
         }
         // One Snapshot for the whole request, also if another one is published meanwhile.
@@ -311,7 +325,7 @@ impl Proxy {
             };
             // Boxed: otherwise the future of every request would have the size of this one, also where a plugin
             // answers.
-            let to = (destination, step.chain.logs());
+            let to = (destination, context.is_logged());
             Box::pin(self.serve(&mut context, route, to, &route_context)).await
         };
         self.finish(outcome, destination, context, log)
@@ -334,7 +348,8 @@ impl Proxy {
         }
         let body = self.body_limits.apply(body);
         let exchange = new_exchange((head, body), path, connection, arrival);
-        RequestContext::new(exchange, chain, connection, &self.port_maps)
+        let watching = self.traffic.as_ref().filter(|monitor| monitor.is_watched());
+        RequestContext::new(exchange, chain, connection, &self.port_maps, watching)
     }
 
     /// Answers a request that no plugin has answered; a plugin may log it.
@@ -385,14 +400,15 @@ impl Proxy {
         let matched = exchange.matched.as_deref().filter(|_| logs_routes);
         let destination = destination.filter(|_| timing.is_some());
         let fields = RouteFields {
-            route: matched.and_then(|matched| entity_label(&matched.route_record)),
-            service: matched.and_then(|matched| entity_label(&matched.service_record)),
+            route: matched.and_then(|matched| record_label(&matched.route_record)),
+            service: matched.and_then(|matched| record_label(&matched.service_record)),
             upstream: destination.map(|destination| (destination.origin.host(), destination.origin.port())),
             proxy_latency: timing.map(|timing| milliseconds(timing.proxy_latency)),
             upstream_latency: timing.map(|timing| milliseconds(timing.upstream_latency)),
         };
         log.record_response(&response, fields);
         log.record_metrics(&response, exchange, timing);
+        log.record_traffic(&response, exchange);
         log.plugin_log = context.close(Some(&response));
         response
     }

@@ -12,6 +12,7 @@ use std::{
 use crate::{
     plugin::{Plugin, RequestRecord},
     supervise::catch_panic,
+    traffic::{AnswerKind, TrafficMonitor},
 };
 
 /// Record of a request, and the plugins that log it. Dropping it calls them.
@@ -22,6 +23,8 @@ pub(super) struct PluginLog {
     /// Bytes of the request body.
     pub(super) received: Arc<AtomicU64>,
     pub(super) plugins: Vec<Arc<dyn Plugin>>,
+    /// Monitor that records the request, and what made its answer.
+    pub(super) monitor: Option<(Arc<TrafficMonitor>, AnswerKind)>,
 }
 
 impl PluginLog {
@@ -37,6 +40,9 @@ impl Drop for PluginLog {
     fn drop(&mut self) {
         self.record.duration = self.started.elapsed();
         self.record.size += self.received.load(Relaxed);
+        if let Some((monitor, kind)) = &self.monitor {
+            monitor.record(&self.record, *kind);
+        }
         for plugin in &self.plugins {
             if let Err(panic) = catch_panic(|| plugin.log(&self.record)) {
                 tracing::error!("a plugin that logs {panic}");

@@ -13,11 +13,13 @@ use super::{
     ClientConnection,
     log_values::{logged_status, milliseconds},
     plugin_log::PluginLog,
+    request_log::answer_kind,
 };
 use crate::{
     body::Body,
     plugin::{Exchange, PluginChain, RequestRecord, ResponseRecord},
     settings::PortMaps,
+    traffic::TrafficMonitor,
     uri::Scheme,
 };
 
@@ -30,6 +32,8 @@ pub(super) struct RequestContext<'a> {
     ports: &'a PortMaps,
     /// Bytes of the request body, if a plugin logs them.
     received: Option<Arc<AtomicU64>>,
+    /// Monitor that records the request, if its exchanges are watched.
+    watching: Option<&'a Arc<TrafficMonitor>>,
     is_closed: bool,
 }
 
@@ -39,14 +43,20 @@ impl<'a> RequestContext<'a> {
         chain: &'a PluginChain,
         connection: &'a ClientConnection,
         ports: &'a PortMaps,
+        watching: Option<&'a Arc<TrafficMonitor>>,
     ) -> Self {
-        Self { exchange, chain, connection, ports, received: None, is_closed: false }
+        Self { exchange, chain, connection, ports, received: None, watching, is_closed: false }
+    }
+
+    /// Whether the request is recorded, for a plugin that logs or for those who watch the traffic.
+    pub(super) const fn is_logged(&self) -> bool {
+        self.chain.logs() || self.watching.is_some()
     }
 
     /// Replaces the chain of global plugins by that of the Route.
     pub(super) fn enter_chain(&mut self, chain: &'a PluginChain) {
         self.chain = chain;
-        if chain.logs() && !matches!(self.exchange.body, Body::Empty) {
+        if self.is_logged() && !matches!(self.exchange.body, Body::Empty) {
             let received = Arc::new(AtomicU64::new(0));
             let body = mem::take(&mut self.exchange.body);
             self.exchange.body = body.counted(received.clone());
@@ -61,11 +71,11 @@ impl<'a> RequestContext<'a> {
     /// The record that plugins log when the response has ended; `None` if no plugin logs the request. Moves the head
     /// out of the exchange. `response` is `None` if the client left before there was one.
     pub(super) fn close(&mut self, response: Option<&Response<Body>>) -> Option<Box<PluginLog>> {
-        if mem::replace(&mut self.is_closed, true) || !self.chain.logs() {
+        if mem::replace(&mut self.is_closed, true) || !self.is_logged() {
             return None;
         }
         let plugins = self.chain.loggers(&self.exchange);
-        if plugins.is_empty() {
+        if plugins.is_empty() && self.watching.is_none() {
             return None;
         }
         let exchange = &mut self.exchange;
@@ -94,7 +104,9 @@ impl<'a> RequestContext<'a> {
             head_latency: milliseconds(started.elapsed()),
         });
         let received = self.received.take().unwrap_or_default();
-        Some(Box::new(PluginLog { record, started, received, plugins }))
+        let monitor =
+            self.watching.map(|monitor| (Arc::clone(monitor), answer_kind(exchange.response_origin)));
+        Some(Box::new(PluginLog { record, started, received, plugins, monitor }))
     }
 }
 

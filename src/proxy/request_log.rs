@@ -7,7 +7,8 @@ use crate::{
     access_log::{LogLine, RouteFields},
     body::Body,
     metrics::{AnswerOrigin, RequestMetrics, ResponseSource},
-    plugin::Exchange,
+    plugin::{Exchange, ResponseOrigin},
+    traffic::{AnswerKind, RequestTraffic},
 };
 
 /// Log of one request. Dropping it writes the line, counts the request and calls the plugins that log.
@@ -17,7 +18,9 @@ pub struct RequestLog {
     pub line: Option<LogLine>,
     /// Metrics of the Route.
     pub(super) metrics: Option<RequestMetrics>,
-    /// Record for the plugins that log.
+    /// Entry in the traffic of the last minutes.
+    pub(super) traffic: Option<RequestTraffic>,
+    /// Record for the plugins that log, and for those who watch the traffic.
     pub(super) plugin_log: Option<Box<PluginLog>>,
 }
 
@@ -39,6 +42,22 @@ impl RequestLog {
     pub(super) fn record_response(&mut self, response: &Response<Body>, fields: RouteFields<'_>) {
         if let Some(line) = &mut self.line {
             line.record_response(logged_status(response), fields);
+        }
+    }
+
+    /// Records the response to a request that has not reached the router.
+    pub(super) fn record_refusal(&mut self, response: &Response<Body>) {
+        self.record_response(response, RouteFields::default());
+        if let Some(traffic) = &mut self.traffic {
+            traffic.record_response(logged_status(response), AnswerKind::Gateway, None);
+        }
+    }
+
+    /// Records the response in the traffic.
+    pub(super) fn record_traffic(&mut self, response: &Response<Body>, exchange: &Exchange) {
+        if let Some(traffic) = &mut self.traffic {
+            let kind = answer_kind(exchange.response_origin);
+            traffic.record_response(logged_status(response), kind, exchange.matched.clone());
         }
     }
 
@@ -64,5 +83,14 @@ impl RequestLog {
             upstream_latency: timing.map(|timing| timing.upstream_latency),
         };
         metrics.record_response(origin, response);
+    }
+}
+
+/// What made an answer.
+pub(super) const fn answer_kind(origin: ResponseOrigin) -> AnswerKind {
+    match origin {
+        ResponseOrigin::Mock => AnswerKind::Mock,
+        ResponseOrigin::Upstream(_) => AnswerKind::Upstream,
+        ResponseOrigin::Plugin | ResponseOrigin::Gateway => AnswerKind::Gateway,
     }
 }

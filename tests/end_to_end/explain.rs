@@ -1,5 +1,7 @@
 //! `explain`: which route a request would get, and why, from the command line and from the Admin API.
 
+use serde_json::{Value, json};
+
 use crate::gateway::Setup;
 
 const CONFIG: &str = "\
@@ -120,11 +122,67 @@ fn the_admin_api_explains_too() {
     let gateway = Setup::with(CONFIG).run();
     let explanation =
         gateway.admin("GET", "/debug/explain?method=GET&url=/stock&header=Host:%20shop.example").json();
-    assert_eq!(explanation["routes"][0]["route"], "one-host", "{explanation}");
+    let [winner, loser] = [&explanation["routes"][0], &explanation["routes"][1]];
+    assert_eq!(
+        (&winner["route"], &winner["rank"], &winner["lost"]),
+        (&"one-host".into(), &1.into(), &Value::Null)
+    );
+    assert_eq!((&loser["route"], &loser["rank"]), (&"everything".into(), &2.into()));
+    assert!(loser["lost"].as_str().unwrap().starts_with("one-host wins: "), "{explanation}");
     assert_eq!(gateway.admin("GET", "/debug/explain").status, 400);
     gateway
         .admin("GET", "/debug/explain?url=stock")
         .assert_message(400, "\"stock\" is not a URL; write http://localhost:8000/path, or /path");
+}
+
+#[test]
+fn a_request_that_a_plugin_answers_has_no_upstream() {
+    let document = r#"{"openapi": "3.0.0", "info": {"title": "a", "version": "1"}, "paths": {
+        "/pets": {"get": {"responses": {"200": {"description": "ok", "content": {"application/json":
+            {"examples": {"cat": {"value": 1}}}}}}}}}}"#;
+    let gateway = Setup::with(
+        "\
+_format_version: \"3.0\"
+services:
+- name: shop
+  url: http://shop.example
+  routes:
+  - name: pets
+    paths: [/pets]
+    strip_path: false
+    plugins: [{name: mocking, config: {api_specification_filename: pets.json}}]
+  - name: closed
+    paths: [/closed]
+    plugins: [{name: request-termination, config: {status_code: 418, trigger: stop}}]
+",
+    )
+    .file("specs/pets.json", document)
+    .run();
+    for (query, expected) in [
+        (
+            "url=/pets",
+            json!({
+                "status": 200, "plugin": "mocking",
+                "reason": "mocking: GET /pets of the document, its example cat",
+            }),
+        ),
+        (
+            "url=/pets&header=X-Mynah-Mocking-Fault:503",
+            json!({
+                "status": 503, "plugin": "mocking",
+                "reason": "mocking: the fault that the request asks for",
+            }),
+        ),
+        (
+            "url=/closed?stop=1",
+            json!({ "status": 418, "plugin": "request-termination", "reason": "request-termination" }),
+        ),
+        ("url=/closed", Value::Null),
+    ] {
+        let explanation = gateway.admin("GET", &format!("/debug/explain?{query}")).json();
+        assert_eq!(explanation["answer"], expected, "{explanation}");
+        assert_eq!(explanation["upstream"].is_null(), !expected.is_null(), "{explanation}");
+    }
 }
 
 #[test]

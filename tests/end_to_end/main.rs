@@ -111,6 +111,7 @@ mod tls;
 mod tls_names;
 mod tls_upstream;
 mod tokens;
+mod traffic;
 mod trust;
 mod upstream;
 mod variables;

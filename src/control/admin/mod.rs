@@ -9,6 +9,7 @@
 //! | `write`, `write_request`, `constraints`, `server_names`, `plan`, `file_item` | from a record to a change of the text; Kong's 405 where writes are refused |
 //! | `config` | export and import of the whole configuration |
 //! | `response_cache` | stored responses of `proxy-cache` |
+//! | `traffic`, `events` | traffic of the last minutes, and a stream of changes |
 //! | `schemas`, `tags`, `endpoints`, `node`, `metrics`, `health`, `debug` | queries |
 //! | `refusal` | Kong's error objects |
 
@@ -19,6 +20,7 @@ mod constraints;
 mod debug;
 mod endpoints;
 mod entities;
+mod events;
 mod file_item;
 mod form;
 mod health;
@@ -34,6 +36,7 @@ mod response_cache;
 mod schemas;
 mod server_names;
 mod tags;
+mod traffic;
 mod upload;
 mod work_pools;
 mod write;
@@ -50,6 +53,7 @@ use crate::{
     metrics::ConnectionCounters,
     reply,
     settings::{ResponseHeader, ResponseHeaders, Settings},
+    traffic::TrafficMonitor,
 };
 use entities::EntityPath;
 use refusal::AdminRefusal;
@@ -66,6 +70,9 @@ pub struct AdminApi {
     started: Instant,
     work_pools: work_pools::AdminWorkPools,
     uploads: upload::UploadLimiter,
+    /// Monitor of the proxy's traffic; `None` if there is none.
+    traffic: Option<Arc<TrafficMonitor>>,
+    event_streams: events::EventStreams,
 }
 
 impl AdminApi {
@@ -81,7 +88,26 @@ impl AdminApi {
         let (node_id, started) = (control.live().current().resources().node_id, Instant::now());
         let (work_pools, uploads) =
             (work_pools::AdminWorkPools::default(), upload::UploadLimiter::new(settings.admin_max_body_size));
-        Self { control, settings, readiness, connections, log_level, node_id, started, work_pools, uploads }
+        Self {
+            control,
+            settings,
+            readiness,
+            connections,
+            log_level,
+            node_id,
+            started,
+            work_pools,
+            uploads,
+            traffic: None,
+            event_streams: events::EventStreams::default(),
+        }
+    }
+
+    /// The API with this monitor of the proxy's traffic.
+    #[must_use]
+    pub fn with_traffic_monitor(mut self, monitor: Option<Arc<TrafficMonitor>>) -> Self {
+        self.traffic = monitor;
+        self
     }
 
     /// Answers one request of the Admin API; `local` states that it came over the loopback interface.
@@ -180,6 +206,10 @@ impl AdminApi {
             (["endpoints"], _) => Self::endpoints(),
             (["metrics"], _) => self.answer_in_pool(Self::metrics).await,
             (["timers"], _) => Self::timers(),
+            (["mynah", "traffic"], _) => self.traffic(&query),
+            (["mynah", "exchanges"], _) => self.exchanges(&query),
+            (["mynah", "exchanges", number], _) => self.exchange(number),
+            (["mynah", "events"], _) => self.events(&query),
             (["plugins", "enabled"], _) => Self::enabled_plugins(),
             (["plugins", "schema", name], _) => self.plugin_config_schema(name),
             (["schemas", names @ ..], _) => self.schemas(names, request).await,
@@ -209,6 +239,8 @@ fn methods(path: &[&str], has_readiness: bool) -> Option<&'static [Method]> {
         | ["plugins", "schema", _]
         | ["clustering", "data-planes" | "status"]
         | ["debug", "explain"]
+        | ["mynah", "traffic" | "exchanges" | "events"]
+        | ["mynah", "exchanges", _]
         | ["debug", "node", "log-level"]
         | ["upstreams", _, "health"] => &[Method::GET, Method::HEAD, Method::OPTIONS],
         ["schemas", "plugins" | "vaults", name] if *name != "validate" => {

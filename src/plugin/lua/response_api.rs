@@ -74,14 +74,14 @@ fn add_readers(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "upstream_status", |lua, ()| {
         Ok(match current(lua)?.source {
             ResponseOrigin::Upstream(status) => Some(status.as_u16()),
-            ResponseOrigin::Plugin | ResponseOrigin::Gateway => None,
+            ResponseOrigin::Plugin | ResponseOrigin::Mock | ResponseOrigin::Gateway => None,
         })
     })?;
     add(host, lua, "response_source", |lua, ()| {
         Ok(match current(lua)?.source {
             ResponseOrigin::Upstream(_) => "service",
             ResponseOrigin::Gateway => "error",
-            ResponseOrigin::Plugin => "exit",
+            ResponseOrigin::Plugin | ResponseOrigin::Mock => "exit",
         })
     })?;
     // The first value, and a list of all where there are several.

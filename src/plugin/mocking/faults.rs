@@ -1,6 +1,6 @@
 //! Injected faults, for tests of resilience.
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, StatusCode};
 
 use super::{super::HttpResponse, request_rng::RequestRng, settings::MockingConfig};
 use crate::body::{Body, StreamReset};
@@ -20,6 +20,41 @@ pub(super) enum InjectedFault {
     Reset,
     /// A response with this status.
     Status(StatusCode),
+}
+
+/// The fault that a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RequestedFault {
+    /// No fault, whatever the rates are.
+    Absent,
+    /// This fault.
+    Present(InjectedFault),
+}
+
+/// nginx's status for a connection that is closed without a response.
+pub(super) const NO_RESPONSE: u16 = 444;
+
+const FAULT: HeaderName = HeaderName::from_static("x-mynah-mocking-fault");
+
+/// The message about an invalid fault.
+const INVALID_FAULT_MESSAGE: &str = "Invalid value for X-Mynah-Mocking-Fault. The fault should be a status code from 400 to 599, reset, or none";
+
+/// The fault that the fields of a request ask for.
+///
+/// # Errors
+/// The message about an invalid value, for the response.
+pub(super) fn requested_fault(headers: &HeaderMap) -> Result<Option<RequestedFault>, &'static str> {
+    let Some(value) = headers.get(FAULT) else { return Ok(None) };
+    let fault = match value.as_bytes() {
+        b"none" => RequestedFault::Absent,
+        b"reset" => RequestedFault::Present(InjectedFault::Reset),
+        digits => {
+            let status = StatusCode::from_bytes(digits).ok();
+            let status = status.filter(|status| status.is_client_error() || status.is_server_error());
+            RequestedFault::Present(InjectedFault::Status(status.ok_or(INVALID_FAULT_MESSAGE)?))
+        }
+    };
+    Ok(Some(fault))
 }
 
 /// The statuses of faults if the settings name none.
@@ -78,6 +113,24 @@ mod tests {
         for (count, expected) in counts.iter().zip(expected) {
             assert!(expected.contains(count), "{counts:?}");
         }
+    }
+
+    #[test]
+    fn a_request_may_ask_for_a_fault() {
+        let requested = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(FAULT, value.parse().unwrap());
+            requested_fault(&headers)
+        };
+        let status = |status| Ok(Some(RequestedFault::Present(InjectedFault::Status(status))));
+        assert_eq!(requested("503"), status(StatusCode::SERVICE_UNAVAILABLE));
+        assert_eq!(requested("404"), status(StatusCode::NOT_FOUND));
+        assert_eq!(requested("reset"), Ok(Some(RequestedFault::Present(InjectedFault::Reset))));
+        assert_eq!(requested("none"), Ok(Some(RequestedFault::Absent)));
+        for wrong in ["200", "600", "", "off", "5031"] {
+            assert_eq!(requested(wrong), Err(INVALID_FAULT_MESSAGE), "{wrong}");
+        }
+        assert_eq!(requested_fault(&HeaderMap::new()), Ok(None));
     }
 
     #[test]

@@ -41,7 +41,7 @@ use bytes::Bytes;
 
 use self::{
     delay::ResponseDelay,
-    faults::{FaultRates, InjectedFault},
+    faults::{FaultRates, InjectedFault, RequestedFault},
     mock_profile::MockProfile,
     preferences::MockPreferences,
     request_rng::RngSource,
@@ -50,7 +50,10 @@ use self::{
     state::MockState,
     templates::ExampleTemplates,
 };
-use super::{EditedRequest, Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup};
+use super::{
+    EditedRequest, Exchange, ExpectedAnswer, Flow, HttpResponse, Plugin, PluginDef, PluginResult,
+    PluginSetup, ResponseOrigin,
+};
 use crate::{
     body::BodyBuffers,
     budget::{Budget, WorkPool},
@@ -132,6 +135,7 @@ struct MockCall<'a> {
 
 impl Plugin for Mocking {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
+        exchange.response_origin = ResponseOrigin::Mock;
         if let Some(preflight) =
             Some(&*exchange).filter(|_| self.profile.cors).and_then(prism_cors::preflight_response)
         {
@@ -162,6 +166,31 @@ impl Plugin for Mocking {
         self.mock.first_path().map(|path| format!("`{path}`"))
     }
 
+    fn expected_answer(&self, exchange: &mut Exchange) -> Option<ExpectedAnswer> {
+        if let Some(path) = self.profile.lookup_path(exchange) {
+            exchange.path = path;
+        }
+        let (request, _) = exchange.request_and_body();
+        let operation = self.mock.find(request.method, request.path);
+        if self.passes_through(&operation) {
+            return None;
+        }
+        Some(match self.profile.read_preferences(request) {
+            Ok(MockPreferences { fault: Some(RequestedFault::Present(fault)), .. }) => ExpectedAnswer {
+                status: match fault {
+                    InjectedFault::Reset => faults::NO_RESPONSE,
+                    InjectedFault::Status(status) => status.as_u16(),
+                },
+                origin: "mocking: the fault that the request asks for".to_owned(),
+            },
+            Ok(preferences) => self.responder.expected_answer(&MockCall { request, preferences, operation }),
+            Err(message) => ExpectedAnswer {
+                status: self.profile.invalid_request(message).status().as_u16(),
+                origin: "mocking: a preference of the request is not valid".to_owned(),
+            },
+        })
+    }
+
     fn reset_state(&self) {
         self.responder.state.iter().for_each(MockState::forget);
     }
@@ -182,7 +211,12 @@ impl Mocking {
         let mut rng = self.responder.rng_source.rng();
         let delay = preferences.delay.unwrap_or_else(|| self.delay.draw(&mut rng));
         let call = MockCall { request, preferences, operation };
-        match self.faults.draw(&mut rng) {
+        let fault = match call.preferences.fault {
+            Some(RequestedFault::Absent) => None,
+            Some(RequestedFault::Present(fault)) => Some(fault),
+            None => self.faults.draw(&mut rng),
+        };
+        match fault {
             Some(InjectedFault::Reset) => return respond_after(delay, faults::reset_response()),
             Some(InjectedFault::Status(status)) => {
                 return self.respond_when_made(delay, self.responder.fault_response(status, &call));

@@ -4,7 +4,11 @@ use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderMap, HeaderName, Method, header::ACCEPT};
 
-use super::{delay, request_rng::RequestRng};
+use super::{
+    delay,
+    faults::{self, RequestedFault},
+    request_rng::RequestRng,
+};
 use crate::{
     mock::{MockRequest, SampleMode},
     openapi::sample::SamplingMode,
@@ -32,6 +36,8 @@ pub(super) struct MockPreferences<'a> {
     pub(super) delay: Option<Duration>,
     /// The seed of all random choices.
     pub(super) seed: Option<u64>,
+    /// The fault, or that there is none, whatever the rates are.
+    pub(super) fault: Option<RequestedFault>,
     /// The preference `dynamic`.
     pub(super) dynamic: Option<bool>,
     /// Whether new samples are generated instead of using examples.
@@ -54,6 +60,7 @@ impl<'a> MockPreferences<'a> {
             delay: delay::requested_delay(headers)
                 .map_err(|delay::InvalidDelay| delay::INVALID_DELAY_MESSAGE)?,
             seed: seed(headers)?,
+            fault: faults::requested_fault(headers)?,
             dynamic: prefer.dynamic,
             skip_examples: prefer.dynamic == Some(true),
             explain: headers.get(EXPLAIN).is_some_and(|value| matches!(value.as_bytes(), b"1" | b"true")),

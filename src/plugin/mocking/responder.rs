@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::{
-    super::{EditedRequest, HttpResponse},
+    super::{EditedRequest, ExpectedAnswer, HttpResponse},
     MockCall, answer,
     mock_profile::MockProfile,
     request_rng::{RequestRng, RngSource},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     mock::{
-        ChosenAnswer, Mock, MockRefusal, MockRequest, MockResponse, OwnedChoice, ResponseError,
+        AnswerSource, ChosenAnswer, Mock, MockRefusal, MockRequest, MockResponse, OwnedChoice, ResponseError,
         ResponseMaker, SampleMode,
     },
     reply,
@@ -140,6 +140,39 @@ impl Responder {
             }
             Err(refusal) => MockOutcome::Ready(self.profile.refuse(&refusal, &self.mock, &request)),
         })
+    }
+
+    /// The answer to a request, without its content.
+    pub(super) fn expected_answer(&self, call: &MockCall<'_>) -> ExpectedAnswer {
+        let request = call.mock_request(SampleMode::default());
+        let operation = call.operation.clone().ok().and_then(|n| self.mock.api().operations.get(n));
+        let name = operation.map_or_else(
+            || "no operation of the document".to_owned(),
+            |operation| format!("{} {} of the document", operation.method, operation.template),
+        );
+        if self.state_task(call).is_some() {
+            let origin = format!("mocking: {name}, from the items that requests have created");
+            return ExpectedAnswer { status: StatusCode::OK.as_u16(), origin };
+        }
+        let chosen = call.operation.clone().and_then(|n| self.mock.choose(n, &request, &mut |_| 0));
+        match chosen {
+            Ok(chosen) => {
+                let source = match self.mock.origin(&chosen) {
+                    AnswerSource::Example(Some(key)) => format!("its example {key}"),
+                    AnswerSource::Example(None) => "its example".to_owned(),
+                    AnswerSource::Schema => "a sample of its schema".to_owned(),
+                    AnswerSource::Empty => "an empty body".to_owned(),
+                };
+                ExpectedAnswer {
+                    status: chosen.status.as_u16(),
+                    origin: format!("mocking: {name}, {source}"),
+                }
+            }
+            Err(refusal) => {
+                let status = self.profile.refuse(&refusal, &self.mock, &request).status().as_u16();
+                ExpectedAnswer { status, origin: format!("mocking: {name}: {refusal:?}") }
+            }
+        }
     }
 
     /// Generates a chosen answer if that is quick.

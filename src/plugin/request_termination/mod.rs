@@ -12,7 +12,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use uuid::Uuid;
 
 use super::{
-    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, setting_values,
+    Exchange, ExpectedAnswer, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, setting_values,
     transform_rules::INVALID_HEADER_VALUE, whole_body,
 };
 use crate::{
@@ -120,7 +120,7 @@ fn media_type(text: Option<String>, setup: &PluginSetup<'_>) -> Result<Option<He
 
 impl Plugin for RequestTermination {
     fn access<'a>(&'a self, exchange: &'a mut Exchange) -> Flow<'a> {
-        if self.trigger.as_ref().is_some_and(|trigger| !trigger.is_in(exchange)) {
+        if !self.answers(exchange) {
             return Flow::Continue;
         }
         let exit = match &self.answer {
@@ -138,6 +138,17 @@ impl Plugin for RequestTermination {
             }
         };
         Flow::Respond(reply::exit(&exchange.error_request(), self.status, exit))
+    }
+
+    fn expected_answer(&self, exchange: &mut Exchange) -> Option<ExpectedAnswer> {
+        let origin = "request-termination".to_owned();
+        self.answers(exchange).then_some(ExpectedAnswer { status: self.status.as_u16(), origin })
+    }
+}
+
+impl RequestTermination {
+    fn answers(&self, exchange: &Exchange) -> bool {
+        self.trigger.as_ref().is_none_or(|trigger| trigger.is_in(exchange))
     }
 }
 
