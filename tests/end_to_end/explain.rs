@@ -102,7 +102,7 @@ fn headers_are_evaluated_and_shown() {
     let arguments =
         ["explain", "GET", "/stock", "-H", "Host: shop.example", "-H", "X-A: 1", "--format", "json"];
     let outcome = Setup::with(CONFIG).call(&arguments);
-    let explanation: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
+    let explanation: Value = serde_json::from_str(&outcome.stdout).unwrap();
     assert_eq!(explanation["routes"][0]["route"], "one-host");
     let headers = explanation["upstream"]["headers"].as_array().unwrap();
     let value = |name: &str| headers.iter().find(|header| header[0] == name).map(|header| header[1].clone());
