@@ -104,7 +104,7 @@ fn queries_are_checked() {
         ("/mynah/exchanges?count=501", "count must be a whole number from 0 to 500"),
         ("/mynah/events?topics=news", "unknown topic: news; the topics are config, traffic, exchanges"),
     ] {
-        gateway.admin("GET", path).says(400, message);
+        gateway.admin("GET", path).assert_message(400, message);
     }
     assert_eq!(gateway.admin("GET", "/mynah/exchanges/99").status, 404);
     assert_eq!(gateway.admin("POST", "/mynah/events").status, 405);
@@ -116,16 +116,16 @@ fn a_stream_reports_saved_files_and_traffic() {
     let gateway = gateway(&target);
     let mut stream = Raw::connect(gateway.address("admin"));
     stream.send("GET /mynah/events?topics=config,traffic,exchanges HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    stream.until("content-type: text/event-stream");
-    stream.until("event: config\ndata: {");
-    stream.until("\"generation\":1");
+    stream.read_until("content-type: text/event-stream");
+    stream.read_until("event: config\ndata: {");
+    stream.read_until("\"generation\":1");
     gateway.get("/mocked");
-    stream.until("event: exchanges\ndata: {\"last\":1}");
-    stream.until("\"mock\":1");
+    stream.read_until("event: exchanges\ndata: {\"last\":1}");
+    stream.read_until("\"mock\":1");
     gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\nservices: 7\n");
-    stream.until("\"error\":\"");
+    stream.read_until("\"error\":\"");
     gateway.folder.write("kong.yaml", "_format_version: \"3.0\"\n");
-    stream.until("\"generation\":2");
+    stream.read_until("\"generation\":2");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn an_open_stream_does_not_delay_the_end() {
     let gateway = gateway(&target);
     let mut stream = Raw::connect(gateway.address("admin"));
     stream.send("GET /mynah/events HTTP/1.1\r\nhost: localhost\r\n\r\n");
-    stream.until("event: config");
+    stream.read_until("event: config");
     gateway.signal("TERM");
     let outcome = gateway.outcome();
     assert_eq!(outcome.code, Some(0), "{outcome:?}");
