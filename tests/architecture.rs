@@ -68,7 +68,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "uri",
         ],
     ),
-    ("traffic", &["document", "entity", "metrics", "plugin"]),
+    ("traffic", &["document", "entity", "metrics", "nginx_status", "plugin"]),
     (
         "snapshot",
         &[

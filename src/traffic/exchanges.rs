@@ -5,7 +5,9 @@ use std::{collections::VecDeque, sync::Arc};
 use http::{HeaderMap, HeaderName, header};
 
 use super::AnswerKind;
-use crate::{document::Value, entity::record_label, plugin::RequestRecord};
+use crate::{
+    document::Value, entity::record_label, nginx_status::CLIENT_CLOSED_REQUEST, plugin::RequestRecord,
+};
 
 /// Most exchanges that are kept.
 const MAX_EXCHANGES: usize = 500;
@@ -179,7 +181,7 @@ impl RecordedExchange {
                 .map(|identity| identity.consumer.label().to_owned())
                 .unwrap_or_default(),
             kind,
-            status: response.map_or(499, |response| response.status),
+            status: response.map_or(CLIENT_CLOSED_REQUEST, |response| response.status),
             response_fields: response.map(|response| shown_fields(&response.fields)).unwrap_or_default(),
             response_size: response.map_or(0, |response| response.body_size),
             head_latency: response.map(|response| response.head_latency),

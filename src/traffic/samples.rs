@@ -7,13 +7,10 @@ use std::{
 };
 
 use super::{TrafficMonitor, lock};
-use crate::{metrics::Sharded, plugin::MatchedRoute};
+use crate::{metrics::Sharded, nginx_status::CLIENT_CLOSED_REQUEST, plugin::MatchedRoute};
 
 /// Most samples that a buffer holds; further ones are counted without their Route and duration.
 const MAX_SAMPLES: usize = 65_536;
-
-/// nginx's status for a client that leaves before the response.
-const CLIENT_LEFT: u16 = 499;
 
 /// What made an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,7 +95,7 @@ pub struct RequestTraffic {
 
 impl RequestTraffic {
     pub(super) const fn new(monitor: Arc<TrafficMonitor>, started: Instant) -> Self {
-        Self { monitor, started, route: None, status: CLIENT_LEFT, kind: AnswerKind::Gateway }
+        Self { monitor, started, route: None, status: CLIENT_CLOSED_REQUEST, kind: AnswerKind::Gateway }
     }
 
     /// Records the response.

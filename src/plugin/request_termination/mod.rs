@@ -12,8 +12,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use uuid::Uuid;
 
 use super::{
-    Exchange, ExpectedAnswer, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks, setting_values,
-    transform_rules::INVALID_HEADER_VALUE, whole_body,
+    Exchange, ExpectedAnswer, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_checks,
+    setting_values, transform_rules::INVALID_HEADER_VALUE, whole_body,
 };
 use crate::{
     body::BodyBuffers,
