@@ -235,6 +235,7 @@ fn add_rule(rule: &FieldRule, schema: &mut Map<String, Json>) {
                 schema.insert(keyword.to_owned(), number(bound));
             }
         }
+        FieldRule::Above(bound) => drop(schema.insert("exclusiveMinimum".to_owned(), number(*bound))),
         FieldRule::NotEmpty => drop(schema.insert("minItems".to_owned(), 1.into())),
         FieldRule::Holds(_) | FieldRule::Across(_) => (),
     }

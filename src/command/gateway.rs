@@ -235,6 +235,7 @@ fn resources(settings: &Settings) -> Resources {
         counters: MemoryBudget::new(settings.rate_limiting_memory),
         responses: ResponseCache::new(settings.response_cache_memory),
         ipv6_prefix: settings.rate_limiting_ipv6_prefix,
+        trusted_networks: settings.trusted_ips.networks.as_slice().into(),
         runs_lua: runs_lua(settings),
         ..Resources::default()
     }

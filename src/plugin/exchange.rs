@@ -4,7 +4,7 @@ use std::{
     borrow::Cow,
     net::SocketAddr,
     sync::{Arc, Mutex},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -70,7 +70,7 @@ pub struct Exchange {
     edited: Option<Box<HeaderMap>>,
 }
 
-/// A destination that a plugin chooses in place of the Service's; timeouts, TLS settings and path stay the Service's.
+/// A destination that a plugin chooses in place of the Service's; what it does not choose stays the Service's.
 /// (Kong: "Plugin Development Kit", `kong.service`.)
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChosenDestination {
@@ -78,6 +78,23 @@ pub struct ChosenDestination {
     pub peer: Option<ChosenPeer>,
     /// The scheme; `None` for that of the Service.
     pub scheme: Option<Scheme>,
+    /// Timeouts; `None` for those of the Service.
+    pub timeouts: Option<ChosenTimeouts>,
+    /// The number of further attempts; `None` for that of the Service.
+    pub retries: Option<u32>,
+    /// Whether the upstream's certificate is verified; `None` as the Service says.
+    pub tls_verify: Option<bool>,
+}
+
+/// Timeouts that a plugin chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChosenTimeouts {
+    /// To open a connection.
+    pub connect: Duration,
+    /// Between two writes.
+    pub write: Duration,
+    /// Between two reads.
+    pub read: Duration,
 }
 
 /// A peer that a plugin chooses.

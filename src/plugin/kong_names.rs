@@ -1,121 +1,123 @@
 //! Names of the plugins that Kong's documentation lists, whether this build has them or not.
 
+/// A plugin of Kong.
+struct KongPlugin {
+    name: &'static str,
+    /// Whether it records requests, and changes neither a request nor its response so that a client could tell, nor refuses one.
+    only_logs: bool,
+}
+
+const fn plugin(name: &'static str) -> KongPlugin {
+    KongPlugin { name, only_logs: false }
+}
+
+const fn logger(name: &'static str) -> KongPlugin {
+    KongPlugin { name, only_logs: true }
+}
+
 /// Plugins of Kong. (Kong: "Plugin priority", the table of static priorities.)
-const NAMES: &[&str] = &[
-    "acl",
-    "acme",
-    "aws-lambda",
-    "azure-functions",
-    "basic-auth",
-    "bot-detection",
-    "canary",
-    "confluent",
-    "correlation-id",
-    "cors",
-    "datadog",
-    "degraphql",
-    "exit-transformer",
-    "file-log",
-    "forward-proxy",
-    "graphql-proxy-cache-advanced",
-    "graphql-rate-limiting-advanced",
-    "grpc-gateway",
-    "grpc-web",
-    "header-cert-auth",
-    "hmac-auth",
-    "http-log",
-    "injection-protection",
-    "ip-restriction",
-    "jq",
-    "json-threat-protection",
-    "jwe-decrypt",
-    "jwt",
-    "jwt-signer",
-    "kafka-log",
-    "kafka-upstream",
-    "key-auth",
-    "key-auth-enc",
-    "ldap-auth",
-    "ldap-auth-advanced",
-    "loggly",
-    "mocking",
-    "mtls-auth",
-    "oas-validation",
-    "oauth2",
-    "oauth2-introspection",
-    "opa",
-    "openid-connect",
-    "opentelemetry",
-    "post-function",
-    "pre-function",
-    "prometheus",
-    "proxy-cache",
-    "proxy-cache-advanced",
-    "rate-limiting",
-    "rate-limiting-advanced",
-    "redirect",
-    "request-callout",
-    "request-size-limiting",
-    "request-termination",
-    "request-transformer",
-    "request-transformer-advanced",
-    "request-validator",
-    "response-ratelimiting",
-    "response-transformer",
-    "response-transformer-advanced",
-    "route-by-header",
-    "route-transformer-advanced",
-    "saml",
-    "service-protection",
-    "session",
-    "standard-webhooks",
-    "statsd",
-    "statsd-advanced",
-    "syslog",
-    "tcp-log",
-    "tls-handshake-modifier",
-    "tls-metadata-headers",
-    "udp-log",
-    "upstream-oauth",
-    "upstream-timeout",
-    "vault-auth",
-    "websocket-size-limit",
-    "websocket-validator",
-    "xml-threat-protection",
-    "zipkin",
+const PLUGINS: &[KongPlugin] = &[
+    plugin("acl"),
+    plugin("acme"),
+    plugin("aws-lambda"),
+    plugin("azure-functions"),
+    plugin("basic-auth"),
+    plugin("bot-detection"),
+    plugin("canary"),
+    plugin("confluent"),
+    plugin("correlation-id"),
+    plugin("cors"),
+    logger("datadog"),
+    plugin("degraphql"),
+    plugin("exit-transformer"),
+    logger("file-log"),
+    plugin("forward-proxy"),
+    plugin("graphql-proxy-cache-advanced"),
+    plugin("graphql-rate-limiting-advanced"),
+    plugin("grpc-gateway"),
+    plugin("grpc-web"),
+    plugin("header-cert-auth"),
+    plugin("hmac-auth"),
+    logger("http-log"),
+    plugin("injection-protection"),
+    plugin("ip-restriction"),
+    plugin("jq"),
+    plugin("json-threat-protection"),
+    plugin("jwe-decrypt"),
+    plugin("jwt"),
+    plugin("jwt-signer"),
+    logger("kafka-log"),
+    plugin("kafka-upstream"),
+    plugin("key-auth"),
+    plugin("key-auth-enc"),
+    plugin("ldap-auth"),
+    plugin("ldap-auth-advanced"),
+    logger("loggly"),
+    plugin("mocking"),
+    plugin("mtls-auth"),
+    plugin("oas-validation"),
+    plugin("oauth2"),
+    plugin("oauth2-introspection"),
+    plugin("opa"),
+    plugin("openid-connect"),
+    logger("opentelemetry"),
+    plugin("post-function"),
+    plugin("pre-function"),
+    logger("prometheus"),
+    plugin("proxy-cache"),
+    plugin("proxy-cache-advanced"),
+    plugin("rate-limiting"),
+    plugin("rate-limiting-advanced"),
+    plugin("redirect"),
+    plugin("request-callout"),
+    plugin("request-size-limiting"),
+    plugin("request-termination"),
+    plugin("request-transformer"),
+    plugin("request-transformer-advanced"),
+    plugin("request-validator"),
+    plugin("response-ratelimiting"),
+    plugin("response-transformer"),
+    plugin("response-transformer-advanced"),
+    plugin("route-by-header"),
+    plugin("route-transformer-advanced"),
+    plugin("saml"),
+    plugin("service-protection"),
+    plugin("session"),
+    plugin("standard-webhooks"),
+    logger("statsd"),
+    logger("statsd-advanced"),
+    logger("syslog"),
+    logger("tcp-log"),
+    plugin("tls-handshake-modifier"),
+    plugin("tls-metadata-headers"),
+    logger("udp-log"),
+    plugin("upstream-oauth"),
+    plugin("upstream-timeout"),
+    plugin("vault-auth"),
+    plugin("websocket-size-limit"),
+    plugin("websocket-validator"),
+    plugin("xml-threat-protection"),
+    logger("zipkin"),
 ];
 
-/// Plugins that record requests, and change neither a request nor its response so that a client could tell, nor refuse one.
-const LOGGERS: &[&str] = &[
-    "datadog",
-    "file-log",
-    "http-log",
-    "kafka-log",
-    "loggly",
-    "opentelemetry",
-    "prometheus",
-    "statsd",
-    "statsd-advanced",
-    "syslog",
-    "tcp-log",
-    "udp-log",
-    "zipkin",
-];
+fn find(name: &str) -> Option<&'static KongPlugin> {
+    PLUGINS.iter().find(|known| known.name == name)
+}
 
 /// Whether a plugin only logs. A plugin of another name may be a guard.
 pub(super) fn only_logs(name: &str) -> bool {
-    LOGGERS.contains(&name)
+    find(name).is_some_and(|known| known.only_logs)
 }
 
 /// The name in Kong's list that equals this one, and outlives the configuration.
 #[must_use]
 pub fn static_name(name: &str) -> Option<&'static str> {
-    NAMES.iter().copied().find(|known| *known == name)
+    find(name).map(|known| known.name)
 }
 
 /// Whether Kong has a plugin with this name.
 pub(super) fn is_kong_plugin(name: &str) -> bool {
-    NAMES.contains(&name) || name.starts_with("ai-")
+    find(name).is_some() || name.starts_with("ai-")
 }
 
 /// Advice for the user of a Kong plugin that this build lacks.

@@ -76,8 +76,8 @@ pub use contract::{CompilePlugin, DocumentFields, ExpectedAnswer, Flow, Plugin, 
 pub use delivery::DeliveryTracker;
 pub use entry_edits::{EditCondition, EntryEdit, EntryEdits};
 pub use exchange::{
-    ChosenDestination, ChosenPeer, EditedRequest, Exchange, HttpResponse, MatchedRoute, Origin,
-    ResponseOrigin,
+    ChosenDestination, ChosenPeer, ChosenTimeouts, EditedRequest, Exchange, HttpResponse, MatchedRoute,
+    Origin, ResponseOrigin,
 };
 pub(crate) use identity::ANONYMOUS;
 pub use jwt::{JwtKey, KeyFault};

@@ -1,4 +1,4 @@
-//! Regular expressions of PCRE2, the engine behind Kong's `ngx.re`, with a limit of steps.
+//! Regular expressions of PCRE2, the engine behind Kong's `ngx.re`, with a limit of steps: for all plugins.
 //!
 //! An expression is translated into the dialect of `regex`, which never backtracks. Only look-around, back-references and their
 //! like go to `fancy_regex`, which does.
@@ -10,6 +10,9 @@ const MAX_STEPS: usize = 100_000;
 
 /// Most memory of one compiled expression, in bytes.
 const MAX_COMPILED_BYTES: usize = 1 << 20;
+
+/// Longest expression whose text a request may make, in bytes.
+const MAX_PATTERN_BYTES: usize = 16 << 10;
 
 /// Horizontal white space: PCRE2's `\h`.
 const HORIZONTAL: &str = r"\t \u{a0}\u{1680}\u{180e}\u{2000}-\u{200a}\u{202f}\u{205f}\u{3000}";
@@ -50,9 +53,7 @@ impl PcreRegex {
         if let (Ok(regex), false) = (linear, is_possessive) {
             return Ok(Self::Linear(regex));
         }
-        let mut builder = fancy_regex::RegexBuilder::new(&translated);
-        builder.backtrack_limit(MAX_STEPS).delegate_size_limit(MAX_COMPILED_BYTES);
-        let backtracking = builder.build().map(|regex| Self::Backtracking(Box::new(regex)));
+        let backtracking = bounded(&translated).map(|regex| Self::Backtracking(Box::new(regex)));
         backtracking
             .map_err(|_| if is_unsupported(pattern) { PcreFault::Unsupported } else { PcreFault::Invalid })
     }
@@ -64,6 +65,32 @@ impl PcreRegex {
             Self::Backtracking(regex) => regex.is_match(text).unwrap_or(false),
         }
     }
+}
+
+/// Compiles an expression that may match anywhere in a text. `flags` are letters of PCRE's inline flags: `i`, `m`, `s`, `x`.
+/// A search that takes too many steps is an error of the search.
+///
+/// # Errors
+/// A message that names what is wrong: the expression is invalid, too long, or cannot be used.
+pub(super) fn search_regex(pattern: &str, flags: &str) -> Result<fancy_regex::Regex, String> {
+    if pattern.len() > MAX_PATTERN_BYTES {
+        return Err(format!("longer than {MAX_PATTERN_BYTES} bytes"));
+    }
+    let Translation { text, .. } = translate(pattern);
+    let translated = if flags.is_empty() { text } else { format!("(?{flags}:{text})") };
+    bounded(&translated).map_err(|error| {
+        if is_unsupported(pattern) {
+            "recursion, branch reset and verbs are not supported".to_owned()
+        } else {
+            error.to_string()
+        }
+    })
+}
+
+fn bounded(translated: &str) -> Result<fancy_regex::Regex, Box<fancy_regex::Error>> {
+    let mut builder = fancy_regex::RegexBuilder::new(translated);
+    builder.backtrack_limit(MAX_STEPS).delegate_size_limit(MAX_COMPILED_BYTES);
+    builder.build().map_err(Box::new)
 }
 
 fn is_unsupported(pattern: &str) -> bool {

@@ -1,11 +1,14 @@
 //! Resources that all plugins of the process share.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use super::{DeliveryTracker, ResponseCache};
 use crate::{
     body::BodyBuffers,
     budget::{MemoryBudget, WorkPool},
+    ip_network::IpNetwork,
 };
 
 /// Resources of all plugins, in every Snapshot. Clones share them.
@@ -28,6 +31,8 @@ pub struct Resources {
     /// Interpreters of Lua.
     #[cfg(feature = "lua")]
     pub lua: super::LuaInterpreters,
+    /// Peers that are trusted to name the client. (Kong: `trusted_ips`.)
+    pub trusted_networks: Arc<[IpNetwork]>,
     /// Bits of an IPv6 address that identify a client, where clients are identified by address.
     pub ipv6_prefix: u8,
 }
@@ -44,6 +49,7 @@ impl Default for Resources {
             runs_lua: true,
             #[cfg(feature = "lua")]
             lua: super::LuaInterpreters::default(),
+            trusted_networks: Arc::default(),
             ipv6_prefix: 128,
         }
     }

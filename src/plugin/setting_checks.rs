@@ -5,15 +5,6 @@ use crate::{
     schema::{EntityFault, Field, FieldKind, FieldRule},
 };
 
-/// Accepts numbers above zero.
-pub(super) fn is_positive(value: &Value) -> Result<(), String> {
-    if value.as_f64().is_some_and(|number| number > 0.0) {
-        Ok(())
-    } else {
-        Err("value must be greater than 0".to_owned())
-    }
-}
-
 /// Accepts status codes.
 pub(super) const STATUS_CODE: FieldRule = FieldRule::Between(100.0, 599.0);
 

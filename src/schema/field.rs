@@ -105,6 +105,8 @@ pub enum FieldRule {
     OneOf(&'static [&'static str]),
     /// Between two numbers, both allowed.
     Between(f64, f64),
+    /// Greater than this number.
+    Above(f64),
     /// One of these numbers.
     OneOfNumbers(&'static [i64]),
     /// At least one item.

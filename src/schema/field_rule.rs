@@ -23,6 +23,10 @@ impl FieldRule {
                 let is_allowed = value.as_f64().is_some_and(|number| (*low..=*high).contains(&number));
                 if is_allowed { Ok(()) } else { Err(format!("value should be between {low} and {high}")) }
             }
+            Self::Above(bound) => {
+                let is_allowed = value.as_f64().is_some_and(|number| number > *bound);
+                if is_allowed { Ok(()) } else { Err(format!("value must be greater than {bound}")) }
+            }
             Self::NotEmpty => {
                 if value.items().is_empty() {
                     Err("length must be at least 1".to_owned())

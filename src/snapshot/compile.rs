@@ -23,7 +23,7 @@ use crate::{
     config::{Config, ConfigOrigin, EMPTY_HASH, ScopeBlock},
     diag::{Diagnostic, MarkedPart},
     document::NodePath,
-    entity::{self, Entities, PluginEntity, PluginScope, Route, Upstream},
+    entity::{self, Entities, PluginEntity, PluginScope, Route, Service, Upstream},
     file_read::FileReader,
     metrics::MetricGroups,
     plugin::{
@@ -288,7 +288,10 @@ impl SnapshotCompiler {
         let check_tls = |upstream: &Upstream| certificates.check_settings(upstream, &self.upstream_tls);
         let balancers = self.reusable.balancers.next(entities, check_tls);
         let tls = certificates.upstream_settings(entities, &self.upstream_tls, &self.reusable.tls);
-        let destinations = compile_destinations(entities, &balancers.by_index(entities), &tls, before);
+        let destinations = {
+            let trust = |service: &Service| certificates.trust_if_verified(service, &self.upstream_tls);
+            compile_destinations(entities, &balancers.by_index(entities), (&tls, &trust), before)
+        };
         let steps = compile_steps(entities, &instances, &consumers, &destinations);
         let (global, certificates) = (instances.global(), certificates.by_name(&entities.snis));
         SnapshotParts {

@@ -1,6 +1,10 @@
 //! Destinations of the Services: balancer, protocol, TLS settings and timeouts.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::HeaderValue;
 use rustc_hash::FxHashMap;
@@ -9,8 +13,8 @@ use super::{Destination, Snapshot};
 use crate::{
     balancer::Balancer,
     entity::{Entities, Service},
-    plugin::{ChosenDestination, ChosenPeer},
-    upstream::{TlsSettings, UpstreamOrigin, UpstreamTimeouts},
+    plugin::{ChosenDestination, ChosenPeer, ChosenTimeouts},
+    upstream::{TlsSettings, Trust, UpstreamOrigin, UpstreamTimeouts},
     uri::Scheme,
 };
 
@@ -19,7 +23,7 @@ use crate::{
 pub(super) fn compile_destinations(
     entities: &Entities,
     balancers: &[Arc<Balancer>],
-    tls: &[Arc<TlsSettings>],
+    (tls, trust): (&[Arc<TlsSettings>], &dyn Fn(&Service) -> Trust),
     before: &Snapshot,
 ) -> Vec<Arc<Destination>> {
     let upstreams: HashMap<&str, &Arc<Balancer>> =
@@ -29,14 +33,19 @@ pub(super) fn compile_destinations(
         before.entities.services.iter().map(address).zip(&before.destinations).collect();
     let compile = |(service, tls): (&Arc<Service>, &Arc<TlsSettings>)| {
         let upstream = upstreams.get(&*service.host).copied();
+        let trust = trust(service);
         let same = known.get(&address(service)).filter(|destination| {
             destination.tls == *tls
+                && destination.other_tls.trust == trust
                 && match upstream {
                     Some(upstream) => Arc::ptr_eq(&destination.balancer, upstream),
                     None => destination.balancer.upstream().is_none(),
                 }
         });
-        same.map_or_else(|| Arc::new(new_destination(service, upstream, tls)), |same| Arc::clone(same))
+        match same {
+            Some(same) => Arc::clone(same),
+            None => Arc::new(new_destination(service, upstream, tls, trust)),
+        }
     };
     entities.services.iter().zip(tls).map(compile).collect()
 }
@@ -46,6 +55,7 @@ fn new_destination(
     service: &Service,
     upstream: Option<&Arc<Balancer>>,
     settings: &Arc<TlsSettings>,
+    trust: Trust,
 ) -> Destination {
     let tls = Scheme::from_protocol(&service.protocol) == Scheme::Https;
     let new_balancer = || Arc::new(Balancer::of_host(&service.host, service.port));
@@ -53,6 +63,7 @@ fn new_destination(
     Destination {
         origin: origin(service, tls, settings),
         tls: settings.clone(),
+        other_tls: OtherTls { trust, settings: OnceLock::new() },
         limits: UpstreamTimeouts {
             connect: Duration::from_millis(service.connect_timeout),
             write: Duration::from_millis(service.write_timeout),
@@ -84,15 +95,38 @@ impl Destination {
                 (name.as_str(), self.origin.port(), snapshot.balancers.get(index)?.clone())
             }
         };
+        let settings = match chosen.tls_verify {
+            Some(verifies) if verifies != self.tls.verifies() => self.other_tls.settings(&self.tls),
+            _ => &self.tls,
+        };
         let origin = match chosen.scheme {
-            None => self.origin.at(host, port),
+            None => self.origin.at(host, port).with_tls(settings),
             Some(Scheme::Http) => UpstreamOrigin::http(host, port),
-            Some(Scheme::Https) => UpstreamOrigin::https(host, port, host, self.tls.clone()),
+            Some(Scheme::Https) => UpstreamOrigin::https(host, port, host, settings.clone()),
         };
         let tls = chosen.scheme.map_or_else(|| self.origin.is_tls(), |scheme| scheme == Scheme::Https);
         let host = balancer.first_host(tls).unwrap_or_else(|| HeaderValue::from_static(""));
-        let (limits, path) = (self.limits, self.path.clone());
-        Some(Box::new(Self { origin, tls: self.tls.clone(), balancer, limits, host, path }))
+        let mut limits = self.limits;
+        if let Some(ChosenTimeouts { connect, write, read }) = chosen.timeouts {
+            limits = UpstreamTimeouts { connect, write, read, ..limits };
+        }
+        limits.retries = chosen.retries.unwrap_or(limits.retries);
+        let (other_tls, path) = (self.other_tls.clone(), self.path.clone());
+        Some(Box::new(Self { origin, tls: self.tls.clone(), other_tls, balancer, limits, host, path }))
+    }
+}
+
+/// TLS settings with the other answer to whether certificates are verified; made when a plugin first chooses them.
+#[derive(Clone, Debug)]
+pub(super) struct OtherTls {
+    /// What verified certificates are checked against.
+    trust: Trust,
+    settings: OnceLock<Arc<TlsSettings>>,
+}
+
+impl OtherTls {
+    fn settings(&self, usual: &TlsSettings) -> &Arc<TlsSettings> {
+        self.settings.get_or_init(|| usual.with_trust((!usual.verifies()).then(|| self.trust.clone())))
     }
 }
 

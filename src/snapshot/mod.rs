@@ -102,6 +102,8 @@ pub struct Destination {
     pub origin: upstream::UpstreamOrigin,
     /// TLS settings, if the scheme has TLS.
     pub tls: Arc<TlsSettings>,
+    /// TLS settings with the other answer to whether certificates are verified, for plugins that choose.
+    other_tls: destinations::OtherTls,
     /// Picks one of its peers.
     pub balancer: Arc<Balancer>,
     /// Timeouts and retries.

@@ -117,7 +117,12 @@ impl LoadedCertificates {
 
     /// Trust in certificates of the upstream; `None` accepts any certificate.
     fn trust(&self, service: &Service, defaults: &UpstreamTls) -> Option<Trust> {
-        (service.tls_verify == Some(true)).then(|| Trust {
+        (service.tls_verify == Some(true)).then(|| self.trust_if_verified(service, defaults))
+    }
+
+    /// Trust in certificates of the upstream for requests whose certificate is verified, as a plugin may choose.
+    pub(super) fn trust_if_verified(&self, service: &Service, defaults: &UpstreamTls) -> Trust {
+        Trust {
             authorities: match &service.ca_certificates {
                 None => defaults.authorities.clone(),
                 Some(named) => {
@@ -126,7 +131,7 @@ impl LoadedCertificates {
                 }
             },
             depth: service.tls_verify_depth,
-        })
+        }
     }
 
     /// Client certificate: that of the Service, else of its Upstream, else the default. (Kong's order.)

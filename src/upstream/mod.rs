@@ -112,6 +112,15 @@ impl UpstreamOrigin {
         Self { host: host.into(), port, protocol }
     }
 
+    /// The same origin with other TLS settings, if it has TLS.
+    #[must_use]
+    pub fn with_tls(mut self, settings: &Arc<TlsSettings>) -> Self {
+        if let UpstreamProtocol::Https(tls) = &mut self.protocol {
+            tls.settings = Arc::clone(settings);
+        }
+        self
+    }
+
     /// Whether the protocol is HTTP/2, in which requests share connections.
     const fn is_http2(&self) -> bool {
         match &self.protocol {

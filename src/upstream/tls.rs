@@ -54,6 +54,18 @@ impl TlsSettings {
         Arc::new(Self { trust, identity, hash: hasher.finish(), http1, http2 })
     }
 
+    /// Whether certificates are verified.
+    #[must_use]
+    pub const fn verifies(&self) -> bool {
+        self.trust.is_some()
+    }
+
+    /// The same client certificate, with another trust.
+    #[must_use]
+    pub fn with_trust(&self, trust: Option<Trust>) -> Arc<Self> {
+        Self::new(trust, self.identity.clone())
+    }
+
     /// Accepts any certificate: Kong's behaviour while `tls_verify` is not set.
     #[must_use]
     pub fn trusting() -> Arc<Self> {

@@ -102,7 +102,7 @@ fn a_failure_is_answered_with_500_and_logged() {
         ("error({code = 1})", ": table: "),
         ("error('own', 0)", ": own"),
         ("\nkong.service.set_target('a', -1)", "access[0]:2: port must be an integer"),
-        ("while true do end", "access[0]: the budget of instructions, or of steps of a pattern, is used up"),
+        ("while true do end", "access[0]: the budget of instructions is used up"),
     ] {
         let upstream = Upstream::start();
         let gateway = start(&upstream, &function("access", snippet));
@@ -197,6 +197,36 @@ fn a_snippet_chooses_the_destination() {
     assert_eq!(gateway.get("/orders?to=host").json()["headers"]["host"], format!("127.0.0.1:{port}"));
     assert_eq!(gateway.get("/orders?to=nowhere").status, 503);
     gateway.wait_for_log("a plugin chose the Upstream 'nowhere', which does not exist");
+}
+
+#[test]
+fn a_snippet_replaces_a_response_of_the_service() {
+    let upstream = Upstream::start();
+    let snippet = "if kong.request.get_query_arg('closed') then \
+                   return kong.response.exit(503, {message = 'closed'}, {['Retry-After'] = '60'}) end \
+                   kong.response.set_header('X-After', 'open')";
+    let gateway = start(&upstream, &function("header_filter", snippet));
+    let open = gateway.get("/orders");
+    assert_eq!((open.status, open.header("x-after")), (200, "open"));
+    let closed = gateway.get("/orders?closed");
+    assert_eq!((closed.status, closed.header("retry-after")), (503, "60"));
+    assert_eq!(closed.json(), json!({"message": "closed"}));
+    assert_eq!(closed.header("content-length"), closed.body.len().to_string());
+    assert_eq!(closed.header("x-upstream"), "here", "other fields stay");
+    let empty = start(&upstream, &function("header_filter", "kong.response.exit(418)")).get("/orders");
+    assert_eq!((empty.status, empty.body.len(), empty.header("content-length")), (418, 0, "0"));
+}
+
+#[test]
+fn a_snippet_sets_timeouts_and_retries() {
+    let upstream = Upstream::start();
+    let snippet = "kong.service.set_retries(0) kong.service.set_timeouts(1000, 1000, 50)";
+    let gateway = start(&upstream, &function("access", snippet));
+    let answer = gateway.get("/orders/hold");
+    assert_eq!(answer.status, 504, "{answer:?}");
+    upstream.release();
+    assert_eq!(ask("access", "kong.service.set_timeouts(0, 1, 1)", "/orders").status, 500);
+    assert_eq!(ask("access", "kong.service.set_retries(32768)", "/orders").status, 500);
 }
 
 #[test]

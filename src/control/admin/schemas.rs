@@ -269,6 +269,7 @@ fn field_attributes(field: &Field, of_entity: bool) -> Map<String, Json> {
             FieldRule::Between(low, high) => {
                 attributes.insert("between".into(), json!([number(*low), number(*high)]));
             }
+            FieldRule::Above(bound) => drop(attributes.insert("gt".into(), number(*bound))),
             FieldRule::NotEmpty => drop(attributes.insert("len_min".into(), 1.into())),
             FieldRule::Holds(_) | FieldRule::Across(_) => (),
         }

@@ -6,10 +6,12 @@ mod tests;
 
 use std::sync::Arc;
 
-use fancy_regex::{Regex, RegexBuilder};
+use fancy_regex::Regex;
 use http::{StatusCode, header::USER_AGENT};
 
-use super::{Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, setting_values};
+use super::{
+    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, pcre::search_regex, setting_values,
+};
 use crate::{
     diag::Diagnostic,
     document::Value,
@@ -26,12 +28,6 @@ const FIELDS: &[Field] = &[
     Field::new("allow", PATTERNS).default("[]").describe("regular expressions of clients that are let in"),
     Field::new("deny", PATTERNS).default("[]").describe("regular expressions of clients that are refused"),
 ];
-
-/// Steps of one search that must backtrack.
-const BACKTRACK_LIMIT: usize = 100_000;
-
-/// Memory of one compiled expression, in bytes.
-const MAX_COMPILED: usize = 1 << 20;
 
 struct BotDetection {
     allow: Vec<Regex>,
@@ -57,9 +53,7 @@ fn is_pattern(value: &Value) -> Result<(), String> {
 }
 
 fn compile_pattern(text: &str) -> Result<Regex, String> {
-    let mut builder = RegexBuilder::new(text);
-    builder.backtrack_limit(BACKTRACK_LIMIT).delegate_size_limit(MAX_COMPILED);
-    builder.build().map_err(|error| format!("not a valid regex: {text}: {error}"))
+    search_regex(text, "").map_err(|error| format!("not a valid regex: {text}: {error}"))
 }
 
 impl Plugin for BotDetection {

@@ -2,7 +2,11 @@
 
 use mlua::{Function, Lua, Result, Table};
 
-use super::{client_api, json, patterns, regex_api, request_api, response_api, text_api, time_api};
+use super::{
+    call::Overrun,
+    call_budget::{MAX_TEXT, charge, charge_text, stop},
+    client_api, json, patterns, regex_api, request_api, response_api, text_api, time_api,
+};
 
 /// Lua that makes the sandbox from the functions of the gateway.
 const PRELUDE: &str = include_str!("prelude.lua");
@@ -22,6 +26,8 @@ pub(super) struct SandboxApi {
 impl SandboxApi {
     pub(super) fn install(lua: &Lua) -> Result<Self> {
         let host = lua.create_table()?;
+        host.set("seed", rand::random::<u32>())?;
+        add_budget(&host, lua)?;
         request_api::add_to(&host, lua)?;
         client_api::add_to(&host, lua)?;
         response_api::add_to(&host, lua)?;
@@ -35,6 +41,14 @@ impl SandboxApi {
         let (new_environment, load_snippet, filter_body, is_known) = made;
         Ok(Self { new_environment, load_snippet, filter_body, is_known })
     }
+}
+
+/// Functions by which the prelude charges what it does to the call.
+fn add_budget(host: &Table, lua: &Lua) -> Result<()> {
+    host.set("max_text", MAX_TEXT)?;
+    add(host, lua, "charge", |lua, instructions: usize| charge(lua, instructions))?;
+    add(host, lua, "charge_text", |lua, length: usize| charge_text(lua, length))?;
+    add(host, lua, "stop_over_memory", |lua, ()| -> Result<()> { Err(stop(lua, Overrun::Memory)) })
 }
 
 /// Adds a function to the table of the gateway's functions.

@@ -57,7 +57,7 @@ impl FilteredBody {
             let (mut call, result) = self.snippets.interpreters.filter_body(snippet, call, &piece, last);
             let stop = call.stop.take();
             let error = match (stop, result) {
-                (Some(Stop::OverBudget), _) => snippet.over_budget(),
+                (Some(Stop::OverBudget(overrun)), _) => snippet.over_budget(overrun),
                 (_, Ok(changed)) => {
                     piece = changed.unwrap_or_default();
                     self.call = Some(call);

@@ -1,13 +1,18 @@
 //! One call of a snippet: the request and the response that it sees, and how it ended.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use mlua::{AppDataRefMut, Error, Lua, Result, Table};
 
 use super::snippet_owner::SnippetOwner;
-use crate::plugin::{EntryEdits, Exchange, HttpResponse, RequestRecord, ResponseOrigin};
+use crate::plugin::{
+    EntryEdits, Exchange, HttpResponse, MatchedRoute, RequestIdentity, RequestRecord, ResponseOrigin,
+};
 
 /// Phases of a request in which snippets run. (Kong: "Plugin development", implementing custom logic.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,9 +53,37 @@ pub(super) enum Stop {
     Respond(Box<HttpResponse>),
     /// It ends its phase and lets the request go on (`ngx.exit(ngx.OK)`).
     Continue,
-    /// It used up its budget of instructions, or of steps of patterns.
-    OverBudget,
+    /// It has replaced the response (`kong.response.exit` in the phase `header_filter`).
+    Replaced,
+    /// It used up a budget.
+    OverBudget(Overrun),
 }
+
+/// The budget that a call has used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overrun {
+    Instructions,
+    Time,
+    Memory,
+    PatternSteps,
+}
+
+impl Overrun {
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::Instructions => "the budget of instructions is used up",
+            Self::Time => "the budget of time is used up",
+            Self::Memory => "the budget of memory is used up",
+            Self::PatternSteps => "a pattern takes too many steps on its text",
+        }
+    }
+}
+
+/// Bytes of header fields and log values that snippets may set in one request.
+const MAX_KEPT: usize = 1 << 20;
+
+/// Bytes that a field or a log value takes beside its name and value.
+const KEPT_BYTES: usize = 64;
 
 /// State of a request that its phases share: the tables of `kong.ctx`, and changes of a response that is not made yet.
 #[derive(Clone, Default)]
@@ -58,8 +91,10 @@ pub(super) struct RequestState(Arc<Mutex<RequestStateInner>>, EntryEdits);
 
 #[derive(Default)]
 struct RequestStateInner {
-    /// The interpreter that holds the tables.
-    interpreter: Option<usize>,
+    /// The interpreter that holds the tables, and which one it is of those that stood in this place.
+    interpreter: Option<(usize, u64)>,
+    /// Bytes of header fields and log values that snippets have set.
+    kept: usize,
     shared: Option<Table>,
     per_plugin: Vec<(u64, Table)>,
     /// Changes of fields of the response, made before there is one.
@@ -75,10 +110,19 @@ pub(super) enum ResponseField {
 }
 
 impl ResponseField {
+    /// The bytes that it adds.
+    fn size(&self) -> usize {
+        match self {
+            Self::Set(name, value) | Self::Append(name, value) => name.as_str().len() + value.len(),
+            Self::Remove(_) => 0,
+        }
+    }
+
     pub(super) fn apply(self, fields: &mut HeaderMap) {
         match self {
             Self::Set(name, value) => drop(fields.insert(name, value)),
-            Self::Append(name, value) => drop(fields.append(name, value)),
+            // No request has as many fields as a map can hold: `keep` bounds them.
+            Self::Append(name, value) => drop(fields.try_append(name, value)),
             Self::Remove(name) => drop(fields.remove(name)),
         }
     }
@@ -106,12 +150,27 @@ impl RequestState {
     }
 
     /// The interpreter of the request, once one is chosen.
-    pub(super) fn interpreter(&self) -> Option<usize> {
+    pub(super) fn interpreter(&self) -> Option<(usize, u64)> {
         self.with(|state| state.interpreter)
     }
 
-    pub(super) fn set_interpreter(&self, number: usize) {
-        self.with(|state| state.interpreter = Some(number));
+    pub(super) fn set_interpreter(&self, place: usize, number: u64) {
+        self.with(|state| state.interpreter = Some((place, number)));
+    }
+
+    /// Counts a header field or a log value that a snippet sets.
+    ///
+    /// # Errors
+    /// The request has too many of them.
+    pub(super) fn keep(&self, bytes: usize) -> Result<()> {
+        let kept = self.with(|state| {
+            state.kept = state.kept.saturating_add(bytes).saturating_add(KEPT_BYTES);
+            state.kept
+        });
+        if kept > MAX_KEPT {
+            return Err(Error::runtime("snippets have set more than 1 MiB of header fields and log values"));
+        }
+        Ok(())
     }
 
     /// `kong.ctx.shared`.
@@ -156,6 +215,30 @@ impl RequestState {
     }
 }
 
+/// Where a request came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct RequestPlace {
+    pub(super) tls: bool,
+    /// The host that it names.
+    pub(super) host: String,
+    /// The port of the listener.
+    pub(super) port: u16,
+}
+
+impl RequestPlace {
+    fn of_exchange(exchange: &Exchange) -> Self {
+        let host = exchange.head().authority().host().to_owned();
+        Self { tls: exchange.tls, host, port: exchange.port }
+    }
+
+    fn of_record(record: &RequestRecord) -> Self {
+        let Ok(origin) = record.origin.parse::<http::Uri>() else { return Self::default() };
+        let tls = origin.scheme_str() == Some("https");
+        let port = origin.port_u16().unwrap_or(if tls { 443 } else { 80 });
+        Self { tls, host: origin.host().unwrap_or_default().to_owned(), port }
+    }
+}
+
 /// A finished request, as snippets of the log phase see it.
 pub(super) struct FinishedRequest {
     pub(super) method: Method,
@@ -164,6 +247,11 @@ pub(super) struct FinishedRequest {
     pub(super) fields: HeaderMap,
     pub(super) client: std::net::IpAddr,
     pub(super) id: String,
+    /// The time from the arrival of its head to its end.
+    pub(super) duration: Duration,
+    pub(super) place: RequestPlace,
+    pub(super) matched: Option<Arc<MatchedRoute>>,
+    pub(super) identity: Option<RequestIdentity>,
     pub(super) status: u16,
     pub(super) response_fields: HeaderMap,
     /// The entry of a log, JSON; `None` unless a snippet reads it.
@@ -180,6 +268,10 @@ impl FinishedRequest {
             fields: exchange.edited_fields().into_owned(),
             client: exchange.client.ip(),
             id: exchange.request_id.to_string(),
+            duration: exchange.started.elapsed(),
+            place: RequestPlace::of_exchange(exchange),
+            matched: exchange.matched.clone(),
+            identity: exchange.identity.clone(),
             status: 0,
             response_fields: HeaderMap::new(),
             entry: None,
@@ -195,6 +287,10 @@ impl FinishedRequest {
             fields: record.fields.clone(),
             client: record.client,
             id: record.id.to_string(),
+            duration: record.duration,
+            place: RequestPlace::of_record(record),
+            matched: record.matched.clone(),
+            identity: record.identity.clone(),
             status: answer.map_or(0, |answer| answer.status),
             response_fields: answer.map(|answer| answer.fields.clone()).unwrap_or_default(),
             entry: reads_entry.then(|| record.entry_with(&[])),
@@ -258,6 +354,24 @@ impl LuaCall {
             printed: None,
             stop: None,
         }
+    }
+
+    /// Where the request came to.
+    pub(super) fn place(&self) -> RequestPlace {
+        let exchange = self.exchange.as_ref().map(RequestPlace::of_exchange);
+        exchange.or_else(|| Some(self.finished.as_ref()?.place.clone())).unwrap_or_default()
+    }
+
+    /// The Route that the request matched, with its Service.
+    pub(super) fn matched(&self) -> Option<&Arc<MatchedRoute>> {
+        let exchange = self.exchange.as_ref().and_then(|exchange| exchange.matched.as_ref());
+        exchange.or_else(|| self.finished.as_ref()?.matched.as_ref())
+    }
+
+    /// The identity of the request.
+    pub(super) fn identity(&self) -> Option<&RequestIdentity> {
+        let exchange = self.exchange.as_ref().and_then(|exchange| exchange.identity.as_ref());
+        exchange.or_else(|| self.finished.as_ref()?.identity.as_ref())
     }
 
     /// `kong.ctx.plugin`.
@@ -355,6 +469,7 @@ impl LuaCall {
 
     /// Changes a field of the response: now, or as soon as there is one.
     pub(super) fn change_response(&mut self, change: ResponseField) -> Result<()> {
+        self.state.keep(change.size())?;
         match (&mut self.response, self.phase) {
             (Some(response), Phase::HeaderFilter) => change.apply(response.headers_mut()),
             (None, phase) if phase.is_before_response() => self.state.change_response(change),

@@ -1,18 +1,24 @@
 //! `kong.client`, `kong.router`, `kong.ctx`, `kong.node`, `kong.ip` and `kong.log`: who asks, what was matched, and
 //! what a snippet keeps or logs.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, net::IpAddr, sync::Arc};
 
-use mlua::{Error, Lua, Result, Table, Value};
+use http::HeaderValue;
+use mlua::{Error, Lua, LuaString, Result, Table, Value};
 
-use super::{api::add, call::current, json};
-use crate::plugin::{EditCondition, EntryEdit};
+use super::{
+    api::add,
+    call::{LuaCall, current},
+    call_budget::charge,
+    json, request_api,
+};
+use crate::plugin::{Credential, EditCondition, EntryEdit, RequestIdentity};
 
 /// The version of Kong whose functions these are.
 const KONG_VERSION: (&str, u32) = ("3.9.3", 3_009_003);
 
-/// The longest text that `kong.log.inspect` makes, in bytes.
-const MAX_INSPECTED: usize = 4096;
+/// The longest text of one line of the log, in bytes. (nginx: `NGX_MAX_ERROR_STR`.)
+const MAX_LINE: usize = 4096;
 
 pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
     host.set("version", KONG_VERSION.0)?;
@@ -35,48 +41,76 @@ fn add_client(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "client_port", |lua, ()| {
         Ok(current(lua)?.exchange.as_ref().map(|exchange| exchange.client.port()))
     })?;
-    add(host, lua, "protocol", |lua, _: Value| {
-        Ok(current(lua)?.exchange.as_ref().map(|exchange| if exchange.tls { "https" } else { "http" }))
+    add(host, lua, "protocol", |lua, _: Value| Ok(request_api::scheme(&*current(lua)?)))?;
+    add(host, lua, "is_trusted", |lua, address: String| {
+        let Ok(address) = address.parse::<IpAddr>() else { return Ok(false) };
+        Ok(current(lua)?.owner.trusted.iter().any(|network| network.contains(address)))
     })?;
-    add(host, lua, "is_trusted", |lua, _: String| {
-        Ok(current(lua)?.exchange.as_ref().is_some_and(|exchange| exchange.head().is_trusted()))
+    add_consumer(host, lua)?;
+    add(host, lua, "route", |lua, ()| {
+        let record = current(lua)?.matched().map(|matched| matched.route_record.clone());
+        record.map_or(Ok(Value::Nil), |record| json::from_document(lua, &record))
     })?;
+    add(host, lua, "service", |lua, ()| {
+        let record = current(lua)?.matched().map(|matched| matched.service_record.clone());
+        record
+            .filter(|record| !record.is_null())
+            .map_or(Ok(Value::Nil), |record| json::from_document(lua, &record))
+    })
+}
+
+fn add_consumer(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "consumer", |lua, ()| {
-        let record = {
-            let call = current(lua)?;
-            let identity = call.exchange.as_ref().and_then(|exchange| exchange.identity.as_ref());
-            identity.map(|identity| identity.consumer.record.clone())
-        };
+        let record = current(lua)?.identity().map(|identity| identity.consumer.record.clone());
         record.map_or(Ok(Value::Nil), |record| json::from_document(lua, &record))
     })?;
     add(host, lua, "credential", |lua, ()| {
-        let credential = {
-            let call = current(lua)?;
-            let identity = call.exchange.as_ref().and_then(|exchange| exchange.identity.clone());
-            identity.and_then(|identity| Some((identity.credential?, identity.consumer)))
-        };
-        let Some((credential, consumer)) = credential else { return Ok(Value::Nil) };
+        let identity = current(lua)?.identity().cloned();
+        let found = identity.and_then(|identity| Some((identity.credential?, identity.consumer)));
+        let Some((credential, consumer)) = found else { return Ok(Value::Nil) };
         let table = lua.create_table()?;
         table.set("id", credential.id.as_str())?;
         table.set("consumer_id", consumer.id.as_str())?;
         table.set("key", lua.create_string(credential.identifier.as_bytes())?)?;
         Ok(Value::Table(table))
     })?;
-    add(host, lua, "route", |lua, ()| {
-        let record = current(lua)?
-            .exchange
-            .as_ref()
-            .and_then(|exchange| Some(exchange.matched.as_ref()?.route_record.clone()));
+    add(host, lua, "load_consumer", |lua, (name, by_username): (String, Option<bool>)| {
+        let record = {
+            let call = current(lua)?;
+            let found = call.matched().and_then(|matched| matched.consumers.find_by_name(&name));
+            found
+                .filter(|consumer| by_username.unwrap_or_default() || consumer.id == name)
+                .map(|consumer| consumer.record.clone())
+        };
         record.map_or(Ok(Value::Nil), |record| json::from_document(lua, &record))
     })?;
-    add(host, lua, "service", |lua, ()| {
-        let record = current(lua)?
-            .exchange
-            .as_ref()
-            .and_then(|exchange| Some(exchange.matched.as_ref()?.service_record.clone()));
-        record
-            .filter(|record| !record.is_null())
-            .map_or(Ok(Value::Nil), |record| json::from_document(lua, &record))
+    add(host, lua, "authenticate", |lua, (consumer, credential): (Value, Value)| {
+        let given = |value: &Value| match value {
+            Value::Table(entity) => entity.get::<Option<String>>("id"),
+            Value::Nil => Ok(None),
+            other => {
+                Err(Error::runtime(format!("a consumer must be a table or nil, not {}", other.type_name())))
+            }
+        };
+        let (id, credential) = (given(&consumer)?, given(&credential)?);
+        if id.is_none() && credential.is_none() {
+            return Err(Error::runtime("either credential or consumer must be provided"));
+        }
+        let mut call = current(lua)?;
+        let exchange = call.request_to_change()?;
+        let found = id.and_then(|id| exchange.consumers()?.find_by_name(&id).cloned());
+        exchange.identity = match found {
+            Some(consumer) => {
+                let credential = credential.and_then(|id| {
+                    let identifier = HeaderValue::try_from(&id).ok()?;
+                    Some(Arc::new(Credential { id, identifier }))
+                });
+                Some(RequestIdentity { consumer, credential })
+            }
+            None if consumer.is_nil() => None,
+            None => return Err(Error::runtime("the consumer is not one of the configuration")),
+        };
+        Ok(())
     })
 }
 
@@ -88,9 +122,9 @@ fn add_context(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "plugin_context", |lua, ()| current(lua)?.plugin_context(lua))?;
     add(host, lua, "phase", |lua, ()| Ok(current(lua)?.phase.name()))?;
     add(host, lua, "is_stopped", |lua, ()| {
-        Ok(lua.app_data_ref::<super::call::LuaCall>().is_some_and(|call| call.stop.is_some()))
+        Ok(lua.app_data_ref::<LuaCall>().is_some_and(|call| call.stop.is_some()))
     })?;
-    add(host, lua, "node_id", |_, ()| Ok(std::process::id().to_string()))?;
+    add(host, lua, "node_id", |lua, ()| Ok(current(lua)?.owner.node.to_string()))?;
     add(host, lua, "hostname", |_, ()| {
         Ok(rustix::system::uname().nodename().to_string_lossy().into_owned())
     })?;
@@ -98,12 +132,15 @@ fn add_context(host: &Table, lua: &Lua) -> Result<()> {
 }
 
 fn add_log(host: &Table, lua: &Lua) -> Result<()> {
-    add(host, lua, "log", |lua, (level, text): (Value, String)| {
-        let plugin = lua.app_data_ref::<super::call::LuaCall>().map_or("lua", |call| call.owner.name);
-        write_log(&level, plugin, &text);
+    add(host, lua, "log", |lua, (level, text): (Value, LuaString)| {
+        // A line takes a system call, or room in a queue.
+        charge(lua, 500)?;
+        let plugin = lua.app_data_ref::<LuaCall>().map_or("lua", |call| call.owner.name);
+        write_log(&level, plugin, &shown(&text.as_bytes()));
         Ok(())
     })?;
-    add(host, lua, "inspect", |_, values: mlua::MultiValue| {
+    add(host, lua, "inspect", |lua, values: mlua::MultiValue| {
+        charge(lua, 500)?;
         let mut text = String::new();
         for value in values {
             if !text.is_empty() {
@@ -124,6 +161,8 @@ fn add_log(host: &Table, lua: &Lua) -> Result<()> {
             }
         };
         let value = (!value.is_nil()).then(|| json::to_json(lua, &value)).transpose()?;
+        let size = path.len() + value.as_ref().map_or(0, |value| value.to_string().len());
+        current(lua)?.state.keep(size)?;
         current(lua)?.state.entry_edits().push(EntryEdit { path, value, condition });
         Ok(())
     })?;
@@ -133,6 +172,11 @@ fn add_log(host: &Table, lua: &Lua) -> Result<()> {
             entry.ok_or_else(|| Error::runtime("function cannot be called in this phase (only in: log)"))?;
         json::decode(lua, &entry)
     })
+}
+
+/// The beginning of a text that fits into a line.
+fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(&text[..text.len().min(MAX_LINE)]).into_owned()
 }
 
 /// Writes a line into the log of the gateway, at a level of nginx by name or number.
@@ -156,13 +200,13 @@ fn write_log(level: &Value, plugin: &str, text: &str) {
 }
 
 fn inspect(value: &Value, depth: usize, text: &mut String) {
-    if text.len() > MAX_INSPECTED {
-        return;
-    }
     match value {
         Value::Table(table) if depth < 8 => {
             text.push('{');
             for (n, pair) in table.pairs::<Value, Value>().flatten().enumerate() {
+                if text.len() > MAX_LINE {
+                    break;
+                }
                 text.push_str(if n == 0 { " " } else { ", " });
                 inspect(&pair.0, depth + 1, text);
                 text.push_str(" = ");
@@ -170,7 +214,10 @@ fn inspect(value: &Value, depth: usize, text: &mut String) {
             }
             text.push_str(" }");
         }
-        Value::String(string) => drop(write!(text, "{:?}", string.to_string_lossy())),
-        other => text.push_str(&other.to_string().unwrap_or_else(|_| other.type_name().to_owned())),
+        Value::String(string) => drop(write!(text, "{:?}", shown(&string.as_bytes()))),
+        Value::Boolean(_) | Value::Integer(_) | Value::Number(_) | Value::Nil => {
+            text.push_str(&value.to_string().unwrap_or_default());
+        }
+        other => text.push_str(other.type_name()),
     }
 }

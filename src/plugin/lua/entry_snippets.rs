@@ -61,7 +61,7 @@ impl EntrySnippets {
             let result;
             (call, result) = self.interpreters.evaluate(snippet, call);
             match (call.stop.take(), result) {
-                (Some(Stop::OverBudget), _) => self.owner.log_over_budget(snippet),
+                (Some(Stop::OverBudget(overrun)), _) => self.owner.log_over_budget(snippet, overrun),
                 (_, Err(error)) => self.owner.log_error(snippet, &error.to_string()),
                 (_, Ok(value)) => {
                     let (path, condition) = (path.clone(), EditCondition::Always);

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, TryLockError,
-        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     thread,
 };
@@ -15,21 +15,15 @@ use mlua::{
 
 use super::{
     api::SandboxApi,
-    call::{LuaCall, RequestState, Stop},
+    call::{LuaCall, Overrun, RequestState, Stop},
+    call_budget::{CallBudget, HOOK_INTERVAL, charge},
     json,
 };
-
-/// Instructions that one call may run. At some 100 million a second this is a twentieth of a second, for which other
-/// requests of the worker wait.
-const INSTRUCTIONS: i64 = 5_000_000;
-
-/// Instructions between two looks at the budget.
-const HOOK_INTERVAL: u32 = 10_000;
 
 /// Memory of one interpreter, in bytes.
 const MEMORY: usize = 64 << 20;
 
-/// Number of the next snippet.
+/// Number of the next snippet or interpreter.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// The interpreters of a process. A clone is another handle to the same. They are made at their first use, so that a
@@ -77,7 +71,10 @@ impl Snippet {
         interpreters: &LuaInterpreters,
     ) -> std::result::Result<Self, SnippetError> {
         let mut free = interpreters.any();
-        let compiled = interpreter(&mut free).and_then(|interpreter| interpreter.compile(&name, text));
+        let compiled = interpreter(&mut free).and_then(|interpreter| {
+            interpreter.renew_budget();
+            interpreter.compile(&name, text)
+        });
         if let Err(error) = compiled {
             return Err(syntax_error(&error));
         }
@@ -93,9 +90,9 @@ impl Snippet {
         &self.name
     }
 
-    /// The error of a call that used up its budget.
-    pub(super) fn over_budget(&self) -> String {
-        format!("{}: the budget of instructions, or of steps of a pattern, is used up", self.name)
+    /// The error of a call that used up a budget.
+    pub(super) fn over_budget(&self, overrun: Overrun) -> String {
+        format!("{}: {}", self.name, overrun.message())
     }
 }
 
@@ -121,9 +118,9 @@ fn syntax_error(error: &Error) -> SnippetError {
 }
 
 struct Interpreter {
+    /// A number that no other interpreter has.
+    number: u64,
     lua: Lua,
-    /// Instructions that are left of the running call.
-    left: Arc<AtomicI64>,
     /// Functions of snippets that have run here, by the number of the snippet.
     functions: HashMap<u64, Function>,
     api: SandboxApi,
@@ -142,13 +139,11 @@ fn interpreter<'a>(place: &'a mut MutexGuard<'_, Option<Interpreter>>) -> Result
 
 impl LuaInterpreters {
     /// The interpreter that holds the tables of a request; any for a request that has none yet.
-    fn of(&self, state: &RequestState) -> MutexGuard<'_, Option<Interpreter>> {
-        if let Some(number) = state.interpreter() {
-            return lock(&self.0[number % self.0.len()]);
+    fn of(&self, state: &RequestState) -> (usize, MutexGuard<'_, Option<Interpreter>>) {
+        match state.interpreter() {
+            Some((place, _)) => (place, lock(&self.0[place % self.0.len()])),
+            None => self.free(),
         }
-        let (number, guard) = self.free();
-        state.set_interpreter(number);
-        guard
     }
 
     fn any(&self) -> MutexGuard<'_, Option<Interpreter>> {
@@ -170,8 +165,10 @@ impl LuaInterpreters {
     /// Whether a dotted name is there in the sandbox.
     pub(super) fn knows(&self, name: &str) -> bool {
         let mut free = self.any();
-        let known =
-            interpreter(&mut free).and_then(|interpreter| interpreter.api.is_known.call::<bool>(name));
+        let known = interpreter(&mut free).and_then(|interpreter| {
+            interpreter.renew_budget();
+            interpreter.api.is_known.call::<bool>(name)
+        });
         known.unwrap_or(true)
     }
 
@@ -213,16 +210,29 @@ impl LuaInterpreters {
         call: LuaCall,
         run: impl FnOnce(&mut Interpreter) -> Result<T>,
     ) -> (LuaCall, Result<T>) {
-        let mut guard = self.of(&call.state);
+        let (place, mut guard) = self.of(&call.state);
         let interpreter = match interpreter(&mut guard) {
             Ok(interpreter) => interpreter,
             Err(error) => return (call, Err(error)),
         };
-        interpreter.left.store(INSTRUCTIONS, Relaxed);
+        match call.state.interpreter() {
+            None => call.state.set_interpreter(place, interpreter.number),
+            Some((_, number)) if number == interpreter.number => (),
+            // Its tables went with the interpreter that held them.
+            Some(_) => return (call, Err(Error::runtime("what the request kept in kong.ctx is lost"))),
+        }
+        let owner = call.owner.clone();
+        interpreter.renew_budget();
         interpreter.lua.set_app_data(call);
         let result = run(interpreter);
         let call = interpreter.lua.remove_app_data::<LuaCall>();
         let call = call.expect("the call was put there above, and nothing else takes it");
+        let is_out_of_memory = matches!(call.stop, Some(Stop::OverBudget(Overrun::Memory)))
+            || result.as_ref().is_err_and(|error| error.to_string().contains("not enough memory"));
+        if !interpreter.has_memory(if is_out_of_memory { MEMORY / 4 } else { MEMORY / 4 * 3 }) {
+            owner.log_memory();
+            *guard = None;
+        }
         (call, result)
     }
 }
@@ -232,19 +242,25 @@ impl Interpreter {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         lua.set_memory_limit(MEMORY)?;
-        let left = Arc::new(AtomicI64::new(INSTRUCTIONS));
-        let budget = left.clone();
-        lua.set_global_hook(HookTriggers::new().every_nth_instruction(HOOK_INTERVAL), move |lua, _| {
-            if budget.fetch_sub(i64::from(HOOK_INTERVAL), Relaxed) > 0 {
-                return Ok(VmState::Continue);
-            }
-            if let Some(mut call) = lua.app_data_mut::<LuaCall>() {
-                call.stop.get_or_insert(Stop::OverBudget);
-            }
-            Err(Error::runtime("the budget of instructions is used up"))
+        lua.set_app_data(CallBudget::default());
+        lua.set_global_hook(HookTriggers::new().every_nth_instruction(HOOK_INTERVAL), |lua, _| {
+            charge(lua, HOOK_INTERVAL as usize).map(|()| VmState::Continue)
         })?;
+        let number = NEXT.fetch_add(1, Relaxed);
         let api = SandboxApi::install(&lua)?;
-        Ok(Self { lua, left, functions: HashMap::new(), api })
+        Ok(Self { number, lua, functions: HashMap::new(), api })
+    }
+
+    /// Gives the next call a whole budget.
+    fn renew_budget(&self) {
+        if let Some(budget) = self.lua.app_data_ref::<CallBudget>() {
+            budget.begin();
+        }
+    }
+
+    /// Whether what snippets keep between calls leaves enough memory for the next one.
+    fn has_memory(&self, most: usize) -> bool {
+        self.lua.used_memory() <= most || self.lua.gc_collect().is_ok() && self.lua.used_memory() <= most
     }
 
     fn compile(&self, name: &str, text: &str) -> Result<Function> {

@@ -4,9 +4,9 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `snippets`, `names` | reading of snippets; names in them that the sandbox does not have |
-//! | `interpreter` | interpreters, and the budget of a call |
+//! | `interpreter` | interpreters, one for each worker |
 //! | `snippet_owner` | the plugin of a snippet, and its lines in the log |
-//! | `call` | the request and the response of one call |
+//! | `call`, `call_budget` | the request and the response of one call, and what it may use |
 //! | `entry_snippets` | snippets of the plugins that log |
 //! | `api`, `prelude.lua` | `kong`, `ngx` and the libraries that a snippet sees |
 //! | `request_api`, `request_variables`, `response_api`, `client_api`, `json`, `text_api`, `regex_api`, `time_api` | functions behind these |
@@ -19,6 +19,7 @@
 mod api;
 mod body_filter;
 mod call;
+mod call_budget;
 mod client_api;
 mod entry_snippets;
 mod interpreter;
@@ -29,6 +30,8 @@ mod regex_api;
 mod request_api;
 mod request_variables;
 mod response_api;
+#[cfg(test)]
+mod sandbox_tests;
 mod snippet_owner;
 mod snippets;
 #[cfg(test)]
@@ -229,8 +232,10 @@ impl LuaFunctions {
                         Err(error) => flow = self.fail(snippet, &call, &error.to_string()),
                     }
                 }
-                (Some(Stop::Continue), _) | (None, Ok(())) => continue,
-                (Some(Stop::OverBudget), _) => flow = self.fail(snippet, &call, &snippet.over_budget()),
+                (Some(Stop::Continue | Stop::Replaced), _) | (None, Ok(())) => continue,
+                (Some(Stop::OverBudget(overrun)), _) => {
+                    flow = self.fail(snippet, &call, &snippet.over_budget(overrun));
+                }
                 (None, Err(error)) => flow = self.fail(snippet, &call, &error.to_string()),
             }
             break;
@@ -256,7 +261,8 @@ impl LuaFunctions {
             let result;
             (call, result) = self.interpreters.run(snippet, call);
             match (call.stop.take(), result) {
-                (Some(Stop::OverBudget), _) => self.owner.log_over_budget(snippet),
+                (Some(Stop::OverBudget(overrun)), _) => self.owner.log_over_budget(snippet, overrun),
+                (Some(Stop::Replaced), _) => break,
                 (None, Err(error)) => self.owner.log_error(snippet, &error.to_string()),
                 _ => (),
             }

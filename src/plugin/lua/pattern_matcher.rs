@@ -63,8 +63,31 @@ impl<'a> Matcher<'a> {
         Self { text, pattern, captures: [(0, CaptureLength::Open); MAX_CAPTURES], level: 0, steps: MAX_STEPS }
     }
 
+    /// Steps that are left.
+    pub(super) const fn steps(&self) -> u32 {
+        self.steps
+    }
+
+    /// The first match from a byte on, or only there: its start and end.
+    ///
+    /// # Errors
+    /// The pattern is malformed, or takes too many steps.
+    pub(super) fn search(
+        &mut self,
+        from: usize,
+        anchored: bool,
+    ) -> std::result::Result<Option<(usize, usize)>, PatternError> {
+        let last = if anchored { from } else { self.text.len() };
+        for start in from..=last {
+            if let Some(end) = self.match_at(start)? {
+                return Ok(Some((start, end)));
+            }
+        }
+        Ok(None)
+    }
+
     /// The end of a match that starts at a byte.
-    pub(super) fn match_at(&mut self, start: usize) -> Matched {
+    fn match_at(&mut self, start: usize) -> Matched {
         self.level = 0;
         self.matches(start, 0, 0)
     }
@@ -93,6 +116,11 @@ impl<'a> Matcher<'a> {
     fn step(&mut self) -> std::result::Result<(), PatternError> {
         self.steps = self.steps.checked_sub(1).ok_or(PatternError::OverBudget)?;
         Ok(())
+    }
+
+    /// Takes the steps of reading so many bytes; the next step notices that none are left.
+    fn read(&mut self, bytes: usize) {
+        self.steps = self.steps.saturating_sub(u32::try_from(bytes / 16).unwrap_or(u32::MAX));
     }
 
     /// Matches the pattern from `p` on with the text from `s` on.
@@ -256,12 +284,13 @@ impl<'a> Matcher<'a> {
             return Err(PatternError::InvalidCapture);
         };
         self.step()?;
+        self.read(length);
         let equal = self.text.get(s..s + length).is_some_and(|text| text == &self.text[from..from + length]);
         Ok(equal.then_some(s + length))
     }
 
     /// The end of the item at `p`, without what says how often it may stand.
-    fn item_end(&self, p: usize) -> std::result::Result<usize, PatternError> {
+    fn item_end(&mut self, p: usize) -> std::result::Result<usize, PatternError> {
         match self.pattern.get(p) {
             Some(b'%') if p + 1 >= self.pattern.len() => Err(PatternError::EndsWithPercent),
             Some(b'%') => Ok(p + 2),
@@ -278,6 +307,7 @@ impl<'a> Matcher<'a> {
                         Some(_) => at += 1,
                     }
                     if self.pattern.get(at) == Some(&b']') {
+                        self.read(at - p);
                         return Ok(at + 1);
                     }
                 }
@@ -287,12 +317,15 @@ impl<'a> Matcher<'a> {
     }
 
     /// Whether the byte at `s` is one of the item from `p` to `end`.
-    fn single(&self, s: usize, p: usize, end: usize) -> bool {
+    fn single(&mut self, s: usize, p: usize, end: usize) -> bool {
         let Some(&byte) = self.text.get(s) else { return false };
         match self.pattern[p] {
             b'.' => true,
             b'%' => is_of_class(byte, self.pattern[p + 1]),
-            b'[' => self.in_set(byte, p, end - 1),
+            b'[' => {
+                self.read(end - p);
+                self.in_set(byte, p, end - 1)
+            }
             literal => literal == byte,
         }
     }

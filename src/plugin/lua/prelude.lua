@@ -3,32 +3,82 @@
 local host = ...
 
 local pcall, xpcall, error, type, tostring = pcall, xpcall, error, type, tostring
-local setmetatable, select, rawget, rawset = setmetatable, select, rawget, rawset
-local resume, wrap = coroutine.resume, coroutine.wrap
+local setmetatable, getmetatable, select, rawget, rawset = setmetatable, getmetatable, select, rawget, rawset
+local create, resume, wrap = coroutine.create, coroutine.resume, coroutine.wrap
+local charge, charge_text, is_stopped = host.charge, host.charge_text, host.is_stopped
+local concat, sort = table.concat, table.sort
 
--- A snippet that ended (kong.response.exit), or that used up its budget, must not go on because of a pcall.
-local function unless_stopped(...)
-  if host.is_stopped() then
+-- What an error of memory says; Lua has no other mark of it.
+local no_memory = "not enough memory"
+
+-- A snippet that ended (kong.response.exit), or that used up a budget, must not go on because of a pcall.
+local function unless_stopped(ok, ...)
+  if not ok and (...) == no_memory then
+    host.stop_over_memory()
+  end
+  if is_stopped() then
     error("stopped", 0)
   end
-  return ...
+  return ok, ...
+end
+
+-- Tables of the libraries are templates: a snippet sees copies of its own (`view`), which are made as it uses them, so that
+-- what it changes in them changes nothing for others. What a template has beside its members:
+--   missing   its name, for the error about a member that it lacks
+--   index     a function for members that differ from request to request
+--   names     the members that `index` knows; true if it knows all
+--   newindex  a function that sets members
+--   call      a function for calls of the table
+--   make      a function that makes the table for a snippet
+local traits = {}
+
+local function with_traits(template, own)
+  traits[template] = own
+  return template
+end
+
+-- Functions that are not there say so by their full name when they are called.
+local function with_missing(template, name)
+  return with_traits(template, { missing = name })
 end
 
 local function missing(name)
   return function()
-    error("function '" .. name .. "' is not available in this gateway", 2)
+    error("'" .. name .. "' is not available in this gateway", 2)
   end
 end
 
--- Functions that are not there say so by their full name when they are called.
-local function with_missing(table, prefix)
-  return setmetatable(table, {
-    __index = function(_, key)
-      if type(key) ~= "string" then
+-- The table of one snippet for a template.
+local function view(template)
+  local own = traits[template] or {}
+  if own.make then
+    return own.make()
+  end
+  local index, name = own.index, own.missing
+  return setmetatable({}, {
+    __metatable = false,
+    __index = function(self, key)
+      local value = rawget(template, key)
+      if value == nil and index then
+        value = index(key)
+        if value ~= nil or own.names == true or own.names[key] then
+          return value
+        end
+      end
+      if value == nil then
+        if name and type(key) == "string" then
+          error("'" .. name .. "." .. key .. "' is not available in this gateway", 2)
+        end
         return nil
       end
-      error("'" .. prefix .. "." .. key .. "' is not available in this gateway", 2)
+      if type(value) == "table" then
+        value = view(value)
+      end
+      rawset(self, key, value)
+      return value
     end,
+    __newindex = own.newindex,
+    __call = own.call,
   })
 end
 
@@ -183,9 +233,7 @@ end
 log.inspect = function(...) host.log("debug", host.inspect(...)) end
 log.set_serialize_value = host.set_log_value
 log.deprecation = function(...) host.log("warn", joined(...)) end
-setmetatable(log, {
-  __call = function(_, ...) host.log("notice", joined(...)) end,
-})
+with_traits(log, { call = function(_, ...) host.log("notice", joined(...)) end, missing = "kong.log" })
 
 local kong = {
   version = host.version,
@@ -198,6 +246,9 @@ local kong = {
     response = with_missing(service_response, "kong.service.response"),
     set_target = host.set_target,
     set_upstream = host.set_upstream,
+    set_retries = host.set_retries,
+    set_timeouts = host.set_timeouts,
+    set_tls_verify = host.set_tls_verify,
   }, "kong.service"),
   response = with_missing(response, "kong.response"),
   client = with_missing({
@@ -208,6 +259,9 @@ local kong = {
     get_credential = host.credential,
     get_consumer = host.consumer,
     get_consumer_group = function() return nil end,
+    get_consumer_groups = function() return nil end,
+    load_consumer = host.load_consumer,
+    authenticate = host.authenticate,
     get_protocol = host.protocol,
   }, "kong.client"),
   router = with_missing({ get_route = host.route, get_service = host.service }, "kong.router"),
@@ -224,14 +278,21 @@ local kong = {
     end,
   },
   nginx = with_missing({ get_subsystem = function() return "http" end }, "kong.nginx"),
-  ctx = setmetatable({}, {
-    __index = function(_, key)
+  ctx = with_traits({}, {
+    index = function(key)
       if key == "shared" then return host.shared_context() end
       if key == "plugin" then return host.plugin_context() end
       return nil
     end,
-    __newindex = function() error("kong.ctx has the members `shared` and `plugin`; set values in these", 2) end,
+    names = true,
+    newindex = function() error("kong.ctx has the members `shared` and `plugin`; set values in these", 2) end,
   }),
+  configuration = with_missing({
+    database = "off",
+    role = "traditional",
+    untrusted_lua = "sandbox",
+    trusted_ips = {},
+  }, "kong.configuration"),
   log = log,
 }
 with_missing(kong, "kong")
@@ -308,16 +369,18 @@ local ngx = {
   get_phase = host.phase,
   req = with_missing(ngx_request, "ngx.req"),
   resp = { get_headers = host.response_headers },
-  var = setmetatable({}, {
-    __index = function(_, name) return host.variable(tostring(name)) end,
-    __newindex = function(_, name, value) host.set_variable(tostring(name), value) end,
+  var = with_traits({}, {
+    index = function(name) return host.variable(tostring(name)) end,
+    names = true,
+    newindex = function(_, name, value) host.set_variable(tostring(name), value) end,
   }),
-  header = setmetatable({}, {
-    __index = function(_, name)
+  header = with_traits({}, {
+    index = function(name)
       local first, more = host.response_header(header_name(name))
       return more or first
     end,
-    __newindex = function(_, name, value)
+    names = true,
+    newindex = function(_, name, value)
       if value == nil or value == "" then
         host.clear_response_header(header_name(name))
       else
@@ -326,16 +389,34 @@ local ngx = {
     end,
   }),
   re = with_missing({
-    match = host.re_match,
-    find = host.re_find,
+    match = function(subject, pattern, options, context, into)
+      local match, last, message = host.re_match(subject, pattern, options, context and context.pos or 1)
+      if not match then return nil, message end
+      if context then context.pos = last + 1 end
+      if into then
+        for key, value in pairs(match) do into[key] = value end
+        return into
+      end
+      return match
+    end,
+    find = function(subject, pattern, options, context, group)
+      local first, last, message = host.re_find(subject, pattern, options, context and context.pos or 1, group)
+      if context and last then context.pos = last + 1 end
+      if message then return nil, nil, message end
+      return first, last
+    end,
     sub = function(...) return host.re_sub(false, ...) end,
     gsub = function(...) return host.re_sub(true, ...) end,
     gmatch = function(subject, pattern, options)
       local from = 1
       return function()
         if not from then return nil end
-        local match, next_from = host.re_match_from(subject, pattern, options, from)
-        from = next_from
+        local match, last, message = host.re_match(subject, pattern, options, from)
+        if not match then
+          from = nil
+          return nil, message
+        end
+        from = match[0] == "" and last + 2 or last + 1
         return match
       end
     end,
@@ -371,14 +452,16 @@ end
 for name in ("GET HEAD PUT POST DELETE OPTIONS MKCOL COPY MOVE PROPFIND PROPPATCH LOCK UNLOCK PATCH TRACE"):gmatch("%S+") do
   ngx["HTTP_" .. name] = name
 end
-setmetatable(ngx, {
-  __index = function(_, key)
+with_traits(ngx, {
+  missing = "ngx",
+  index = function(key)
     if key == "ctx" then return host.shared_context() end
     if key == "status" then return host.status() or 0 end
     if key == "arg" then return body_piece end
-    error("'ngx." .. tostring(key) .. "' is not available in this gateway", 2)
+    return nil
   end,
-  __newindex = function(self, key, value)
+  names = { ctx = true, status = true, arg = true },
+  newindex = function(_, key, value)
     if key == "status" then
       host.set_later_status(value)
     elseif key == "ctx" then
@@ -391,13 +474,16 @@ setmetatable(ngx, {
 
 -- The sandbox -------------------------------------------------------------------------------------------------------
 
+-- A table with the mark of a list.
+local function marked() return { __jsontype = "array" } end
+
 local cjson = {
   encode = host.json_encode,
   decode = host.json_decode,
   null = null,
-  empty_array = host.empty_array,
-  empty_array_mt = host.empty_array_mt,
-  array_mt = host.array_mt,
+  array_mt = with_traits({}, { make = marked }),
+  empty_array_mt = with_traits({}, { make = marked }),
+  empty_array = with_traits({}, { make = function() return setmetatable({}, marked()) end }),
   encode_empty_table_as_object = function() end,
   decode_array_with_array_mt = function() end,
   encode_max_depth = function() end,
@@ -407,17 +493,18 @@ local cjson = {
   encode_sparse_array = function() end,
   encode_invalid_numbers = function() end,
 }
-cjson.new = function() return cjson end
+cjson.new = function() return view(cjson) end
 local function safe(run)
   return function(...)
-    local ok, value = pcall(run, ...)
-    unless_stopped()
+    local ok, value = unless_stopped(pcall(run, ...))
     if ok then return value end
     return nil, tostring(value)
   end
 end
-local cjson_safe = setmetatable({ encode = safe(cjson.encode), decode = safe(cjson.decode) }, { __index = cjson })
-cjson_safe.new = function() return cjson_safe end
+local cjson_safe = {}
+for name, value in pairs(cjson) do cjson_safe[name] = value end
+cjson_safe.encode, cjson_safe.decode = safe(cjson.encode), safe(cjson.decode)
+cjson_safe.new = function() return view(cjson_safe) end
 
 local modules = {
   cjson = cjson,
@@ -425,53 +512,148 @@ local modules = {
   bit = host.bit,
   ["table.new"] = function() return {} end,
   ["table.clear"] = kong.table.clear,
+  ["ngx.re"] = {
+    split = function(subject, pattern, options, context, max, parts)
+      parts = parts or {}
+      local from, count = context and context.pos or 1, 0
+      local at = from
+      while at <= #subject and not (max and max > 0 and count + 1 >= max) do
+        local first, last = host.re_find(subject, pattern, options, at)
+        if not first then break end
+        if last < first then
+          -- An empty match parts two characters.
+          if first > #subject then break end
+          if first > from then
+            count = count + 1
+            parts[count] = subject:sub(from, first - 1)
+            from = first
+          end
+          at = first + 1
+        else
+          count = count + 1
+          parts[count] = subject:sub(from, first - 1)
+          from, at = last + 1, last + 1
+        end
+      end
+      parts[count + 1] = subject:sub(from)
+      parts[count + 2] = nil
+      return parts
+    end,
+  },
 }
 
-local strings = copy(string, "byte char find format gmatch gsub len lower match rep reverse sub upper")
-for name, run in pairs(host.patterns) do
-  strings[name] = run
+-- Texts that functions of Lua make are charged, since one instruction may make many megabytes.
+local function charged(run)
+  return function(...)
+    local text = run(...)
+    if #text > 1024 then
+      charge_text(#text)
+    end
+    return text
+  end
+end
+
+local strings = copy(string, "byte char len")
+for name in ("format lower reverse sub upper"):gmatch("%S+") do
+  strings[name] = charged(string[name])
+end
+local repeated = charged(string.rep)
+strings.rep = function(text, count)
+  if #tostring(text) * (tonumber(count) or 0) > host.max_text then
+    host.stop_over_memory()
+  end
+  -- Without this, a text without bytes is repeated for as long as it takes.
+  if text == "" then
+    return ""
+  end
+  return repeated(text, count)
+end
+strings.find, strings.match, strings.gsub = host.patterns.find, host.patterns.match, host.patterns.gsub
+local gmatch_from = host.patterns.gmatch_from
+strings.gmatch = function(text, pattern)
+  local position = 0
+  local function step(next, ...)
+    position = next
+    return ...
+  end
+  return function() return step(gmatch_from(text, pattern, position)) end
 end
 -- Methods of texts (`text:sub(1, 2)`) are these functions.
 getmetatable("").__index = strings
 
-local sandbox = copy(_G, "_VERSION assert error ipairs next pairs rawequal rawget rawset select setmetatable tonumber tostring type unpack")
+math.randomseed(host.seed)
+
+local function less(a, b) return a < b end
+
+local sandbox = copy(_G, "_VERSION assert error ipairs next pairs rawequal rawget rawset select setmetatable tostring type unpack")
 sandbox.getmetatable = function(value)
   -- That of texts belongs to all snippets.
   if type(value) == "string" then return nil end
   return getmetatable(value)
 end
+sandbox.tonumber = function(value, base)
+  if type(value) == "string" and #value > 1024 then
+    charge(#value)
+  end
+  if base == nil then
+    return tonumber(value)
+  end
+  return tonumber(value, base)
+end
 sandbox.pcall = function(...) return unless_stopped(pcall(...)) end
 sandbox.xpcall = function(run, handler, ...)
   local args, count = { ... }, select("#", ...)
-  return unless_stopped(xpcall(function() return run(unpack(args, 1, count)) end, handler))
+  -- While the handler runs, nothing would interrupt it if the error is that the budget is used up.
+  local function handle(message)
+    if message == no_memory or is_stopped() then
+      return message
+    end
+    return handler(message)
+  end
+  return unless_stopped(xpcall(function() return run(unpack(args, 1, count)) end, handle))
 end
 sandbox.string = strings
-sandbox.table = copy(table, "concat insert maxn remove sort")
-sandbox.math = copy(math, "abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min modf pi pow rad random sin sinh sqrt tan tanh")
-sandbox.coroutine = copy(coroutine, "create running status yield")
+sandbox.table = copy(table, "insert maxn remove")
+sandbox.table.concat = charged(concat)
+-- The comparison is Lua, so that it counts: sorting some lists takes quadratic time.
+sandbox.table.sort = function(list, before) return sort(list, before or less) end
+sandbox.math = copy(math, "abs acos asin atan atan2 ceil cos cosh deg exp floor fmod frexp huge ldexp log log10 max min modf pow pi rad random sin sinh sqrt tan tanh")
+sandbox.coroutine = copy(coroutine, "running status yield")
+-- Instructions of a coroutine are counted by the thousand, so each costs as many at once.
+sandbox.coroutine.create = function(run)
+  charge(1000)
+  return create(run)
+end
+sandbox.coroutine.wrap = function(run)
+  charge(1000)
+  return wrap(run)
+end
 sandbox.coroutine.resume = function(...) return unless_stopped(resume(...)) end
-sandbox.coroutine.wrap = wrap
 sandbox.os = with_missing(copy(os, "clock date difftime time"), "os")
 sandbox.bit = host.bit
 sandbox.print = function(...) host.log("notice", joined(...)) end
-sandbox.require = function(name)
-  local module = modules[name]
-  if not module then
-    error("require '" .. tostring(name) .. "' not allowed within sandbox", 2)
-  end
-  return module
-end
 sandbox.kong = kong
 sandbox.ngx = ngx
 
-for _, name in ipairs({ "io", "package", "debug", "load", "loadstring", "loadfile", "dofile", "collectgarbage", "getfenv", "setfenv", "module", "newproxy", "gcinfo" }) do
-  sandbox[name] = nil
-end
-
 local function new_environment()
-  local environment = {}
+  local environment = view(sandbox)
+  local loaded = {}
   environment._G = environment
-  return setmetatable(environment, { __index = sandbox })
+  environment.require = function(name)
+    local module = loaded[name]
+    if module == nil then
+      module = modules[name]
+      if module == nil then
+        error("require '" .. tostring(name) .. "' not allowed within sandbox", 2)
+      end
+      if type(module) == "table" then
+        module = view(module)
+      end
+      loaded[name] = module
+    end
+    return module
+  end
+  return environment
 end
 
 -- A snippet that returns a function is run once, and its function from then on.
@@ -508,13 +690,10 @@ local function is_known(path)
     if type(value) ~= "table" then
       return true
     end
-    local ok, member = pcall(function() return value[name] end)
-    if not ok then
-      -- Values of a request cannot be asked for here; only names that are not there are.
-      return not tostring(member):find("is not available", 1, true)
-    end
+    local member = rawget(value, name)
     if member == nil then
-      return value ~= sandbox and (getmetatable(value) or {}).__index ~= nil
+      local names = (traits[value] or {}).names
+      return names == true or (names ~= nil and names[name] == true)
     end
     value = member
   end

@@ -1,16 +1,25 @@
 //! `kong.request`, `kong.service.request`, `ngx.req` and `ngx.var`: the request, and what goes upstream in its place.
 
+use std::time::Duration;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header::CONTENT_TYPE};
 use mlua::{Error, Lua, LuaString, Result, Table, Value};
 
 use super::{
     api::add,
     call::{LuaCall, current},
+    call_budget::charge_text,
     json, request_variables,
     text_api::{decode_args, encode_args},
 };
 
-use crate::{plugin::ChosenPeer, uri::Scheme};
+use crate::{
+    plugin::{ChosenPeer, ChosenTimeouts},
+    uri::Scheme,
+};
+
+/// The longest value of a header field that snippets set, or all values of one together, in bytes.
+const MAX_FIELD_BYTES: usize = 1 << 20;
 
 /// Values of a query or a form that are read. (`OpenResty`: `ngx.req.get_uri_args`, `max_args`.)
 const MAX_ARGS: usize = 100;
@@ -103,8 +112,8 @@ fn add_place_readers(host: &Table, lua: &Lua) -> Result<()> {
             _ => 1.1,
         })
     })?;
-    add(host, lua, "host", |lua, ()| Ok(host_and_port(&*current(lua)?).0))?;
-    add(host, lua, "port", |lua, ()| Ok(host_and_port(&*current(lua)?).1))?;
+    add(host, lua, "host", |lua, ()| Ok(current(lua)?.place().host))?;
+    add(host, lua, "port", |lua, ()| Ok(current(lua)?.place().port))?;
     add(host, lua, "scheme", |lua, ()| Ok(scheme(&*current(lua)?)))?;
     add(host, lua, "forwarded_scheme", |lua, ()| {
         let call = current(lua)?;
@@ -112,12 +121,12 @@ fn add_place_readers(host: &Table, lua: &Lua) -> Result<()> {
     })?;
     add(host, lua, "forwarded_host", |lua, ()| {
         let call = current(lua)?;
-        Ok(forwarded(&call, "x-forwarded-host").unwrap_or_else(|| host_and_port(&call).0))
+        Ok(forwarded(&call, "x-forwarded-host").unwrap_or_else(|| call.place().host))
     })?;
     add(host, lua, "forwarded_port", |lua, ()| {
         let call = current(lua)?;
         let port = forwarded(&call, "x-forwarded-port").and_then(|port| port.parse().ok());
-        Ok(port.unwrap_or_else(|| host_and_port(&call).1))
+        Ok(port.unwrap_or_else(|| call.place().port))
     })?;
     add(host, lua, "forwarded_path", |lua, ()| {
         let call = current(lua)?;
@@ -129,9 +138,8 @@ fn add_place_readers(host: &Table, lua: &Lua) -> Result<()> {
 #[expect(clippy::too_many_lines, reason = "one entry for each function")]
 fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "set_target", |lua, (name, port): (String, Value)| {
-        let port = port.as_i64().or_else(|| port.as_f64().map(|port| port as i64));
-        let port = port
-            .and_then(|port| u16::try_from(port).ok())
+        let port = whole_number(&port, 0, 65_535)
+            .map(|port| port as u16)
             .ok_or_else(|| Error::runtime("port must be an integer between 0 and 65535"))?;
         if name.is_empty() {
             return Err(Error::runtime("host must not be empty"));
@@ -145,6 +153,33 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
         let mut call = current(lua)?;
         let chosen = call.request_to_change()?.chosen_destination.get_or_insert_default();
         chosen.peer = Some(ChosenPeer::Upstream(name));
+        Ok(true)
+    })?;
+    add(host, lua, "set_retries", |lua, retries: Value| {
+        let retries = whole_number(&retries, 0, 32_767)
+            .ok_or_else(|| Error::runtime("retries must be an integer between 0 and 32767"))?;
+        let mut call = current(lua)?;
+        call.request_to_change()?.chosen_destination.get_or_insert_default().retries = Some(retries);
+        Ok(())
+    })?;
+    add(host, lua, "set_timeouts", |lua, (connect, write, read): (Value, Value, Value)| {
+        let time = |name: &str, value: &Value| {
+            whole_number(value, 1, i32::MAX as u32 - 1)
+                .map(|milliseconds| Duration::from_millis(milliseconds.into()))
+                .ok_or_else(|| Error::runtime(format!("{name} must be an integer between 1 and 2147483646")))
+        };
+        let times = ChosenTimeouts {
+            connect: time("connect_timeout", &connect)?,
+            write: time("write_timeout", &write)?,
+            read: time("read_timeout", &read)?,
+        };
+        let mut call = current(lua)?;
+        call.request_to_change()?.chosen_destination.get_or_insert_default().timeouts = Some(times);
+        Ok(())
+    })?;
+    add(host, lua, "set_tls_verify", |lua, verifies: bool| {
+        let mut call = current(lua)?;
+        call.request_to_change()?.chosen_destination.get_or_insert_default().tls_verify = Some(verifies);
         Ok(true)
     })?;
     add(host, lua, "set_scheme", |lua, name: String| {
@@ -175,9 +210,11 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
     })?;
     add(host, lua, "set_request_header", |lua, (name, value): (LuaString, Value)| {
         let name = to_field_name(&name)?;
+        let values = to_field_values(&value)?;
         let mut call = current(lua)?;
+        keep(&call, &name, &values)?;
         let upstream = &mut call.request_to_change()?.upstream;
-        let mut values = to_field_values(&value)?.into_iter();
+        let mut values = values.into_iter();
         match values.next() {
             Some(first) => upstream.set_field(name.clone(), first),
             None => upstream.remove_field(name.clone()),
@@ -189,9 +226,11 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
     })?;
     add(host, lua, "add_request_header", |lua, (name, value): (LuaString, Value)| {
         let name = to_field_name(&name)?;
+        let values = to_field_values(&value)?;
         let mut call = current(lua)?;
+        keep(&call, &name, &values)?;
         let upstream = &mut call.request_to_change()?.upstream;
-        for value in to_field_values(&value)? {
+        for value in values {
             upstream.append_field(name.clone(), value);
         }
         Ok(())
@@ -210,7 +249,9 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
         let essence = chosen.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let body = match (essence.as_str(), &args) {
             ("application/json", _) => json::encode(lua, &args)?.into_bytes(),
-            ("application/x-www-form-urlencoded", Value::Table(table)) => encode_args(table)?.into_bytes(),
+            ("application/x-www-form-urlencoded", Value::Table(table)) => {
+                encode_args(lua, table)?.into_bytes()
+            }
             _ => return Err(Error::runtime(format!("unsupported content type '{chosen}'"))),
         };
         set_body(lua, body)?;
@@ -220,7 +261,24 @@ fn add_writers(host: &Table, lua: &Lua) -> Result<()> {
     })
 }
 
+/// A whole number within bounds.
+fn whole_number(value: &Value, least: u32, most: u32) -> Option<u32> {
+    let number = match value {
+        Value::Integer(number) => *number as f64,
+        Value::Number(number) => *number,
+        _ => return None,
+    };
+    let is_valid = number.fract() == 0.0 && (f64::from(least)..=f64::from(most)).contains(&number);
+    is_valid.then_some(number as u32)
+}
+
+/// Counts the values of a field that a snippet sets.
+fn keep(call: &LuaCall, name: &HeaderName, values: &[HeaderValue]) -> Result<()> {
+    values.iter().try_for_each(|value| call.state.keep(name.as_str().len() + value.len()))
+}
+
 fn set_body(lua: &Lua, body: Vec<u8>) -> Result<()> {
+    charge_text(lua, body.len())?;
     let mut call = current(lua)?;
     let body = bytes::Bytes::from(body);
     call.request_to_change()?.set_body(body.clone());
@@ -236,19 +294,7 @@ pub(super) fn client_ip(call: &LuaCall) -> Option<String> {
 }
 
 pub(super) fn scheme(call: &LuaCall) -> &'static str {
-    if call.exchange.as_ref().is_some_and(|exchange| exchange.tls) { "https" } else { "http" }
-}
-
-/// The host and port that the client asked for; the default port of the scheme if it names none.
-pub(super) fn host_and_port(call: &LuaCall) -> (String, u16) {
-    let default = if scheme(call) == "https" { 443 } else { 80 };
-    match &call.exchange {
-        Some(exchange) => {
-            let authority = exchange.head().authority();
-            (authority.host().to_owned(), authority.port().unwrap_or(default))
-        }
-        None => (String::new(), default),
-    }
+    if call.place().tls { "https" } else { "http" }
 }
 
 /// The value of a forwarding field, if the peer of the connection is trusted. (Kong: `trusted_ips`.)
@@ -278,7 +324,8 @@ pub(super) fn to_field_name(name: &LuaString) -> Result<HeaderName> {
 
 /// The values of a field: a text, a number, a truth value, or a list of these.
 pub(super) fn to_field_values(value: &Value) -> Result<Vec<HeaderValue>> {
-    let one = |value: &Value| {
+    let mut size = 0;
+    let mut one = |value: &Value| {
         let bytes = match value {
             Value::String(text) => text.as_bytes().to_vec(),
             Value::Number(_) | Value::Integer(_) | Value::Boolean(_) => value.to_string()?.into_bytes(),
@@ -289,6 +336,10 @@ pub(super) fn to_field_values(value: &Value) -> Result<Vec<HeaderValue>> {
                 )));
             }
         };
+        size += bytes.len() + 64;
+        if size > MAX_FIELD_BYTES {
+            return Err(Error::runtime("header value is too long"));
+        }
         HeaderValue::from_bytes(bytes.trim_ascii()).map_err(|_| Error::runtime("invalid header value"))
     };
     match value {
@@ -317,6 +368,8 @@ pub(super) fn field_table(lua: &Lua, fields: &HeaderMap) -> Result<Table> {
         Value::Table(metatable) => metatable,
         _ => {
             let metatable = lua.create_table()?;
+            // All requests share it.
+            metatable.set("__metatable", false)?;
             let index = lua.create_function(|_, (table, key): (Table, Value)| match key {
                 Value::String(key) => {
                     let name =

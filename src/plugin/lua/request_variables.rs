@@ -1,13 +1,16 @@
 //! `ngx.var`: variables of nginx that snippets read and set. (nginx: "Alphabetical index of variables".)
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use http::{HeaderName, HeaderValue, Version};
 use mlua::{Error, Lua, Result, Table, Value};
 
 use super::{
     api::add,
     call::{LuaCall, current},
-    request_api::{client_ip, host_and_port, scheme},
+    request_api::{client_ip, scheme},
 };
+use crate::{plugin::ResponseOrigin, uri::Scheme};
 
 pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "variable", |lua, name: String| {
@@ -17,7 +20,13 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
         text.map(|text| lua.create_string(text)).transpose()
     })?;
     add(host, lua, "set_variable", |lua, (name, value): (String, Value)| {
-        let text = value.to_string()?;
+        let text = match &value {
+            Value::String(_) | Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => {
+                value.to_string()?
+            }
+            Value::Nil => String::new(),
+            other => return Err(Error::runtime(format!("a variable cannot be {}", other.type_name()))),
+        };
         let mut call = current(lua)?;
         match name.as_str() {
             "args" => call.request_to_change()?.upstream.set_query(&text),
@@ -29,6 +38,14 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
                 if let Some(query) = query {
                     upstream.set_query(query);
                 }
+            }
+            "upstream_scheme" => {
+                let scheme = match text.as_str() {
+                    "http" => Scheme::Http,
+                    "https" => Scheme::Https,
+                    _ => return Err(Error::runtime(format!("invalid scheme: {text}"))),
+                };
+                call.request_to_change()?.chosen_destination.get_or_insert_default().scheme = Some(scheme);
             }
             "upstream_host" => {
                 let host = HeaderValue::try_from(text).map_err(|_| Error::runtime("invalid host"))?;
@@ -62,16 +79,35 @@ fn variable(call: &LuaCall, name: &str) -> Option<Vec<u8>> {
         },
         "args" | "query_string" => text(call.query()?),
         "is_args" => text(if call.query().is_some() { "?" } else { "" }),
-        "host" => text(&host_and_port(call).0.to_ascii_lowercase()),
+        "host" => text(&call.place().host.to_ascii_lowercase()),
         "http_host" => first("host"),
         "scheme" => text(scheme(call)),
-        "https" => text(if scheme(call) == "https" { "on" } else { "" }),
-        "server_port" => text(&if scheme(call) == "https" { 8443 } else { 8000 }.to_string()),
-        "server_protocol" => text(match call.exchange.as_ref()?.head().version() {
-            Version::HTTP_10 => "HTTP/1.0",
-            Version::HTTP_2 => "HTTP/2.0",
-            _ => "HTTP/1.1",
-        }),
+        "https" => text(if call.place().tls { "on" } else { "" }),
+        "server_port" => text(&call.place().port.to_string()),
+        "server_name" => text("kong"),
+        "server_protocol" => text(protocol(call)),
+        "request" => {
+            let target = variable(call, "request_uri")?;
+            let (method, protocol) = (call.method()?.as_str().as_bytes(), protocol(call).as_bytes());
+            Some([method, &target, protocol].join(&b' '))
+        }
+        "request_time" => text(&format!("{:.3}", elapsed(call)?.as_secs_f64())),
+        "msec" => text(&format!("{:.3}", SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs_f64())),
+        "hostname" => text(&rustix::system::uname().nodename().to_string_lossy()),
+        "pid" => text(&std::process::id().to_string()),
+        "upstream_scheme" => text(scheme_of_service(call)?.as_str()),
+        "upstream_status" => match call.source {
+            ResponseOrigin::Upstream(status) => text(status.as_str()),
+            ResponseOrigin::Plugin | ResponseOrigin::Gateway => None,
+        },
+        "proxy_add_x_forwarded_for" | "upstream_x_forwarded_for" => {
+            let address = client_ip(call)?.into_bytes();
+            let before = first("x-forwarded-for").filter(|before| !before.is_empty());
+            Some(before.map_or_else(|| address.clone(), |before| [&before[..], &address].join(&b", "[..])))
+        }
+        "upstream_x_forwarded_proto" => text(scheme(call)),
+        "upstream_x_forwarded_host" => text(&call.place().host),
+        "upstream_x_forwarded_port" => text(&call.place().port.to_string()),
         "remote_addr" | "realip_remote_addr" => text(&client_ip(call)?),
         "binary_remote_addr" => Some(match client_ip(call)?.parse().ok()? {
             std::net::IpAddr::V4(address) => address.octets().to_vec(),
@@ -109,6 +145,28 @@ fn variable(call: &LuaCall, name: &str) -> Option<Vec<u8>> {
             None
         }
     }
+}
+
+fn protocol(call: &LuaCall) -> &'static str {
+    match call.exchange.as_ref().map(|exchange| exchange.head().version()) {
+        Some(Version::HTTP_10) => "HTTP/1.0",
+        Some(Version::HTTP_2) => "HTTP/2.0",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// The time since the head of the request had arrived.
+fn elapsed(call: &LuaCall) -> Option<Duration> {
+    let exchange = call.exchange.as_ref().map(|exchange| exchange.started.elapsed());
+    exchange.or_else(|| Some(call.finished.as_ref()?.duration))
+}
+
+/// The scheme of the upstream: the one that a plugin has chosen, else that of the Service.
+fn scheme_of_service(call: &LuaCall) -> Option<Scheme> {
+    let chosen = call.exchange.as_ref().and_then(|exchange| exchange.chosen_destination.as_ref()?.scheme);
+    let of_service =
+        || Some(Scheme::from_protocol(call.matched()?.service_record.get("protocol")?.as_str()?));
+    chosen.or_else(of_service)
 }
 
 /// The value of an argument as it stands in a query; names are compared without case. (nginx: `$arg_name`.)

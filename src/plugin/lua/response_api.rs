@@ -2,13 +2,17 @@
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION},
+    header::{
+        CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION, TRAILER,
+        TRANSFER_ENCODING,
+    },
 };
 use mlua::{Error, Lua, LuaString, Result, Table, Value};
 
 use super::{
     api::add,
     call::{LuaCall, Phase, ResponseField, Stop, current},
+    call_budget::{MAX_TEXT, charge_text},
     json,
     request_api::{field_name, field_table, to_field_name, to_field_values},
 };
@@ -173,6 +177,9 @@ fn to_status(value: &Value) -> Result<StatusCode> {
 fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "exit", |lua, (status, body, headers): (Value, Value, Value)| {
         let status = to_status(&status)?;
+        if let Value::String(text) = &body {
+            charge_text(lua, text.as_bytes().len())?;
+        }
         let (content_type, text) = match &body {
             Value::Nil => (None, Vec::new()),
             Value::Table(table) => {
@@ -180,13 +187,17 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
                 (Some(HeaderValue::from_static(reply::JSON_UTF8)), text.into_bytes())
             }
             Value::String(text) => (None, text.as_bytes().to_vec()),
-            other => (None, other.to_string()?.into_bytes()),
+            Value::Integer(_) | Value::Number(_) => (None, body.to_string()?.into_bytes()),
+            _ => return Err(Error::runtime("body must be a nil, string or table")),
         };
         let mut call = current(lua)?;
+        if call.phase == Phase::HeaderFilter {
+            return replace_response(&mut call, status, (content_type, text), headers);
+        }
         let asked = call.exchange()?.error_request();
         let body = if text.is_empty() { ExitBody::Empty } else { ExitBody::Raw(content_type, text.into()) };
         let mut response = reply::exit(&asked, status, body);
-        set_fields(&mut response, headers)?;
+        set_fields(response.headers_mut(), headers)?;
         respond(&mut call, response)
     })?;
     add(host, lua, "exit_error", |lua, (status, message, headers): (Value, Option<String>, Value)| {
@@ -195,7 +206,14 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
         let exchange = call.exchange()?;
         let message = message.unwrap_or_else(|| reply::default_message(status).into_owned());
         let mut response = exchange.error(status, &message);
-        set_fields(&mut response, headers)?;
+        if call.phase == Phase::HeaderFilter {
+            let content_type = response.headers().get(CONTENT_TYPE).cloned();
+            let Some(Body::Full(text)) = response.body().try_clone() else {
+                return Err(Error::runtime("no text"));
+            };
+            return replace_response(&mut call, status, (content_type, text.to_vec()), headers);
+        }
+        set_fields(response.headers_mut(), headers)?;
         respond(&mut call, response)
     })?;
     add(host, lua, "redirect", |lua, (location, status): (LuaString, Value)| {
@@ -211,11 +229,16 @@ fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
         respond(&mut call, response)
     })?;
     add(host, lua, "write", |lua, text: LuaString| {
+        charge_text(lua, text.as_bytes().len())?;
         let mut call = current(lua)?;
         if !call.phase.is_before_response() {
             return Err(Error::runtime(format!("API disabled in the context of {}", call.phase.name())));
         }
-        call.printed.get_or_insert_default().text.extend_from_slice(&text.as_bytes());
+        let printed = &mut call.printed.get_or_insert_default().text;
+        if printed.len() + text.as_bytes().len() > MAX_TEXT {
+            return Err(Error::runtime("the printed text is too long"));
+        }
+        printed.extend_from_slice(&text.as_bytes());
         Ok(())
     })?;
     add(host, lua, "set_later_status", |lua, status: Value| {
@@ -268,7 +291,38 @@ pub(super) fn finish_printed(call: &mut LuaCall, status: Option<StatusCode>) -> 
     Ok(response)
 }
 
-fn set_fields(response: &mut HttpResponse, headers: Value) -> Result<()> {
+/// Replaces status and body of the response that snippets filter, and fields of its head. What the upstream sent is dropped.
+/// (Kong: `kong.response.exit` in the phase `header_filter`.)
+fn replace_response(
+    call: &mut LuaCall,
+    status: StatusCode,
+    (content_type, text): (Option<HeaderValue>, Vec<u8>),
+    headers: Value,
+) -> Result<()> {
+    let Some(response) = &mut call.response else { return Err(Error::runtime("no response is there")) };
+    *response.status_mut() = status;
+    let fields = response.headers_mut();
+    // They describe the body that is dropped.
+    for name in [CONTENT_ENCODING, CONTENT_RANGE, ETAG, TRAILER, TRANSFER_ENCODING] {
+        fields.remove(name);
+    }
+    if let Some(content_type) = content_type {
+        fields.insert(CONTENT_TYPE, content_type);
+    } else if text.is_empty() {
+        fields.remove(CONTENT_TYPE);
+    }
+    fields.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    set_fields(fields, headers)?;
+    *response.body_mut() = if text.is_empty() { Body::Empty } else { Body::full(text) };
+    call.source = ResponseOrigin::Plugin;
+    if let Some(exchange) = &mut call.exchange {
+        exchange.response_origin = ResponseOrigin::Plugin;
+    }
+    call.stop = Some(Stop::Replaced);
+    Ok(())
+}
+
+fn set_fields(fields: &mut HeaderMap, headers: Value) -> Result<()> {
     let Value::Table(headers) = headers else { return Ok(()) };
     for pair in headers.pairs::<LuaString, Value>() {
         let (name, value) = pair?;
@@ -276,9 +330,10 @@ fn set_fields(response: &mut HttpResponse, headers: Value) -> Result<()> {
         if name == CONTENT_LENGTH {
             continue;
         }
-        response.headers_mut().remove(&name);
+        fields.remove(&name);
         for value in to_field_values(&value)? {
-            response.headers_mut().append(name.clone(), value);
+            let appended = fields.try_append(name.clone(), value);
+            appended.map_err(|_| Error::runtime("too many header fields"))?;
         }
     }
     Ok(())

@@ -5,8 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use super::interpreter::Snippet;
-use crate::plugin::PluginSetup;
+use uuid::Uuid;
+
+use super::{call::Overrun, interpreter::Snippet};
+use crate::{ip_network::IpNetwork, plugin::PluginSetup};
 
 /// Number of the next plugin, for `kong.ctx.plugin`.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -15,6 +17,10 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 #[derive(Clone)]
 pub(super) struct SnippetOwner {
     number: u64,
+    /// The id of the gateway's process, for `kong.node.get_id`.
+    pub(super) node: Uuid,
+    /// Peers that are trusted to name the client, for `kong.ip.is_trusted`.
+    pub(super) trusted: Arc<[IpNetwork]>,
     /// Name of the plugin, for the log.
     pub(super) name: &'static str,
     /// The path of its settings, for the log.
@@ -23,7 +29,9 @@ pub(super) struct SnippetOwner {
 
 impl SnippetOwner {
     pub(super) fn new(name: &'static str, setup: &PluginSetup<'_>) -> Self {
-        Self { number: NEXT.fetch_add(1, Relaxed), name, place: setup.at.to_string().into() }
+        let (number, node) = (NEXT.fetch_add(1, Relaxed), setup.resources.node_id);
+        let trusted = setup.resources.trusted_networks.clone();
+        Self { number, node, trusted, name, place: setup.at.to_string().into() }
     }
 
     /// Logs the first line of an error; what follows is a trace of the interpreter.
@@ -45,8 +53,17 @@ impl SnippetOwner {
         self.number
     }
 
-    pub(super) fn log_over_budget(&self, snippet: &Snippet) {
-        self.log_error(snippet, &snippet.over_budget());
+    pub(super) fn log_over_budget(&self, snippet: &Snippet, overrun: Overrun) {
+        self.log_error(snippet, &snippet.over_budget(overrun));
+    }
+
+    /// Logs that an interpreter was replaced after a call of this plugin.
+    pub(super) fn log_memory(&self) {
+        let (name, place) = (self.name, &self.place);
+        tracing::warn!(
+            "{name} at {place}: an interpreter of Lua has no memory left, and is replaced by a new one: what snippets kept \
+             in variables between requests is lost; keep less in them"
+        );
     }
 }
 

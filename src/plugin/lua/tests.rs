@@ -72,6 +72,16 @@ fn a_snippet_reads_the_request() {
         ("ngx.var.args", "x=1&y=two%20words&flag"),
         ("ngx.var.host", "api.test"),
         ("ngx.var.nothing_like_this", "nil"),
+        ("ngx.var.server_port", "8000"),
+        ("ngx.var.request", "POST /a/b?x=1&y=two%20words&flag HTTP/1.1"),
+        ("ngx.var.proxy_add_x_forwarded_for", "192.0.2.7"),
+        ("tonumber(ngx.var.request_time) ~= nil", "true"),
+        ("ngx.var.is_args", "?"),
+        ("kong.ip.is_trusted('192.0.2.7')", "false"),
+        ("#kong.node.get_id()", "36"),
+        ("kong.configuration.database", "off"),
+        ("kong.table.merge({a = 1}, {b = 2}).b", "2"),
+        ("kong.client.load_consumer('unknown')", "nil"),
         ("ngx.get_phase()", "access"),
         ("type(kong.client.get_forwarded_ip())", "string"),
         ("kong.client.get_consumer()", "nil"),
@@ -97,6 +107,18 @@ fn a_snippet_has_the_tools_of_openresty() {
         ("ngx.re.find('hello world', 'WORLD', 'i')", "7"),
         ("ngx.re.gsub('a1b2', '(\\\\d)', '<$1>')", "a<1>b<2>"),
         ("ngx.re.sub('a1b2', '[0-9]', 'x')", "axb2"),
+        ("ngx.re.match('id-42', '(?<kind>\\\\w+)-(?<n>\\\\d+)').kind", "id"),
+        ("ngx.re.match('a1b2', '\\\\d', 'jo', {pos = 3})[0]", "2"),
+        ("ngx.re.match('ab', 'b', 'a')", "nil"),
+        (
+            "select(2, ngx.re.match('ab', '('))",
+            "invalid regular expression '(': Parsing error at position 1: Opening parenthesis without closing parenthesis",
+        ),
+        ("select(2, ngx.re.find('Bearer abc', 'Bearer (.+)', 'jo', nil, 1))", "10"),
+        ("require('ngx.re').split('a, b,c', ', *')[2]", "b"),
+        ("require('cjson').encode(require('cjson').empty_array)", "[]"),
+        ("require('cjson').encode(setmetatable({}, require('cjson').array_mt))", "[]"),
+        ("ngx.crc32_long('hello')", "907060870"),
         ("ngx.http_time(0)", "Thu, 01 Jan 1970 00:00:00 GMT"),
         ("ngx.cookie_time(1290079655)", "Thu, 18-Nov-10 11:27:35 GMT"),
         ("ngx.parse_http_time('Thu, 18 Nov 2010 11:27:35 GMT')", "1290079655"),
@@ -191,6 +213,45 @@ fn a_snippet_changes_the_request() {
     let read_back =
         "kong.service.request.set_header('X-A', '1') kong.response.exit(200, kong.request.get_header('x-a'))";
     assert_eq!(answer(REQUEST, read_back), "200 1");
+}
+
+#[test]
+fn a_snippet_authenticates_a_consumer() {
+    let snippet = "local alice = kong.client.load_consumer('alice', true) \
+                   assert(kong.client.load_consumer('alice') == nil) \
+                   kong.client.authenticate({id = 'a1'}, {id = 'k1'}) \
+                   kong.response.exit(200, alice.username .. kong.client.get_consumer().username .. \
+                                           kong.client.get_credential().id)";
+    let mut exchange = test_support::request(REQUEST);
+    exchange.matched = Some(test_support::matched());
+    let response = test_support::access(&*function("access", snippet), &mut exchange).unwrap();
+    assert_eq!(test_support::text(response.into_body()), "alicealicek1");
+    assert_eq!(exchange.identity.as_ref().map(|identity| identity.consumer.id.as_str()), Some("a1"));
+    for wrong in ["kong.client.authenticate()", "kong.client.authenticate({id = 'stranger'})"] {
+        let response = test_support::access(&*function("access", wrong), &mut exchange).unwrap();
+        assert_eq!(response.status(), 500, "{wrong}");
+    }
+}
+
+#[test]
+fn a_snippet_chooses_timeouts_retries_and_verification() {
+    let exchange = after(
+        "kong.service.set_timeouts(1, 2, 3) kong.service.set_retries(4) kong.service.set_tls_verify(true)",
+    );
+    let chosen = exchange.chosen_destination.unwrap();
+    let times = chosen
+        .timeouts
+        .map(|times| (times.connect.as_millis(), times.write.as_millis(), times.read.as_millis()));
+    assert_eq!((times, chosen.retries, chosen.tls_verify), (Some((1, 2, 3)), Some(4), Some(true)));
+    for wrong in [
+        "kong.service.set_timeouts(0, 1, 1)",
+        "kong.service.set_timeouts(1, 1)",
+        "kong.service.set_retries(-1)",
+        "kong.service.set_retries(1.5)",
+    ] {
+        let answer = answer(REQUEST, wrong);
+        assert!(answer.starts_with("500 "), "{wrong}: {answer}");
+    }
 }
 
 #[test]

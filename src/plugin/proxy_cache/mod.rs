@@ -36,7 +36,7 @@ use std::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{AGE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE},
+    header::{AGE, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, RANGE},
 };
 
 use http_body::Body as _;
@@ -51,11 +51,12 @@ use super::{Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, Plugi
 use crate::{
     body::{Body, BodyBuffers},
     reply::{self, ExitBody},
+    schema::PLUGIN_PROTOCOLS,
 };
 
 /// Definition of the plugin.
 pub(super) const DEF: PluginDef =
-    PluginDef::new("proxy-cache", 100, settings::FIELDS, compile).per_consumer();
+    PluginDef::new("proxy-cache", 100, settings::FIELDS, compile).per_consumer().protocols(&PLUGIN_PROTOCOLS);
 
 static X_CACHE_KEY: HeaderName = HeaderName::from_static("x-cache-key");
 static X_CACHE_STATUS: HeaderName = HeaderName::from_static("x-cache-status");
@@ -188,6 +189,8 @@ impl ProxyCache {
             // Only the origin knows whether these hold. (RFC 9111, section 4.3.2)
             && !fields.contains_key(IF_MATCH)
             && !fields.contains_key(IF_UNMODIFIED_SINCE)
+            // Parts are not stored, and the whole is not what was asked for. (RFC 9110, section 14.2)
+            && !fields.contains_key(RANGE)
     }
 
     /// Answers a request from the cache, or lets it go upstream, at once or after the response to another one.
@@ -383,7 +386,7 @@ fn insert_key(headers: &mut HeaderMap, key: CacheKey) {
 
 /// Whether the response to a request may be something else than the whole resource.
 fn is_conditional(fields: &HeaderMap) -> bool {
-    [RANGE, IF_RANGE, IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| fields.contains_key(name))
+    [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| fields.contains_key(name))
 }
 
 /// Whether all fields about the cache are shown, whatever the settings say.

@@ -42,7 +42,7 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("cache_ttl", FieldKind::Integer)
         .describe("seconds for which a response is fresh")
         .default("300")
-        .rules(&[FieldRule::Holds(setting_checks::is_positive)]),
+        .rules(&[FieldRule::Above(0.0)]),
     Field::new("strategy", FieldKind::String)
         .describe("where responses are stored")
         .required()

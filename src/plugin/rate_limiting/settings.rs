@@ -11,7 +11,7 @@ use crate::{
 pub(super) const CHECKS: &[fn(&Value) -> Option<EntityFault>] =
     &[needs_a_limit, longer_periods_allow_more, needs_header_name, needs_path, needs_redis_host];
 
-const LIMIT: &[FieldRule] = &[FieldRule::Holds(setting_checks::is_positive)];
+const LIMIT: &[FieldRule] = &[FieldRule::Above(0.0)];
 const IDENTIFIERS: &[&str] = &["consumer", "credential", "ip", "service", "header", "path"];
 
 /// The settings.
