@@ -98,7 +98,7 @@ fn variable(call: &LuaCall, name: &str) -> Option<Vec<u8>> {
         "upstream_scheme" => text(scheme_of_service(call)?.as_str()),
         "upstream_status" => match call.source {
             ResponseOrigin::Upstream(status) => text(status.as_str()),
-            ResponseOrigin::Plugin | ResponseOrigin::Gateway => None,
+            ResponseOrigin::Plugin | ResponseOrigin::Gateway | ResponseOrigin::Mock => None,
         },
         "proxy_add_x_forwarded_for" | "upstream_x_forwarded_for" => {
             let address = client_ip(call)?.into_bytes();
