@@ -7,6 +7,7 @@
 //! | `interpreter` | interpreters, one for each worker |
 //! | `snippet_owner` | the plugin of a snippet, and its lines in the log |
 //! | `call`, `call_budget` | the request and the response of one call, and what it may use |
+//! | `request_state` | what the phases of a request share |
 //! | `entry_snippets` | snippets of the plugins that log |
 //! | `api`, `prelude.lua` | `kong`, `ngx` and the libraries that a snippet sees |
 //! | `request_api`, `request_variables`, `response_api`, `client_api`, `json`, `text_api`, `regex_api`, `time_api` | functions behind these |
@@ -28,6 +29,7 @@ mod pattern_matcher;
 mod patterns;
 mod regex_api;
 mod request_api;
+mod request_state;
 mod request_variables;
 mod response_api;
 #[cfg(test)]
