@@ -1,10 +1,15 @@
 //! Hints for people, added to the errors of files: what YAML made of a value that was meant otherwise, variables that are not
 //! replaced, fields with new names.
 
-use super::{DeclarativeFormat, is_substituted};
+use super::{
+    DeclarativeFormat,
+    foreign_files::{foreign_file, is_template},
+    is_substituted,
+    value_hints::{add_value_hints, node_at},
+};
 use crate::{
     diag::{Diagnostic, MarkedPart, SourceFile},
-    document::{NodePath, NodeSpan, PathStep, Value, locate_all},
+    document::{NodePath, NodeSpan, Value, locate_all},
     entity::{DOCUMENT, document::IGNORE},
 };
 
@@ -18,7 +23,14 @@ pub(super) fn add_hints(
     document: &Value,
     format: DeclarativeFormat,
 ) {
+    if source.parts.is_empty()
+        && let Some(foreign) = foreign_file(document)
+    {
+        *diagnostics = vec![foreign];
+        return;
+    }
     remove_consequences(diagnostics);
+    add_value_hints(diagnostics, source, document);
     if format == DeclarativeFormat::Deck {
         for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.is_error()) {
             let text = node_at(document, &diagnostic.path).and_then(Value::as_str);
@@ -31,15 +43,6 @@ pub(super) fn add_hints(
     if source.parts.is_empty() {
         add_quote_hints(diagnostics, source);
     }
-}
-
-/// The node at a path.
-fn node_at<'a>(document: &'a Value, path: &NodePath) -> Option<&'a Value> {
-    path.steps().iter().try_fold(document, |node, step| match step {
-        PathStep::Key(key) => node.get(key),
-        PathStep::Index(n) => node.items().get(*n),
-        PathStep::Inside => None,
-    })
 }
 
 /// Removes errors that follow from others: that a list is missing, where it only has its old name.
@@ -55,17 +58,75 @@ fn remove_consequences(diagnostics: &mut Vec<Diagnostic>) {
             !(is_missing && renamed.iter().any(|path| diagnostic.path.steps().starts_with(path.steps())))
         });
     }
+    let misspelt: Vec<NodePath> = diagnostics
+        .iter()
+        .filter(|diagnostic| MATCHING_HELP.iter().any(|help| diagnostic.help.as_deref() == Some(help)))
+        .map(|diagnostic| diagnostic.path.parent())
+        .collect();
+    diagnostics.retain(|diagnostic| {
+        !(diagnostic.message.starts_with("must set one of") && misspelt.contains(&diagnostic.path))
+    });
+    let wrong: Vec<NodePath> =
+        diagnostics.iter().filter(|found| found.is_error()).map(|found| found.path.clone()).collect();
+    diagnostics.retain(|diagnostic| !(is_about_tag(diagnostic) && wrong.contains(&diagnostic.path)));
 }
 
-/// Adds a hint to an error of YAML about a character that a text without quotes cannot begin with.
+/// The help about misspelt fields of a route that match requests.
+const MATCHING_HELP: [&str; 5] = [
+    "did you mean `methods`?",
+    "did you mean `hosts`?",
+    "did you mean `headers`?",
+    "did you mean `paths`?",
+    "did you mean `snis`?",
+];
+
+/// Warns of a tag that has no meaning, with which a text was probably meant to begin.
+pub(super) fn meaningless_tag(path: NodePath, tag: &str) -> Diagnostic {
+    let message = format!("{TAG_BEGINS} `{tag}` has no meaning here, and is no part of the text");
+    Diagnostic::warning(path, message).help("quote a text that begins with `!`")
+}
+
+const TAG_BEGINS: &str = "the tag";
+
+fn is_about_tag(diagnostic: &Diagnostic) -> bool {
+    !diagnostic.is_error() && diagnostic.message.starts_with(TAG_BEGINS)
+}
+
+/// Adds a hint to an error of YAML: about templates, tabs and indentation, and characters that a text without quotes cannot
+/// begin with.
 pub(super) fn add_syntax_hint(diagnostic: &mut Diagnostic, source: &SourceFile) {
     let MarkedPart::Byte(byte) = diagnostic.mark else { return };
     let first = source.text.get(byte..).and_then(|rest| rest.chars().next());
-    if diagnostic.message == "a key has to be a text" {
-        diagnostic.help = Some("quote a text that begins with `{` or `[`".to_owned());
+    let has = |part: &str| diagnostic.message.contains(part);
+    let help = if is_template(&source.text, byte) {
+        "this looks like a template: render it first, with the tool that it is for".to_owned()
+    } else if has("unknown anchor") {
+        "the anchor of an alias, `&name`, must stand above it; quote a text that begins with `*`".to_owned()
+    } else if has("a key has to be a text") {
+        "quote a text that begins with `{` or `[`".to_owned()
+    } else if has("a merge key") {
+        "such as `<<: *name`, where `&name` stands before a mapping".to_owned()
+    } else if has("a tab") || has("tabs") || source.text.get(..byte).is_some_and(ends_with_indenting_tab) {
+        "YAML is indented with spaces: replace the tab".to_owned()
     } else if let Some(first @ ('@' | '`' | '%' | '*' | '!' | '&')) = first {
-        diagnostic.help = Some(format!("quote a text that begins with `{first}`"));
-    }
+        format!("quote a text that begins with `{first}`")
+    } else if has("mapping values are not allowed") {
+        "quote a text with `: ` in it, or begin a new line with the indentation of its siblings".to_owned()
+    } else if has("did not find expected") || has("indent") || has("block collection") || has("block mapping")
+    {
+        "compare the indentation of this line with that of its siblings above".to_owned()
+    } else if has("simple key") {
+        "a key is a text of one line and at most 1,024 characters, followed by `: `".to_owned()
+    } else {
+        return;
+    };
+    diagnostic.help = Some(help);
+}
+
+/// Whether a text ends with a tab in the indentation of its last line.
+fn ends_with_indenting_tab(text: &str) -> bool {
+    let line = text.rsplit('\n').next().unwrap_or_default();
+    line.ends_with('\t') && line.chars().all(char::is_whitespace)
 }
 
 /// Adds hints about values that YAML takes for a comment, a tag or an anchor, since they are not in quotes.

@@ -6,6 +6,7 @@
 mod collect;
 mod deck;
 mod environment;
+mod foreign_files;
 mod hints;
 mod lint;
 mod migrate;
@@ -18,7 +19,9 @@ mod resolve;
 mod secrets;
 #[cfg(test)]
 mod tests;
+mod value_hints;
 mod vault;
+mod written_forms;
 
 pub use environment::{escaped, is_substituted, read_changed, written};
 pub use lint::lint;
@@ -33,7 +36,7 @@ use std::sync::Arc;
 use md5::{Digest, Md5};
 
 use crate::{
-    diag::{self, Diagnostic, DiagnosticReport, MarkedPart, SourceFile},
+    diag::{self, Diagnostic, DiagnosticReport, MAX_DIAGNOSTICS, MAX_QUARANTINED, MarkedPart, SourceFile},
     document::{KnownText, NodePath, TextLayout, Value, share},
     entity::{DOCUMENT, Entities, document::TRANSFORM},
     schema::{self, PluginSchemas},
@@ -153,7 +156,8 @@ impl ConfigReader<'_> {
             fail(diagnostics)
         })?;
         let previous = PreviousConfig::new(entities, origin);
-        let checked = schema::check_after(DOCUMENT, &value, self.plugins, &previous);
+        let most = if state.is_some() { MAX_QUARANTINED } else { MAX_DIAGNOSTICS };
+        let checked = schema::check_after(DOCUMENT, &value, self.plugins, &previous, most);
         let transform = value.get(TRANSFORM.name).and_then(Value::as_bool) != Some(false);
         diagnostics.extend(checked.diagnostics);
         let resolve = |items| resolve::resolve(items, self.plugins, self.now, transform, &previous);
@@ -279,8 +283,9 @@ fn read_one(
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
-    let is_plain = read.duplicates.is_empty() && read.next.is_none();
+    let is_plain = read.duplicates.is_empty() && read.tagged.is_empty() && read.next.is_none();
     diagnostics.extend(read.duplicates.iter().map(duplicate_key));
+    diagnostics.extend(read.tagged.iter().map(|(path, tag)| hints::meaningless_tag(path.clone(), tag)));
     if let Some(byte) = read.next {
         let message = "another document follows; only the first one is read";
         let mark = MarkedPart::Byte(byte);
@@ -294,6 +299,8 @@ fn read_one(
     };
     let mut value = migrate::migrate(value);
     if format != DeclarativeFormat::Kong {
+        value = written_forms::without_anchor_holders(value, &source.text);
+        value = written_forms::with_plain_references(value);
         value = deck::to_kongs_format(value, &mut diagnostics);
         if !is_verbatim {
             value = environment::settle_all(&value, plugins);

@@ -11,7 +11,7 @@ use super::{
 };
 
 use crate::{
-    diag::{Diagnostic, push_bounded},
+    diag::{Diagnostic, MAX_DIAGNOSTICS, push_bounded},
     document::{Mapping, NodePath, SharedText, Value},
     entity::{
         CREATED_AT, Entities, ID, UPDATED_AT, basicauth_credential, entity_id, is_same_record,
@@ -133,7 +133,7 @@ impl ReferenceResolver {
                 );
                 let at = self.items[n].path.clone();
                 let error = self.duplicate(at.clone(), at, [message.clone(), message], first);
-                push_bounded(&mut self.diagnostics, error);
+                push_bounded(&mut self.diagnostics, error, MAX_DIAGNOSTICS);
             }
             self.ids.push(id);
         }
@@ -164,12 +164,12 @@ impl ReferenceResolver {
                 // Kong reports the path of the field by which it finds entities; for other fields it names the entity.
                 if n_field == 0 {
                     let error = self.duplicate(at.key(field.name), at, messages, first);
-                    push_bounded(&mut self.diagnostics, error);
+                    push_bounded(&mut self.diagnostics, error, MAX_DIAGNOSTICS);
                     is_duplicate = true;
                 } else {
                     let named = self.path_by_name(n, &self.items[n].written).unwrap_or_else(|| at.clone());
                     let error = self.duplicate(at.key(field.name), named, messages, first);
-                    push_bounded(&mut self.late_diagnostics, error);
+                    push_bounded(&mut self.late_diagnostics, error, MAX_DIAGNOSTICS);
                 }
             }
         }
@@ -369,7 +369,7 @@ impl ReferenceResolver {
         if let Some(path) = self.path_by_name(n, &self.items[n].written) {
             diagnostic = diagnostic.in_list_at(path);
         }
-        push_bounded(&mut self.diagnostics, diagnostic);
+        push_bounded(&mut self.diagnostics, diagnostic, MAX_DIAGNOSTICS);
         None
     }
 }

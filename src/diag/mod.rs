@@ -11,7 +11,7 @@ pub use render::{RenderStyle, plural};
 
 use std::{fmt, sync::Arc};
 
-use crate::document::{NodePath, NodeSpan, SyntaxError, locate_all};
+use crate::document::{NodePath, NodeSpan, PathStep, SyntaxError, locate_all};
 
 /// Warning about a key of a mapping that stands there again.
 pub const DUPLICATE_KEY: &str = "this key stands twice in one mapping; the last one counts";
@@ -144,21 +144,30 @@ impl Diagnostic {
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+
+    /// Whether this says only that there are more diagnostics.
+    #[must_use]
+    pub fn is_about_more(&self) -> bool {
+        self.path.steps().is_empty() && self.message.starts_with(THERE_ARE_MORE)
+    }
 }
 
 /// Diagnostics collected at most: a large file of another format would have one per line, too many to read.
 pub const MAX_DIAGNOSTICS: usize = 500;
 
-/// Appends a diagnostic; at [`MAX_DIAGNOSTICS`], one last error about the limit.
-pub fn push_bounded(diagnostics: &mut Vec<Diagnostic>, diagnostic: Diagnostic) {
-    match diagnostics.len() {
-        MAX_DIAGNOSTICS => {
-            let message =
-                format!("there are more errors or warnings; only the first {MAX_DIAGNOSTICS} are listed");
-            diagnostics.push(Diagnostic::error(NodePath::root(), message));
-        }
-        n if n < MAX_DIAGNOSTICS => diagnostics.push(diagnostic),
-        _ => (),
+/// Diagnostics collected at most where each entity that has one is kept out of the configuration.
+pub const MAX_QUARANTINED: usize = 20_000;
+
+/// The beginning of the error that there are more diagnostics.
+const THERE_ARE_MORE: &str = "there are more errors or warnings";
+
+/// Appends a diagnostic; at the `most` that are collected, one last error about that.
+pub fn push_bounded(diagnostics: &mut Vec<Diagnostic>, diagnostic: Diagnostic, most: usize) {
+    if diagnostics.len() < most {
+        diagnostics.push(diagnostic);
+    } else if diagnostics.len() == most {
+        let message = format!("{THERE_ARE_MORE}; only the first {most} are listed");
+        diagnostics.push(Diagnostic::error(NodePath::root(), message));
     }
 }
 
@@ -305,7 +314,10 @@ impl DiagnosticReport {
         let rank = |diagnostic: &Diagnostic| {
             files.iter().position(|known| std::ptr::eq(*known, self.source_of(diagnostic)))
         };
-        let is_missing = |diagnostic: &Diagnostic| diagnostic.message == "required field missing";
+        let is_missing = |diagnostic: &Diagnostic| {
+            let is_item = matches!(diagnostic.path.steps().last(), Some(PathStep::Index(_)));
+            diagnostic.message == "required field missing" && !is_item
+        };
         // A missing field has no position of its own: it follows what is wrong with the other fields of its record.
         let last_of_record = |diagnostic: &Diagnostic| {
             let record = diagnostic.path.parent();

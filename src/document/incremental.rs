@@ -53,8 +53,9 @@ pub fn read_changed(text: &str, dialect: Dialect, known: KnownText<'_>) -> Optio
     let read = read_with_events(&piece, dialect, &previous.into(), None, &mut |event, span| {
         draft.event(event, span);
     });
-    let Document { value, duplicates, next } = read.ok()?;
+    let Document { value, duplicates, tagged, next } = read.ok()?;
     if !duplicates.is_empty()
+        || !tagged.is_empty()
         || next.is_some()
         || value.entries().count() != 1 + usize::from(!tail.is_empty())
     {
@@ -77,7 +78,7 @@ pub fn read_changed(text: &str, dialect: Dialect, known: KnownText<'_>) -> Optio
     root.insert(list.name, all);
     // Items may have moved within their list.
     let value = share(&root.into(), known.value);
-    Some((Document { value, duplicates, next }, layout))
+    Some((Document { value, duplicates, tagged, next }, layout))
 }
 
 /// Splits a number of bytes off one side of a text: these bytes, and the rest.
@@ -123,7 +124,8 @@ mod tests {
     /// The value and the layout of a text, if it qualifies as a [`KnownText`].
     fn known(text: &str) -> Option<(Value, TextLayout)> {
         let (document, layout) = read_after(text, Dialect::Kong, &Value::Null, true, None).ok()?;
-        (document.duplicates.is_empty() && document.next.is_none()).then_some((document.value, layout?))
+        (document.duplicates.is_empty() && document.tagged.is_empty() && document.next.is_none())
+            .then_some((document.value, layout?))
     }
 
     /// Asserts that incremental parsing equals parsing of the whole text; returns whether only a part was parsed.

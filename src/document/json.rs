@@ -24,7 +24,7 @@ pub(super) fn read(text: &str, dialect: Dialect) -> Result<Document, SyntaxError
                 |has_duplicates: bool| has_duplicates.then(|| super::read_yaml(text).ok()).flatten();
             let duplicates =
                 parse_as_yaml(keys.twice.get()).map(|document| document.duplicates).unwrap_or_default();
-            Ok(Document { value, duplicates, next: None })
+            Ok(Document { value, duplicates, tagged: Vec::new(), next: None })
         }
         Err(error) => {
             let message = error.to_string();

@@ -4,6 +4,7 @@
 //! are interpreted elsewhere. Values hold no positions: a diagnostic names the [`NodePath`] of a node, and [`locate()`]
 //! parses the text a second time to find it, only if there is an error.
 
+mod anchors;
 mod distinct;
 pub mod edit;
 mod expression;
@@ -19,6 +20,7 @@ mod value;
 mod write;
 mod yaml;
 
+pub use anchors::keys_with_used_anchors;
 pub use distinct::distinct;
 pub use edit::TextLayout;
 pub use expression::MaskedText;
@@ -47,6 +49,8 @@ pub struct Document {
     pub value: Value,
     /// Keys that occur twice in one mapping. The last occurrence counts, as in Kong.
     pub duplicates: Vec<NodePath>,
+    /// Scalars with a tag that has no meaning, such as `!x y`, and the tags.
+    pub tagged: Vec<(NodePath, String)>,
     /// Byte offset of the second document of the text, if there is one. It is not parsed, as in Kong.
     pub next: Option<usize>,
 }

@@ -16,6 +16,9 @@ const MAX_DEPTH: usize = 128;
 /// Duplicate keys reported at most.
 const MAX_DUPLICATES: usize = 1000;
 
+/// Tags without a meaning reported at most.
+const MAX_TAGS: usize = 20;
+
 /// Different keys that are shared at most: beyond this number keys are names of entities rather than of fields.
 const MAX_SHARED_KEYS: usize = 4096;
 
@@ -46,6 +49,7 @@ pub(super) fn read_after(
         open: Vec::new(),
         anchors: Vec::new(),
         duplicates: Vec::new(),
+        tagged: Vec::new(),
         root: None,
         names: HashSet::new(),
     };
@@ -71,7 +75,12 @@ pub(super) fn read_after(
         Some(Ok((Event::DocumentStart(..), span))) => Some(start + at(&span)),
         _ => None,
     };
-    Ok(Document { value: builder.root.unwrap_or_default(), duplicates: builder.duplicates, next })
+    Ok(Document {
+        value: builder.root.unwrap_or_default(),
+        duplicates: builder.duplicates,
+        tagged: builder.tagged,
+        next,
+    })
 }
 
 /// Options of the YAML library: those of libyaml, with a bounded depth.
@@ -109,6 +118,7 @@ struct TreeBuilder<'a, 'r> {
     /// Nodes by the id of their anchor, counted from one; `None` while the node is incomplete.
     anchors: Vec<Option<CountedNode>>,
     duplicates: Vec<NodePath>,
+    tagged: Vec<(NodePath, String)>,
     root: Option<Value>,
     /// The keys so far: thousands of records share one text for each.
     names: HashSet<SharedText>,
@@ -183,6 +193,12 @@ impl<'a> TreeBuilder<'a, '_> {
             return scalar::tagged(name, text, self.dialect)
                 .ok_or_else(|| format!("`{written}` is not valid for its tag `!!{name}`"));
         }
+        if let Some(tag) = tag
+            && !tag.suffix().is_empty()
+            && self.tagged.len() < MAX_TAGS
+        {
+            self.tagged.push((self.next_path(), format!("{}{}", tag.original_handle(), tag.suffix())));
+        }
         if tag.is_some() || style != ScalarStyle::Plain {
             return Ok(self.text(text));
         }
@@ -240,7 +256,7 @@ impl<'a> TreeBuilder<'a, '_> {
                 items.shrink_to_fit();
                 Value::from(items)
             }
-            FrameContent::Mapping { done, merged, .. } => Value::from(merge(done, &merged)?),
+            FrameContent::Mapping { done, merged, .. } => Value::from(merge(done, &merged)),
         };
         let value = before.filter(|before| is_same(&value, before)).cloned().unwrap_or(value);
         self.add(anchor, CountedNode { value, weight, height })
@@ -295,7 +311,14 @@ impl<'a> TreeBuilder<'a, '_> {
         match &mut frame.content {
             FrameContent::Sequence(items) => items.push(value),
             FrameContent::Mapping { done, merged, key } => match key.take() {
-                Some(key) if &*key == "<<" => merged.push(value),
+                Some(key) if &*key == "<<" => {
+                    let is_source = |value: &Value| value.as_mapping().is_some();
+                    if !is_source(&value) && !value.as_sequence().is_some_and(|all| all.iter().all(is_source))
+                    {
+                        return Err("a merge key `<<` takes a mapping, or a list of mappings".to_owned());
+                    }
+                    merged.push(value);
+                }
                 Some(key) => drop(done.insert(key, value)),
                 None => (),
             },
@@ -338,13 +361,10 @@ impl<'a> TreeBuilder<'a, '_> {
 
 /// Merge keys of YAML 1.1 (yaml.org/type/merge.html): a key of the mapping itself takes precedence over a merged one, and
 /// of several merged mappings the first takes precedence.
-fn merge(mut done: Mapping, merged: &[Value]) -> Result<Mapping, String> {
+fn merge(mut done: Mapping, merged: &[Value]) -> Mapping {
     for value in merged {
         let all = value.as_sequence().unwrap_or(std::slice::from_ref(value));
-        for source in all {
-            let Some(source) = source.as_mapping() else {
-                return Err("a merge key `<<` takes a mapping, or a list of mappings".to_owned());
-            };
+        for source in all.iter().filter_map(Value::as_mapping) {
             for (key, value) in source.iter() {
                 if !done.contains_key(key) {
                     done.insert(key, value.clone());
@@ -352,7 +372,7 @@ fn merge(mut done: Mapping, merged: &[Value]) -> Result<Mapping, String> {
             }
         }
     }
-    Ok(done)
+    done
 }
 
 #[cfg(test)]
@@ -405,7 +425,7 @@ mod tests {
             ("a: &x [*x]\n", 7),
             ("{a: 1}: b\n", 0),
             ("a: !!int x\n", 9),
-            ("a: {<<: 1}\n", 9),
+            ("a: {<<: 1}\n", 8),
         ] {
             let error = read(text, Dialect::Kong).unwrap_err();
             assert_eq!(error.byte, byte, "{text:?}: {error:?}");

@@ -10,7 +10,7 @@ use super::{
     PreviousItems, spelling,
 };
 use crate::{
-    diag::Diagnostic,
+    diag::{Diagnostic, MAX_DIAGNOSTICS},
     document::{Mapping, NodePath, NodePlace, PathStep, SharedText, Value},
 };
 
@@ -42,19 +42,21 @@ pub trait PluginSchemas {
 
 /// Checks a whole document against the fields of its top level.
 pub fn check(fields: &'static [Field], document: &Value, plugins: &dyn PluginSchemas) -> CheckedDocument {
-    check_after(fields, document, plugins, &())
+    check_after(fields, document, plugins, &(), MAX_DIAGNOSTICS)
 }
 
-/// The same; entities of the top level that are already in `before` are not checked again.
+/// The same; entities of the top level that are already in `before` are not checked again. `most` diagnostics are collected.
 pub fn check_after(
     fields: &'static [Field],
     document: &Value,
     plugins: &dyn PluginSchemas,
     before: &dyn PreviousItems,
+    most: usize,
 ) -> CheckedDocument {
     let mut checker = RecordChecker {
         plugins,
         before,
+        most,
         checked: CheckedDocument::default(),
         names: FxHashMap::default(),
         defaults: FxHashMap::default(),
@@ -79,6 +81,8 @@ pub fn check_after(
 pub(super) struct RecordChecker<'a> {
     pub(super) plugins: &'a dyn PluginSchemas,
     before: &'a dyn PreviousItems,
+    /// How many diagnostics are collected.
+    pub(super) most: usize,
     pub(super) checked: CheckedDocument,
     /// Names of fields and values of defaults by their JSON: thousands of records share one text for each.
     names: FxHashMap<&'static str, SharedText>,

@@ -2,28 +2,59 @@
 
 use super::{EntityFault, Field, FieldCondition, FieldKind, Shorthand, check::RecordChecker, nearest};
 use crate::{
-    diag::{Diagnostic, ENTITY, KongMessage, MAX_DIAGNOSTICS, push_bounded},
+    diag::{Diagnostic, ENTITY, KongMessage, push_bounded},
     document::{Mapping, NodePlace, Number, Value},
 };
 
 /// Older names of settings, and the present ones.
 const RENAMED: [(&str, &str); 2] = [("whitelist", "allow"), ("blacklist", "deny")];
 
+/// What to do about a plugin that does not exist.
+const WITHOUT_PLUGIN: &str = "without it: remove it, or have the rest served by `mynah run --quarantine`";
+
+/// Settings that are gone or belong to other gateways, and what to do.
+const LEFT_OUT: [(&[&str], &str); 3] = [
+    (&["run_on"], "Kong 2.0 removed it: leave it out"),
+    (
+        &[
+            "include_consumer_groups",
+            "groups",
+            "consumer_group",
+            "consumer_groups",
+            "ws_handshake",
+            "ws_client_frame",
+            "ws_upstream_frame",
+            "ws_close",
+            "partials",
+        ],
+        "it belongs to Kong's Enterprise gateway: leave it out",
+    ),
+    (&["strip_uri", "uris", "upstream_url"], "it belongs to the APIs of Kong 0.x: write services and routes"),
+];
+
 impl RecordChecker<'_> {
     pub(super) fn unknown(&mut self, key: &str, fields: &'static [Field], at: &NodePlace<'_>) {
-        if self.checked.diagnostics.len() > MAX_DIAGNOSTICS {
+        if self.checked.diagnostics.len() > self.most {
             return;
         }
         let mut diagnostic = Diagnostic::error(at.key(key).path(), "unknown field").key();
         let known: Vec<&str> = self.known(fields).map(|field| field.name).collect();
         let renamed = RENAMED.iter().find(|(old, new)| *old == key && known.contains(new));
         let names = || known.iter().copied().filter(|name| !name.starts_with('_'));
+        let left_out = LEFT_OUT
+            .iter()
+            .find(|(left_out, _)| left_out.contains(&key) && !known.contains(&key.trim_end_matches('s')));
         if let Some((_, new)) = renamed {
             diagnostic = diagnostic.help(format!("it is `{new}` now"));
+        } else if let Some((_, help)) = left_out {
+            diagnostic = diagnostic.help(*help);
+        } else if key.starts_with("//") || key.starts_with("/*") {
+            diagnostic =
+                diagnostic.help("there are no such comments here: `#` begins one in YAML, and JSON has none");
         } else if let Some(near) = nearest(key, names()) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         } else if at.path().steps().is_empty() && (key.starts_with('_') || key.starts_with("x-")) {
-            diagnostic = diagnostic.help("what anchors are to reuse belongs under `_ignore`, a list");
+            diagnostic = diagnostic.help("no alias names an anchor in it; what stands in the file for readers belongs under `_ignore`, a list");
         } else if known.len() <= 30 {
             diagnostic = diagnostic.help(format!("known are: {}", names().collect::<Vec<_>>().join(", ")));
         }
@@ -37,11 +68,11 @@ impl RecordChecker<'_> {
         let help = if let Some(instead) = self.plugins.instead_of(name) {
             instead.to_owned()
         } else if self.plugins.is_kongs(name) {
-            "Kong has this plugin, this version of mynah does not".to_owned()
+            format!("Kong has this plugin, this version of mynah does not; {WITHOUT_PLUGIN}")
         } else if let Some(near) = nearest(name, names.iter().copied()) {
             format!("did you mean `{near}`?")
         } else {
-            format!("known are: {}", names.join(", "))
+            format!("known are: {}; {WITHOUT_PLUGIN}", names.join(", "))
         };
         self.push(Diagnostic::error(path, message).help(help));
     }
@@ -180,7 +211,7 @@ impl RecordChecker<'_> {
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
-        push_bounded(&mut self.checked.diagnostics, diagnostic);
+        push_bounded(&mut self.checked.diagnostics, diagnostic, self.most);
     }
 
     pub(super) fn push_error(&mut self, at: &NodePlace<'_>, message: impl Into<String>) {

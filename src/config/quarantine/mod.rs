@@ -137,8 +137,10 @@ impl QuarantineState {
         loop {
             let Exclusion { items, quarantine, blocked } = Exclusion::new(items, &self.faults, context)?;
             let mut resolved = (context.resolve)(items);
+            // Errors beyond the bound are found in the next round.
+            let found = std::mem::take(&mut resolved.diagnostics).into_iter();
             let (errors, warnings): (Vec<_>, Vec<_>) =
-                std::mem::take(&mut resolved.diagnostics).into_iter().partition(Diagnostic::is_error);
+                found.filter(|found| !found.is_about_more()).partition(Diagnostic::is_error);
             if errors.is_empty() {
                 resolved.diagnostics = warnings;
                 return Ok(take_blocked(resolved, quarantine, &blocked));
