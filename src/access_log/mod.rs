@@ -10,6 +10,7 @@ mod writer;
 
 use std::{
     io::{self, Write},
+    net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -50,6 +51,12 @@ pub struct RequestFields<'a> {
     pub version: Version,
     /// Header fields.
     pub headers: &'a HeaderMap,
+    /// Port of the client's end of the connection.
+    pub client_port: u16,
+    /// Address and port of the gateway's end.
+    pub local: SocketAddr,
+    /// Version and cipher of TLS, if the connection has it.
+    pub tls: Option<(&'static str, &'static str)>,
     /// Request id.
     pub id: &'a RequestId,
 }
@@ -67,6 +74,8 @@ pub struct RouteFields<'a> {
     pub proxy_latency: Option<u64>,
     /// Milliseconds from then to the head of the response.
     pub upstream_latency: Option<u64>,
+    /// Status of the upstream's response.
+    pub upstream_status: Option<u16>,
 }
 
 /// Line of a request. Dropping it writes it.
@@ -153,20 +162,23 @@ impl AccessLog {
             target: &target,
             version: Version::HTTP_09,
             headers: &headers,
+            client_port: 0,
+            local: (Ipv4Addr::UNSPECIFIED, 0).into(),
+            tls: None,
             id,
         };
         let mut line = self.start_line(&request, Instant::now());
-        line.record_response(status, RouteFields::default());
+        line.record_response(status, &headers, RouteFields::default());
         line.add_sent_bytes(bytes);
     }
 }
 
 impl LogLine {
     /// Records the response.
-    pub fn record_response(&mut self, status: u16, fields: RouteFields<'_>) {
+    pub fn record_response(&mut self, status: u16, headers: &HeaderMap, fields: RouteFields<'_>) {
         self.status = status;
         if let Some(values) = &mut self.values {
-            values.record(fields);
+            values.record(headers, fields);
         } else if self.log.format == AccessLogFormat::Json {
             // Writing into memory cannot fail.
             let _ = write_route_fields(&mut self.text, fields);
@@ -329,6 +341,9 @@ mod tests {
             target,
             version: Version::HTTP_11,
             headers,
+            client_port: 5000,
+            local: (Ipv4Addr::LOCALHOST, 8000).into(),
+            tls: None,
             id,
         }
     }

@@ -5,10 +5,13 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use http::{HeaderName, Version, header};
+use http::{HeaderMap, HeaderName, Version, header};
 
 use super::{RequestFields, RouteFields, clock, field, protocol, referer, target, write_escaped};
-use crate::settings::{LogEscape, LogPart, LogTemplate};
+use crate::{
+    base64_codec,
+    settings::{LogEscape, LogPart, LogTemplate},
+};
 
 /// Format whose variables are known.
 #[derive(Debug)]
@@ -40,18 +43,33 @@ enum RequestVariable {
     RequestId,
     Referer,
     Field(HeaderName),
+    /// The user name of Basic authentication, whether or not it was right. (nginx's `$remote_user`.)
+    User,
+    Cookie(String),
+    Argument(String),
+    HasArguments,
+    Scheme,
+    ClientPort,
+    LocalAddress,
+    LocalPort,
+    TlsVersion,
+    TlsCipher,
     /// What has no value here, or always the same.
     Fixed(&'static str),
 }
 
 /// Variable whose value is known when the response has ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum ResponseVariable {
     Status,
     BodyBytes,
     Time,
     Upstream,
     UpstreamTime,
+    UpstreamStatus,
+    Field(HeaderName),
+    /// The value of a field, once the response is known.
+    Value(Vec<u8>),
 }
 
 /// Values of the response in a line that has begun.
@@ -62,6 +80,7 @@ pub(super) struct ResponseValues {
     escape: LogEscape,
     upstream: String,
     upstream_time: Option<u64>,
+    upstream_status: Option<u16>,
 }
 
 /// Values that every line has at its end.
@@ -105,7 +124,7 @@ impl LineTemplate {
                 LogTemplatePart::Request(variable) => {
                     self.write_variable(text, variable, request, with_query);
                 }
-                LogTemplatePart::Response(variable) => positions.push((text.len(), *variable)),
+                LogTemplatePart::Response(variable) => positions.push((text.len(), variable.clone())),
             }
         }
         Box::new(ResponseValues {
@@ -113,6 +132,7 @@ impl LineTemplate {
             escape: self.escape,
             upstream: String::new(),
             upstream_time: None,
+            upstream_status: None,
         })
     }
 
@@ -142,6 +162,30 @@ impl LineTemplate {
                 write(text, value.unwrap_or_default());
             }
             RequestVariable::Field(name) => write(text, field(request, name).unwrap_or_default()),
+            RequestVariable::User => write(text, &user(request).unwrap_or_default()),
+            RequestVariable::Cookie(name) => write(text, cookie(request, name).unwrap_or_default()),
+            RequestVariable::Argument(name) => {
+                let query = request.target.query().filter(|_| with_query).unwrap_or_default();
+                write(text, argument(query, name).unwrap_or_default().as_bytes());
+            }
+            RequestVariable::HasArguments => {
+                let query = request.target.query().unwrap_or_default();
+                write(text, if query.is_empty() { b"" } else { b"?" });
+            }
+            RequestVariable::Scheme => {
+                write(text, if request.tls.is_some() { b"https" } else { b"http" });
+            }
+            RequestVariable::ClientPort => write(text, request.client_port.to_string().as_bytes()),
+            RequestVariable::LocalAddress => {
+                write(text, request.local.ip().to_canonical().to_string().as_bytes());
+            }
+            RequestVariable::LocalPort => write(text, request.local.port().to_string().as_bytes()),
+            RequestVariable::TlsVersion => {
+                write(text, request.tls.map(|(version, _)| version).unwrap_or_default().as_bytes());
+            }
+            RequestVariable::TlsCipher => {
+                write(text, request.tls.map(|(_, cipher)| cipher).unwrap_or_default().as_bytes());
+            }
             _ if !is_readable => write(text, b""),
             RequestVariable::RequestLine => {
                 let line = format!("{} {target} {}", request.method, protocol(request.version));
@@ -160,8 +204,19 @@ impl LineTemplate {
 }
 
 impl ResponseValues {
-    /// Records the upstream.
-    pub(super) fn record(&mut self, fields: RouteFields<'_>) {
+    /// Records the header fields of the response and the upstream.
+    pub(super) fn record(&mut self, headers: &HeaderMap, fields: RouteFields<'_>) {
+        for (_, variable) in &mut self.positions {
+            if let ResponseVariable::Field(name) = variable {
+                let mut value = Vec::new();
+                for (n, part) in headers.get_all(&*name).iter().enumerate() {
+                    value.extend_from_slice(if n == 0 { b"" } else { b", " });
+                    value.extend_from_slice(part.as_bytes());
+                }
+                *variable = ResponseVariable::Value(value);
+            }
+        }
+        self.upstream_status = fields.upstream_status;
         if let Some((host, port)) = fields.upstream {
             self.upstream = format!("{host}:{port}");
         }
@@ -171,9 +226,9 @@ impl ResponseValues {
     /// Writes the whole line: the text that has begun with the values of the response in their places.
     pub(super) fn end(&self, lines: &mut Vec<u8>, text: &[u8], end: LineEnd) {
         let mut written = 0;
-        for &(position, variable) in &self.positions {
-            lines.extend_from_slice(text.get(written..position).unwrap_or_default());
-            written = position;
+        for (position, variable) in &self.positions {
+            lines.extend_from_slice(text.get(written..*position).unwrap_or_default());
+            written = *position;
             // Writing into memory cannot fail.
             let _ = match variable {
                 ResponseVariable::Status => write!(lines, "{}", end.status),
@@ -190,6 +245,20 @@ impl ResponseValues {
                         Ok(())
                     }
                 },
+                ResponseVariable::UpstreamStatus => {
+                    let status = self.upstream_status.map(|status| status.to_string()).unwrap_or_default();
+                    self.escape.write(lines, status.as_bytes());
+                    Ok(())
+                }
+                // There was no response, so its fields have no values.
+                ResponseVariable::Field(_) => {
+                    self.escape.write(lines, b"");
+                    Ok(())
+                }
+                ResponseVariable::Value(value) => {
+                    self.escape.write(lines, value);
+                    Ok(())
+                }
             };
         }
         lines.extend_from_slice(text.get(written..).unwrap_or_default());
@@ -251,8 +320,14 @@ fn variable(name: &str) -> Option<LogTemplatePart> {
         "http_referer" => Request::Referer,
         "content_type" => Request::Field(header::CONTENT_TYPE),
         "content_length" => Request::Field(header::CONTENT_LENGTH),
-        // As in the format of Kong: credentials are not read for the log.
-        "remote_user" => Request::Fixed(""),
+        "remote_user" => Request::User,
+        "scheme" => Request::Scheme,
+        "is_args" => Request::HasArguments,
+        "remote_port" => Request::ClientPort,
+        "server_addr" => Request::LocalAddress,
+        "server_port" => Request::LocalPort,
+        "ssl_protocol" => Request::TlsVersion,
+        "ssl_cipher" => Request::TlsCipher,
         "server_name" => Request::Fixed("kong"),
         "pipe" => Request::Fixed("."),
         "status" => return Some(LogTemplatePart::Response(ResponseVariable::Status)),
@@ -262,10 +337,51 @@ fn variable(name: &str) -> Option<LogTemplatePart> {
         "upstream_response_time" | "upstream_header_time" => {
             return Some(LogTemplatePart::Response(ResponseVariable::UpstreamTime));
         }
+        "upstream_status" => return Some(LogTemplatePart::Response(ResponseVariable::UpstreamStatus)),
         _ => {
-            let field = name.strip_prefix("http_")?.replace('_', "-");
-            Request::Field(HeaderName::from_bytes(field.as_bytes()).ok()?)
+            if let Some(name) = name.strip_prefix("sent_http_") {
+                return Some(LogTemplatePart::Response(ResponseVariable::Field(field_name(name)?)));
+            }
+            let named = |prefix: &str| name.strip_prefix(prefix).filter(|name| !name.is_empty());
+            if let Some(name) = named("cookie_") {
+                Request::Cookie(name.to_owned())
+            } else if let Some(name) = named("arg_") {
+                Request::Argument(name.to_owned())
+            } else {
+                Request::Field(field_name(named("http_")?)?)
+            }
         }
     };
     Some(LogTemplatePart::Request(request))
+}
+
+/// The field that a variable names with `_` for `-`.
+fn field_name(name: &str) -> Option<HeaderName> {
+    HeaderName::from_bytes(name.replace('_', "-").as_bytes()).ok()
+}
+
+/// The user name of Basic authentication.
+fn user(request: &RequestFields<'_>) -> Option<Vec<u8>> {
+    let (scheme, token) = field(request, &header::AUTHORIZATION)?.split_at_checked(6)?;
+    let decoded =
+        base64_codec::decode(token.trim_ascii()).filter(|_| scheme.eq_ignore_ascii_case(b"basic "))?;
+    let end = decoded.iter().position(|byte| *byte == b':')?;
+    decoded.get(..end).map(<[u8]>::to_vec)
+}
+
+/// The value of a cookie.
+fn cookie<'a>(request: &RequestFields<'a>, name: &str) -> Option<&'a [u8]> {
+    let fields = request.headers.get_all(header::COOKIE).iter();
+    fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b';')).find_map(|pair| {
+        let pair = pair.trim_ascii();
+        pair.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+    })
+}
+
+/// The value of the first argument of this name, as it is written.
+fn argument<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query
+        .split('&')
+        .find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name))
+        .map(|(_, value)| value)
 }

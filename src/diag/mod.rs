@@ -156,7 +156,7 @@ impl Diagnostic {
 pub const MAX_DIAGNOSTICS: usize = 500;
 
 /// Diagnostics collected at most where each entity that has one is kept out of the configuration.
-pub const MAX_QUARANTINED: usize = 20_000;
+pub const MAX_QUARANTINED: usize = 5_000;
 
 /// The beginning of the error that there are more diagnostics.
 const THERE_ARE_MORE: &str = "there are more errors or warnings";

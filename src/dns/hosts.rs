@@ -1,19 +1,96 @@
-//! Hosts file: lines of an address and its names. (hosts(5))
+//! Hosts file: lines of an address and its names. (hosts(5)) It is read again when it has changed, as container runtimes
+//! rewrite it.
 
-use std::{collections::HashMap, fs, net::IpAddr, path::Path};
+use std::{
+    collections::HashMap,
+    fs::{self, File, Metadata},
+    io::Read,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
 
 use super::RecordKind;
 
-/// Names of a hosts file in lower case, with their addresses.
-#[derive(Debug, Default)]
-pub(super) struct HostsFile(HashMap<String, Vec<IpAddr>>);
+/// Least time between two looks at the file.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
+
+/// The bytes of a file that are read.
+const MAX_BYTES: u64 = 4 << 20;
+
+/// A file that was changed less than this time ago may change again without another time of change.
+const SETTLED_AGE: Duration = Duration::from_secs(2);
+
+/// A hosts file, and its names when it was read last.
+#[derive(Debug)]
+pub(super) struct HostsFile {
+    path: PathBuf,
+    known: Mutex<KnownHosts>,
+}
+
+#[derive(Debug)]
+struct KnownHosts {
+    names: Arc<HostNames>,
+    /// The size and the time of change of what was read; `None` if it may have changed since.
+    stamp: Option<(u64, SystemTime)>,
+    looked_at: Instant,
+}
 
 impl HostsFile {
     /// Reads a file. If it cannot be read, `localhost` is the only name.
     pub(super) fn read(path: &Path) -> Self {
-        Self::parse(&fs::read_to_string(path).unwrap_or_default())
+        let (text, stamp) = read_text(path).unwrap_or_default();
+        let known = KnownHosts { names: Arc::new(HostNames::parse(&text)), stamp, looked_at: Instant::now() };
+        Self { path: path.to_owned(), known: Mutex::new(known) }
     }
 
+    /// Addresses of a name in lower case: those of the first kind in `order` for which it has some, else of any kind.
+    pub(super) fn find(&self, name: &str, order: &[RecordKind]) -> Option<(RecordKind, Vec<IpAddr>)> {
+        self.names(Instant::now()).find(name, order)
+    }
+
+    /// The names, as they are in the file at this time, or a second before.
+    fn names(&self, now: Instant) -> Arc<HostNames> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.duration_since(known.looked_at) < LOOK_PAUSE {
+            return known.names.clone();
+        }
+        known.looked_at = now;
+        let found = fs::metadata(&self.path).ok().and_then(|metadata| stamp_of(&metadata));
+        if (found.is_none() || found != known.stamp)
+            && let Some((text, stamp)) = read_text(&self.path)
+            // A file that is being rewritten is empty for a moment.
+            && !text.is_empty()
+        {
+            known.stamp = stamp;
+            known.names = Arc::new(HostNames::parse(&text));
+        }
+        known.names.clone()
+    }
+}
+
+/// The text of a file, and its stamp if that shows the next change.
+fn read_text(path: &Path) -> Option<(String, Option<(u64, SystemTime)>)> {
+    let file = File::open(path).ok()?;
+    let stamp = file.metadata().ok().and_then(|metadata| stamp_of(&metadata));
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes).ok()?;
+    Some((String::from_utf8_lossy(&bytes).into_owned(), stamp))
+}
+
+/// The size and the time of change of a file that has not changed just now.
+fn stamp_of(metadata: &Metadata) -> Option<(u64, SystemTime)> {
+    let changed = metadata.modified().ok()?;
+    let is_settled = SystemTime::now().duration_since(changed).is_ok_and(|age| age >= SETTLED_AGE);
+    is_settled.then(|| (metadata.len(), changed))
+}
+
+/// Names of a hosts file in lower case, with their addresses.
+#[derive(Debug, Default)]
+struct HostNames(HashMap<String, Vec<IpAddr>>);
+
+impl HostNames {
     fn parse(text: &str) -> Self {
         let mut names: HashMap<String, Vec<IpAddr>> = HashMap::new();
         for line in text.lines() {
@@ -34,8 +111,7 @@ impl HostsFile {
         Self(names)
     }
 
-    /// Addresses of a name in lower case: those of the first kind in `order` for which it has some, else of any kind.
-    pub(super) fn find(&self, name: &str, order: &[RecordKind]) -> Option<(RecordKind, Vec<IpAddr>)> {
+    fn find(&self, name: &str, order: &[RecordKind]) -> Option<(RecordKind, Vec<IpAddr>)> {
         let all = self.0.get(name)?;
         let of_kind = |kind: RecordKind| -> Vec<IpAddr> {
             all.iter().copied().filter(|address| address.is_ipv4() == (kind == RecordKind::A)).collect()
@@ -55,7 +131,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, name: &str, order: &[RecordKind], expected: &[&str]) {
-        let found = HostsFile::parse(text).find(name, order).map(|(_, all)| all).unwrap_or_default();
+        let found = HostNames::parse(text).find(name, order).map(|(_, all)| all).unwrap_or_default();
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(found, expected, "{name} in {text:?}");
     }
@@ -72,5 +148,27 @@ mod tests {
         check(text, "localhost", &[RecordKind::A], &["127.0.0.1"]);
         check(text, "localhost", &[RecordKind::Aaaa, RecordKind::A], &["::1"]);
         check("", "localhost", &[RecordKind::A], &["127.0.0.1"]);
+    }
+
+    #[test]
+    fn a_changed_file_is_read_again() {
+        let path = std::env::temp_dir().join(format!("mynah-hosts-{}", std::process::id()));
+        fs::write(&path, "10.0.0.1 shop\n").unwrap();
+        let hosts = HostsFile::read(&path);
+        let later = |seconds| Instant::now() + Duration::from_secs(seconds);
+        let find =
+            |seconds: u64| hosts.names(later(seconds)).find("shop", &[RecordKind::A]).map(|(_, all)| all);
+        let one = |address: &str| Some(vec![address.parse::<IpAddr>().unwrap()]);
+        fs::write(&path, "10.0.0.2 shop\n").unwrap();
+        assert_eq!(find(0), one("10.0.0.1"), "the file is not looked at again at once");
+        assert_eq!(find(2), one("10.0.0.2"));
+        fs::write(&path, "").unwrap();
+        assert_eq!(find(4), one("10.0.0.2"), "an empty file is being rewritten");
+        fs::write(&path, "10.0.0.3 other\n").unwrap();
+        assert_eq!(find(6), None);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "10.0.0.4 shop\n").unwrap();
+        assert_eq!(find(8), one("10.0.0.4"));
+        fs::remove_file(&path).unwrap();
     }
 }

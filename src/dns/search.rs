@@ -10,8 +10,10 @@ use super::{
 
 /// Least lifetime of an answer.
 const MIN_LIFETIME: Duration = Duration::from_secs(1);
-/// Longest lifetime of an answer, also of names in the hosts file, which have no TTL.
+/// Longest lifetime of an answer.
 const MAX_LIFETIME: Duration = Duration::from_hours(24);
+/// Lifetime of an answer from the hosts file, which has no TTL and may change at any time.
+const HOSTS_LIFETIME: Duration = Duration::from_secs(5);
 
 /// Search by the options, the hosts file and the name servers.
 pub(super) struct NameSearch {
@@ -29,7 +31,7 @@ impl NameSearch {
     pub(super) async fn find(&self, name: &str, last: Option<RecordKind>) -> Result<DnsAnswer, DnsError> {
         if let Some((kind, addresses)) = self.hosts.find(name, &self.options.order) {
             let hosts = addresses.into_iter().map(|ip| ResolvedHost { ip, service: None }).collect();
-            return Ok(new_answer(kind, hosts, MAX_LIFETIME));
+            return Ok(new_answer(kind, hosts, HOSTS_LIFETIME));
         }
         if let Some(last) = last.filter(|_| self.options.last_first) {
             match self.query_kind(name, last).await {

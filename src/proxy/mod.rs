@@ -256,6 +256,9 @@ impl Proxy {
             target: request.uri(),
             version: request.version(),
             headers: request.headers(),
+            client_port: connection.peer.port(),
+            local: connection.local,
+            tls: connection.tls.as_ref().map(|tls| (tls.version, tls.cipher)),
             id,
         };
         Some(log.start_line(&fields, started))
@@ -405,6 +408,10 @@ impl Proxy {
             upstream: destination.map(|destination| (destination.origin.host(), destination.origin.port())),
             proxy_latency: timing.map(|timing| milliseconds(timing.proxy_latency)),
             upstream_latency: timing.map(|timing| milliseconds(timing.upstream_latency)),
+            upstream_status: match exchange.response_origin {
+                ResponseOrigin::Upstream(status) => Some(status.as_u16()),
+                _ => None,
+            },
         };
         log.record_response(&response, fields);
         log.record_metrics(&response, exchange, timing);

@@ -41,7 +41,7 @@ impl RequestLog {
     /// Records the response in the access log.
     pub(super) fn record_response(&mut self, response: &Response<Body>, fields: RouteFields<'_>) {
         if let Some(line) = &mut self.line {
-            line.record_response(logged_status(response), fields);
+            line.record_response(logged_status(response), response.headers(), fields);
         }
     }
 

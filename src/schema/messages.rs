@@ -27,7 +27,7 @@ const LEFT_OUT: [(&[&str], &str); 3] = [
             "ws_close",
             "partials",
         ],
-        "it belongs to Kong's Enterprise gateway: leave it out",
+        "it belongs to Kong's Enterprise gateway and has no counterpart here",
     ),
     (&["strip_uri", "uris", "upstream_url"], "it belongs to the APIs of Kong 0.x: write services and routes"),
 ];

@@ -160,7 +160,8 @@ impl ConnectionSession {
                     reply::message(StatusCode::INTERNAL_SERVER_ERROR, "An unexpected error occurred")
                 });
                 if let Some(line) = &mut guard.log.line {
-                    line.record_response(response.status().as_u16(), RouteFields::default());
+                    let status = response.status().as_u16();
+                    line.record_response(status, response.headers(), RouteFields::default());
                 }
                 response
             }
@@ -235,6 +236,9 @@ fn start_log_line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &Cl
         target: request.uri(),
         version: request.version(),
         headers: request.headers(),
+        client_port: connection.peer.port(),
+        local: connection.local,
+        tls: connection.tls.as_ref().map(|tls| (tls.version, tls.cipher)),
         id: &RequestId::random(),
     };
     log.start_line(&fields, Instant::now())

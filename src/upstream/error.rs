@@ -82,7 +82,12 @@ impl FailureCause {
 
     /// Classifies an error that hyper reports about an exchange.
     pub(super) fn from_hyper(error: hyper::Error) -> Self {
-        if error.is_parse() {
+        let h2 = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+        if let Some(refused) = h2.filter(|error| error.is_library()).and_then(RefusedByHttp2::new) {
+            // What ends the connection may be the fault of another request's response.
+            let is_own = h2.is_some_and(h2::Error::is_reset);
+            if is_own { Self::Invalid(refused.into()) } else { Self::Closed(refused.into()) }
+        } else if error.is_parse() {
             Self::Invalid(error.into())
         } else if error.is_user() && !error.is_canceled() {
             Self::RequestBody(error.into())
@@ -96,6 +101,32 @@ impl FailureCause {
         Self::Invalid(error.into())
     }
 }
+
+/// A response that the implementation of HTTP/2 refuses. It does not tell the reasons apart.
+#[derive(Debug)]
+struct RefusedByHttp2(h2::Reason);
+
+impl RefusedByHttp2 {
+    fn new(error: &h2::Error) -> Option<Self> {
+        let is_refusal = |reason: &h2::Reason| {
+            matches!(*reason, h2::Reason::PROTOCOL_ERROR | h2::Reason::ENHANCE_YOUR_CALM)
+        };
+        error.reason().filter(is_refusal).map(Self)
+    }
+}
+
+impl fmt::Display for RefusedByHttp2 {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "its head is larger than the bound of nginx_proxy_proxy_buffer_size \
+             (KONG_NGINX_PROXY_PROXY_BUFFER_SIZE), or it is no valid HTTP/2 ({})",
+            self.0.description()
+        )
+    }
+}
+
+impl Error for RefusedByHttp2 {}
 
 impl fmt::Display for SendFailure {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -118,3 +118,27 @@ fn combined_has_the_format_of_nginx() {
     let line = line(&gateway, "GET /a");
     assert!(line.ends_with(&format!("] \"GET /a HTTP/1.1\" 200 {size} \"-\" \"me\"")), "{line}");
 }
+
+#[test]
+fn variables_of_connection_client_and_response_have_values() {
+    let (_upstream, gateway) = start(&[
+        (
+            "KONG_NGINX_HTTP_LOG_FORMAT",
+            "wide '$remote_user|$scheme|$server_port|$remote_port|$cookie_b|$arg_x|$is_args|$sent_http_content_type|\
+             $sent_http_x_none|$upstream_status|$upstream_response_time|$ssl_protocol|$uri'",
+        ),
+        ("KONG_PROXY_ACCESS_LOG", "/dev/stdout wide"),
+        ("MYNAH_ACCESS_LOG_QUERY", "on"),
+    ]);
+    let fields = [("authorization", "Basic YWxhZGRpbjpvcGVuOnNlc2FtZQ=="), ("cookie", "a=1; b=two")];
+    let answer = gateway.ask("GET", "/a?x=1&y=2", &fields);
+    let line = line(&gateway, "|/a");
+    let values: Vec<&str> = line.split('|').collect();
+    let port = gateway.address("proxy").rsplit(':').next().unwrap().to_owned();
+    assert_eq!(values[..3], ["aladdin", "http", &*port], "{line}");
+    assert!(values[3].parse::<u16>().is_ok_and(|port| port > 0), "{line}");
+    assert_eq!(values[4..7], ["two", "1", "?"], "{line}");
+    assert_eq!(values[7..10], [answer.header("content-type"), "-", "200"], "{line}");
+    assert!(values[10].parse::<f64>().is_ok(), "{line}");
+    assert_eq!(values[11..], ["-", "/a"], "{line}");
+}

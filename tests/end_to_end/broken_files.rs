@@ -75,6 +75,60 @@ const BROKEN: &[(&str, &str)] = &[
     ("a text that begins with &", "_format_version: \"3.0\"\nservices:\n- name: a\n  host: &abc\n"),
     ("a text in double braces", "_format_version: \"3.0\"\nservices:\n- name: a\n  host: {{ host }}\n"),
     (
+        "an anchor that stands below its alias",
+        "_format_version: \"3.0\"\nservices:\n- <<: *d\n  name: a\n_ignore: [&d {host: a}]\n",
+    ),
+    ("a merge key of a number", "_format_version: \"3.0\"\nservices:\n- <<: 5\n  name: a\n  host: a\n"),
+    ("a key that holds an anchor without aliases", "x-a: &a {host: a}\n_format_version: \"3.0\"\n"),
+    (
+        "a tag in front of a text",
+        "_format_version: \"3.0\"\nservices:\n- name: a\n  host: !abc def\n  port: x\n",
+    ),
+    ("a tab behind a text", "_format_version: \"3.0\"\nservices:\n- name: a\n\thost: a\n"),
+    ("a line between two indentations", "_format_version: \"3.0\"\nservices:\n  - name: a\n   host: a\n"),
+    ("a text with a colon", "_format_version: \"3.0\"\nservices:\n- name: a: b\n"),
+    (
+        "numbers and nothing among texts",
+        "_format_version: \"3.0\"\nservices:\n- {name: a, host: a, tags: [12:30, 1.0, 0x10, ~, on, .inf, 1_000]}\n",
+    ),
+    ("a version that is a number", "_format_version: 1\n"),
+    ("a version of Kong 0.x", "_format_version: \"0.1\"\n"),
+    (
+        "placeholders that were not filled in",
+        "_format_version: \"3.0\"\nservices:\n- name: a\n  url: http://{{ .Values.host }}:80/\n- name: b\n  host: <YOUR HOST>\n- name: c\n  url: http://%HOST%/\n- name: d\n  host: b\n  port: '@@PORT@@'\n",
+    ),
+    (
+        "a template of Helm",
+        "_format_version: \"3.0\"\nservices:\n{{- range .Values.services }}\n- name: {{ .name }}\n{{- end }}\n",
+    ),
+    (
+        "a template of Jinja",
+        "_format_version: \"3.0\"\nservices:\n{% for s in all %}\n- name: {{ s }}\n{% endfor %}\n",
+    ),
+    (
+        "a manifest that holds a configuration",
+        "apiVersion: v1\nkind: ConfigMap\ndata:\n  kong.yml: |\n    _format_version: \"3.0\"\n",
+    ),
+    (
+        "a manifest of the Ingress Controller",
+        "apiVersion: configuration.konghq.com/v1\nkind: KongPlugin\nplugin: cors\n",
+    ),
+    ("an OpenAPI document", "openapi: 3.0.0\ninfo: {title: a, version: '1'}\npaths: {}\n"),
+    ("a Compose file", "version: '3'\nservices:\n  kong: {image: kong}\n"),
+    ("comments in JSON", "{\n  // all\n  \"_format_version\": \"3.0\"\n}\n"),
+    (
+        "a misspelt field of a route that matches requests",
+        "_format_version: \"3.0\"\nroutes:\n- name: r\n  path: [/r]\n",
+    ),
+    (
+        "methods, hosts and paths in other notations",
+        "_format_version: \"3.0\"\nroutes:\n- name: r\n  methods: ['GET,POST']\n  hosts: ['https://a.test/', a.test/b, '*.*']\n  paths: [users, '*', '^/a$']\n",
+    ),
+    (
+        "settings that are gone or not Kong's",
+        "_format_version: \"3.0\"\nplugins:\n- name: acl\n  run_on: first\n  config: {allow: [a], include_consumer_groups: true}\n",
+    ),
+    (
         "a reference to a vault without quotes",
         "_format_version: \"3.0\"\ncertificates:\n- cert: {vault://env/cert}\n  key: {vault://env/key}\n",
     ),

@@ -170,6 +170,18 @@ services:
     assert_eq!(server.queries("file.test") + server.queries("localhost"), 0);
 }
 
+#[test]
+fn a_file_of_names_that_changes_is_read_again() {
+    let (server, (_targets, port)) = (Nameserver::start(), three());
+    let config = format!(
+        "_format_version: \"3.0\"\nservices:\n- {{name: file, host: file.test, port: {port}, routes: [{{name: file, paths: [/file]}}]}}\n"
+    );
+    let gateway = setup(&server, &config).run();
+    assert_eq!(ask(&gateway, "/file", 1), ["c"]);
+    std::fs::write(gateway.folder.at("hosts"), "127.0.0.2 file.test\n").unwrap();
+    eventually("the new address is used", || (ask(&gateway, "/file", 1) == ["b"]).then_some(()));
+}
+
 fn resolver(server: &Nameserver) -> DnsResolver {
     DnsResolver::new(DnsOptions { servers: vec![server.address], ..DnsOptions::default() })
 }

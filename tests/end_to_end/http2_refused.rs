@@ -7,8 +7,8 @@ use std::{
 
 use crate::{
     frames::{
-        ACK, DATA, END_HEADERS, END_STREAM, End, Frames, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS,
-        WINDOW_UPDATE, fields,
+        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, End, Frames, GOAWAY, HEADERS, PING, RST_STREAM,
+        SETTINGS, WINDOW_UPDATE, fields,
     },
     gateway::{Gateway, Setup},
 };
@@ -20,6 +20,8 @@ enum First {
     Reset(u32),
     /// GOAWAY with this last stream; the connection stays open or is closed.
     GoAway { last: u32, closes: bool },
+    /// Answers with a head of 100 kB.
+    LargeHead,
 }
 
 /// An upstream that rejects its first request, and the number of its requests.
@@ -69,6 +71,15 @@ fn serve(mut frames: Frames, first: First, count: &Mutex<usize>) {
                     return frames.hang_up();
                 }
             }
+            First::LargeHead => {
+                let block = [vec![0x88], fields(&[("x-large", &"v".repeat(100_000))])].concat();
+                let pieces = block.chunks(16_000).count();
+                for (n, piece) in block.chunks(16_000).enumerate() {
+                    let kind = if n == 0 { HEADERS } else { CONTINUATION };
+                    frames.send(kind, if n + 1 == pieces { END_HEADERS } else { 0 }, stream, piece);
+                }
+                frames.send(DATA, END_STREAM, stream, &[]);
+            }
             _ => {
                 frames.send(HEADERS, END_HEADERS, stream, &[0x88]);
                 for piece in body.chunks(16_000) {
@@ -105,7 +116,7 @@ fn call(gateway: &Gateway, message: &[u8]) -> End {
 
 /// Checks the outcome of a call, and the number of requests at the upstream.
 #[track_caller]
-fn check(first: First, message: &[u8], answered: bool, expected: usize) {
+fn check(first: First, message: &[u8], answered: bool, expected: usize) -> Gateway {
     let (port, count) = start(first);
     let config = format!(
         "_format_version: \"3.0\"\nservices:\n- name: s\n  url: 'grpc://127.0.0.1:{port}'\n  routes:\n  - {{name: r, paths: [/], protocols: [grpc]}}\n"
@@ -117,6 +128,7 @@ fn check(first: First, message: &[u8], answered: bool, expected: usize) {
         other => panic!("{first:?}: {other:?}"),
     }
     assert_eq!(*count.lock().unwrap(), expected, "{first:?}");
+    gateway
 }
 
 #[test]
@@ -135,4 +147,10 @@ fn a_request_that_may_have_been_processed_is_not_sent_twice() {
     // INTERNAL_ERROR, and an end after the stream.
     check(First::Reset(2), b"a message", false, 1);
     check(First::GoAway { last: 1, closes: true }, b"a message", false, 1);
+}
+
+#[test]
+fn the_log_names_the_bound_of_a_head() {
+    let gateway = check(First::LargeHead, b"a message", false, 1);
+    gateway.logs("the bound of nginx_proxy_proxy_buffer_size (KONG_NGINX_PROXY_PROXY_BUFFER_SIZE)");
 }

@@ -390,3 +390,21 @@ fn a_posted_configuration_is_served_without_its_errors() {
     );
     assert_eq!(gateway.status()["configuration"]["quarantined"][0]["name"], "b");
 }
+
+#[test]
+fn more_than_a_screen_of_errors_is_quarantined_too() {
+    let upstream = Upstream::start();
+    let routes: Vec<String> = (0..700)
+        .map(|n| format!("  - {{name: r{n}, paths: [/r{n}/], plugins: [{{name: my-own}}]}}\n"))
+        .collect();
+    let config = format!(
+        "services:\n- name: a\n  url: URL\n  routes:\n  - {{name: sound, paths: [/sound]}}\n{}",
+        routes.concat()
+    );
+    let gateway = setup(&config, &upstream).run();
+    ask(
+        &gateway,
+        "700 plugins",
+        &[(get("/sound"), 200, ""), (get("/r0/"), 503, "my-own"), (get("/r699/"), 503, "my-own")],
+    );
+}
