@@ -20,7 +20,8 @@ use mynah::{
     reply::ErrorTemplates,
     server::{self, BoundListener, ListenerRole, ListenerTlsAcceptor, StopSignals, bind},
     settings::{
-        CertificateFiles, ClientCertificates, Listener, LoadedSettings, LogTemplate, Settings, VerifyClient,
+        CertificateFiles, ClientCertificates, ConfigErrorAction, Listener, LoadedSettings, LogTemplate,
+        Settings, VerifyClient,
     },
     snapshot::{LiveSnapshot, SnapshotCompiler, UpstreamTls},
     supervise::supervise,
@@ -31,8 +32,8 @@ use mynah::{
 
 use super::{
     load::{
-        CompileOptions, NO_CONFIG, NO_CONFIG_HELP, QUARANTINE_HELP, enabled_plugins, router_options,
-        runs_lua, summary,
+        CompileOptions, NO_CONFIG, NO_CONFIG_HELP, NO_QUARANTINE_HELP, QUARANTINE_HELP, enabled_plugins,
+        router_options, runs_lua, summary,
     },
     log::start_log,
     output::{print_line, print_report},
@@ -78,7 +79,12 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
             print_report(&report);
             let (errors, _) = report.count();
             print_line(format_args!("mynah did not start: {source} has {}", plural(errors, "error")));
-            print_line(format_args!("help: {QUARANTINE_HELP}"));
+            let help = if settings.on_config_error == ConfigErrorAction::Quarantine {
+                NO_QUARANTINE_HELP
+            } else {
+                QUARANTINE_HELP
+            };
+            print_line(format_args!("help: {help}"));
             return Ok(ExitCode::FAILURE);
         }
     };

@@ -58,6 +58,9 @@ pub(crate) fn required_source(settings: &Settings) -> Result<ConfigSource> {
 pub(crate) const QUARANTINE_HELP: &str = "KONG_DECLARATIVE_CONFIG_ON_ERROR=quarantine (mynah run --quarantine) serves the rest of a \
      configuration; requests that an entity with errors would have guarded are answered with 503";
 
+/// Why a configuration is refused although errors are quarantined.
+pub(crate) const NO_QUARANTINE_HELP: &str = "these errors belong to no single entity, or to a vault, and cannot be quarantined: mend them, or remove what has them";
+
 /// The folder of the OpenAPI documents that plugins name: `specs_dir`, else `specs` in the folder of the configuration.
 pub(crate) fn specs_folder(settings: &Settings, source: &ConfigSource) -> PathBuf {
     let default = source.file().map(default_specs_folder);

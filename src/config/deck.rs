@@ -6,7 +6,7 @@ use std::cell::Cell;
 use crate::{
     diag::Diagnostic,
     document::{Mapping, NodePath, Value, distinct},
-    entity::{self, TAGS, plugin},
+    entity::{self, TAGS, consumer, plugin},
     schema::EntitySchema,
 };
 
@@ -29,10 +29,11 @@ const UNUSED: &[&str] = &[
 pub(super) fn to_kongs_format(document: Value, diagnostics: &mut Vec<Diagnostic>) -> Value {
     let Some(top) = document.as_mapping() else { return document };
     let is_of_deck = |key: &str| key == "_info" || key == "_plugin_configs" || UNUSED.contains(&key);
-    if !top.keys().any(is_of_deck) {
+    if !top.keys().any(is_of_deck) && !has_groups(top) {
         return document;
     }
     let mut top = top.clone();
+    remove_groups(&mut top, diagnostics);
     for key in UNUSED {
         if top.remove(key).is_some() {
             let note = "decK's own; it is not used here";
@@ -50,6 +51,36 @@ pub(super) fn to_kongs_format(document: Value, diagnostics: &mut Vec<Diagnostic>
     converter.convert_entities(&mut top, &NodePath::root(), diagnostics);
     top.into()
 }
+
+/// Whether a Consumer names its groups, which are parts for a control plane, too.
+fn has_groups(top: &Mapping) -> bool {
+    let consumers = top.get(consumer::ENTITY.collection).map(Value::items).unwrap_or_default();
+    consumers.iter().any(|consumer| consumer.get(GROUPS).is_some())
+}
+
+/// Leaves out the groups of Consumers, with a warning about the first ones.
+fn remove_groups(top: &mut Mapping, diagnostics: &mut Vec<Diagnostic>) {
+    let list = NodePath::root().key(consumer::ENTITY.collection);
+    let Some(Value::Sequence(items)) = top.get(consumer::ENTITY.collection) else { return };
+    let mut first = None;
+    let without_groups = |(n, item): (usize, &Value)| match item.as_mapping() {
+        Some(given) if given.contains_key(GROUPS) => {
+            first = first.or(Some(n));
+            let mut consumer = given.clone();
+            consumer.remove(GROUPS);
+            Value::from(consumer)
+        }
+        _ => item.clone(),
+    };
+    let items: Vec<Value> = items.iter().enumerate().map(without_groups).collect();
+    if let Some(n) = first {
+        top.insert(consumer::ENTITY.collection, items);
+        let note = "groups of consumers are decK's own; they are not used here";
+        diagnostics.push(Diagnostic::warning(list.index(n).key(GROUPS), note).key());
+    }
+}
+
+const GROUPS: &str = "groups";
 
 /// How many values of defaults, tags and shared settings all entities together may get: a few bytes of a file are multiplied
 /// by the number of its entities.

@@ -152,5 +152,5 @@ fn a_request_that_may_have_been_processed_is_not_sent_twice() {
 #[test]
 fn the_log_names_the_bound_of_a_head() {
     let gateway = check(First::LargeHead, b"a message", false, 1);
-    gateway.logs("the bound of nginx_proxy_proxy_buffer_size (KONG_NGINX_PROXY_PROXY_BUFFER_SIZE)");
+    gateway.wait_for_log("the bound of nginx_proxy_proxy_buffer_size (KONG_NGINX_PROXY_PROXY_BUFFER_SIZE)");
 }

@@ -109,7 +109,10 @@ impl QuarantineState {
             return Err(errors);
         }
         let owners: Option<Vec<NodePath>> = errors.iter().map(|error| find_owner(error, places)).collect();
-        let Some(owners) = owners else { return Err(errors) };
+        let Some(owners) = owners else {
+            // All others would be quarantined.
+            return Err(errors.into_iter().filter(|error| find_owner(error, places).is_none()).collect());
+        };
         let mut struck = HashSet::new();
         for (owner, error) in owners.into_iter().zip(errors) {
             let faults = self
