@@ -51,14 +51,21 @@ pub struct RequestFields<'a> {
     pub version: Version,
     /// Header fields.
     pub headers: &'a HeaderMap,
-    /// Port of the client's end of the connection.
+    /// Connection.
+    pub connection: ConnectionFields,
+    /// Request id.
+    pub id: &'a RequestId,
+}
+
+/// Fields of a line that come from the connection.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionFields {
+    /// Port of the client's end.
     pub client_port: u16,
     /// Address and port of the gateway's end.
     pub local: SocketAddr,
     /// Version and cipher of TLS, if the connection has it.
     pub tls: Option<(&'static str, &'static str)>,
-    /// Request id.
-    pub id: &'a RequestId,
 }
 
 /// Fields of a line that only the format `json` has.
@@ -162,9 +169,11 @@ impl AccessLog {
             target: &target,
             version: Version::HTTP_09,
             headers: &headers,
-            client_port: 0,
-            local: (Ipv4Addr::UNSPECIFIED, 0).into(),
-            tls: None,
+            connection: ConnectionFields {
+                client_port: 0,
+                local: (Ipv4Addr::UNSPECIFIED, 0).into(),
+                tls: None,
+            },
             id,
         };
         let mut line = self.start_line(&request, Instant::now());
@@ -341,9 +350,11 @@ mod tests {
             target,
             version: Version::HTTP_11,
             headers,
-            client_port: 5000,
-            local: (Ipv4Addr::LOCALHOST, 8000).into(),
-            tls: None,
+            connection: ConnectionFields {
+                client_port: 5000,
+                local: (Ipv4Addr::LOCALHOST, 8000).into(),
+                tls: None,
+            },
             id,
         }
     }

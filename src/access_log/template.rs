@@ -173,18 +173,21 @@ impl LineTemplate {
                 write(text, if query.is_empty() { b"" } else { b"?" });
             }
             RequestVariable::Scheme => {
-                write(text, if request.tls.is_some() { b"https" } else { b"http" });
+                write(text, if request.connection.tls.is_some() { b"https" } else { b"http" });
             }
-            RequestVariable::ClientPort => write(text, request.client_port.to_string().as_bytes()),
+            RequestVariable::ClientPort => write(text, request.connection.client_port.to_string().as_bytes()),
             RequestVariable::LocalAddress => {
-                write(text, request.local.ip().to_canonical().to_string().as_bytes());
+                write(text, request.connection.local.ip().to_canonical().to_string().as_bytes());
             }
-            RequestVariable::LocalPort => write(text, request.local.port().to_string().as_bytes()),
+            RequestVariable::LocalPort => write(text, request.connection.local.port().to_string().as_bytes()),
             RequestVariable::TlsVersion => {
-                write(text, request.tls.map(|(version, _)| version).unwrap_or_default().as_bytes());
+                write(
+                    text,
+                    request.connection.tls.map(|(version, _)| version).unwrap_or_default().as_bytes(),
+                );
             }
             RequestVariable::TlsCipher => {
-                write(text, request.tls.map(|(_, cipher)| cipher).unwrap_or_default().as_bytes());
+                write(text, request.connection.tls.map(|(_, cipher)| cipher).unwrap_or_default().as_bytes());
             }
             _ if !is_readable => write(text, b""),
             RequestVariable::RequestLine => {

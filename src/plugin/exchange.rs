@@ -119,6 +119,14 @@ pub enum ResponseOrigin {
     Upstream(StatusCode),
 }
 
+impl ResponseOrigin {
+    /// The status of the upstream's response.
+    #[must_use]
+    pub fn upstream_status(self) -> Option<u16> {
+        if let Self::Upstream(status) = self { Some(status.as_u16()) } else { None }
+    }
+}
+
 /// Client and arrival of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Origin {

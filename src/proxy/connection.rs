@@ -5,6 +5,7 @@ use std::{borrow::Cow, net::SocketAddr, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::client_address::ClientAddress;
+use crate::access_log::ConnectionFields;
 
 /// Stage of an orderly shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,16 @@ impl ClientConnection {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// What the access log says about the connection.
+    #[must_use]
+    pub fn log_fields(&self) -> ConnectionFields {
+        ConnectionFields {
+            client_port: self.peer.port(),
+            local: self.local,
+            tls: self.tls.as_ref().map(|tls| (tls.version, tls.cipher)),
+        }
     }
 
     /// IP address of a client of this connection.

@@ -256,9 +256,7 @@ impl Proxy {
             target: request.uri(),
             version: request.version(),
             headers: request.headers(),
-            client_port: connection.peer.port(),
-            local: connection.local,
-            tls: connection.tls.as_ref().map(|tls| (tls.version, tls.cipher)),
+            connection: connection.log_fields(),
             id,
         };
         Some(log.start_line(&fields, started))
@@ -401,17 +399,13 @@ impl Proxy {
         }
         let logs_routes = self.access_log.as_ref().is_some_and(|log| log.logs_routes());
         let matched = exchange.matched.as_deref().filter(|_| logs_routes);
-        let destination = destination.filter(|_| timing.is_some());
         let fields = RouteFields {
             route: matched.and_then(|matched| record_label(&matched.route_record)),
             service: matched.and_then(|matched| record_label(&matched.service_record)),
-            upstream: destination.map(|destination| (destination.origin.host(), destination.origin.port())),
+            upstream: timing.and(destination).map(|target| (target.origin.host(), target.origin.port())),
             proxy_latency: timing.map(|timing| milliseconds(timing.proxy_latency)),
             upstream_latency: timing.map(|timing| milliseconds(timing.upstream_latency)),
-            upstream_status: match exchange.response_origin {
-                ResponseOrigin::Upstream(status) => Some(status.as_u16()),
-                _ => None,
-            },
+            upstream_status: exchange.response_origin.upstream_status(),
         };
         log.record_response(&response, fields);
         log.record_metrics(&response, exchange, timing);

@@ -236,9 +236,7 @@ fn start_log_line(log: &Arc<AccessLog>, request: &Request<Body>, connection: &Cl
         target: request.uri(),
         version: request.version(),
         headers: request.headers(),
-        client_port: connection.peer.port(),
-        local: connection.local,
-        tls: connection.tls.as_ref().map(|tls| (tls.version, tls.cipher)),
+        connection: connection.log_fields(),
         id: &RequestId::random(),
     };
     log.start_line(&fields, Instant::now())
