@@ -31,7 +31,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("settings", &["constant_time", "ip_network", "schema", "uri"]),
     ("body", &["budget"]),
     ("request_id", &[]),
-    ("access_log", &["calendar", "nginx_status", "request_id", "settings", "supervise"]),
+    ("access_log", &["base64_codec", "calendar", "nginx_status", "request_id", "settings", "supervise"]),
     ("metrics", &["body", "nginx_status", "request_head"]),
     ("reply", &["body", "document", "nginx_status", "request_id"]),
     ("openapi", &["base64_codec", "budget", "diag", "document", "file_read", "request_head"]),

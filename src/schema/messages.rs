@@ -10,7 +10,7 @@ use crate::{
 const RENAMED: [(&str, &str); 2] = [("whitelist", "allow"), ("blacklist", "deny")];
 
 /// What to do about a plugin that does not exist.
-const WITHOUT_PLUGIN: &str = "without it: remove it, or have the rest served by `mynah run --quarantine`";
+const WITHOUT_PLUGIN: &str = "remove it, or have the rest served by `mynah run --quarantine`";
 
 /// Settings that are gone or belong to other gateways, and what to do.
 const LEFT_OUT: [(&[&str], &str); 3] = [
