@@ -12,7 +12,9 @@ use mynah::{
     access_log::AccessLog,
     body::BodyBuffers,
     budget::MemoryBudget,
-    control::{ConfigSource, Readiness, admin::AdminApi, reload, reload::Reloader},
+    control::{
+        ConfigSource, Control, Readiness, admin::AdminApi, last_good::LastGoodStore, reload, reload::Reloader,
+    },
     diag::plural,
     metrics::ConnectionCounters,
     plugin::{Resources, ResponseCache},
@@ -46,6 +48,9 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a stop waits for lines of the access logs that are not written.
 const LOG_FLUSH_TIMEOUT: Duration = Duration::from_millis(200);
 
+/// How long a stop waits until the last good configuration is on the disk.
+const KEEP_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Serves until a signal stops the process; fails if the configuration cannot be loaded.
 #[expect(clippy::too_many_lines, reason = "the start in its order")]
 pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBuf) -> Result<ExitCode> {
@@ -72,7 +77,10 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
         .with_plugins(enabled_plugins(&settings))
         .with_upstream_tls(upstream_tls(&settings)?)
         .with_resources(resources(&settings));
-    let control = CompileOptions::new(&settings).control(compiler).with_source(source);
+    let control = CompileOptions::new(&settings)
+        .control(compiler)
+        .with_source(source)
+        .with_last_good(last_good_store(&settings, source));
     let loaded = match control.start() {
         Ok(loaded) => loaded,
         Err(report) => {
@@ -88,6 +96,7 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
             return Ok(ExitCode::FAILURE);
         }
     };
+    let origin = describe_origin(&control, source);
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = settings.worker_threads {
         runtime.worker_threads(threads.get());
@@ -97,7 +106,7 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
     let settings = Arc::new(settings);
     let finished = runtime.block_on(async {
         let control = Arc::new(control);
-        let live = control.live().clone();
+        let (live, kept) = (control.live().clone(), control.clone());
         let readiness = Arc::new(Readiness::default());
         let connections = ConnectionCounters::default();
         let admin = AdminApi::new(
@@ -116,9 +125,9 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
         let reloader = Reloader::new(control, source.clone()).context("cannot listen for signals")?;
         // Its readers may send signals at once, too. Held until the process ends.
         let _pid_file = settings.prefix.as_deref().and_then(write_pid_file);
-        print_line(format_args!("{}; {} from {source}", greeting(&bound), summary(&loaded.snapshot)));
-        reload::log_load(source, &loaded);
-        if *source == ConfigSource::Empty {
+        print_line(format_args!("{}; {} from {}", greeting(&bound), summary(&loaded.snapshot), origin));
+        reload::log_load(&origin, &loaded);
+        if *source == ConfigSource::Empty && origin == source.to_string() {
             tracing::warn!(
                 "{NO_CONFIG}; every request is answered with 404 until POST /config of the Admin API loads one: \
                  {NO_CONFIG_HELP}"
@@ -136,6 +145,9 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
         });
         server::serve(bound, stop, readiness, &settings, logs.admin.clone(), &connections).await;
         let undelivered = live.current().delivery_tracker().flush(DELIVERY_TIMEOUT).await;
+        if let Some(store) = kept.last_good() {
+            tokio::task::block_in_place(|| store.flush(KEEP_TIMEOUT));
+        }
         if undelivered > 0 {
             tracing::warn!("log entries of plugins that were not delivered: {undelivered}");
         }
@@ -145,6 +157,23 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
     // Requests have had `graceful_timeout`; the tasks that remain are not awaited.
     runtime.shutdown_background();
     finished.map(|()| ExitCode::SUCCESS)
+}
+
+/// The store of the last good configuration, if the settings ask for it. A mock has none.
+fn last_good_store(settings: &Settings, source: &ConfigSource) -> Option<LastGoodStore> {
+    let keeps = settings.keeps_last_good && !matches!(source, ConfigSource::Mock(_));
+    settings.prefix.as_deref().filter(|_| keeps).map(LastGoodStore::new)
+}
+
+/// Where the live configuration comes from.
+fn describe_origin(control: &Control, source: &ConfigSource) -> String {
+    let history = control.load_history();
+    let is_restored =
+        history.restored.is_some() || (*source == ConfigSource::Empty && history.replaced_source.is_some());
+    match control.last_good().filter(|_| is_restored) {
+        Some(store) => format!("the last good configuration in {}", store.path().display()),
+        None => source.to_string(),
+    }
 }
 
 /// Writes the pid file; without one, the gateway serves all the same, but signals have to be sent by its pid.

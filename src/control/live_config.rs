@@ -61,6 +61,9 @@ pub struct LoadHistory {
     /// Version of the source that `POST /config` has replaced in memory; `None` if the live configuration is that of
     /// the source.
     pub replaced_source: Option<SourceVersion>,
+    /// When the live configuration was kept, if it is the last good one from the disk, in place of a source that cannot be
+    /// used.
+    pub restored: Option<SystemTime>,
     /// Failure of the last load, if it failed.
     pub last_error: Option<LoadFailure>,
     /// Load that is postponed, if there is one.
@@ -206,6 +209,8 @@ impl LiveConfig {
                 return LoadCandidate::Memory(text, history.format);
             }
         } else if !is_forced
+            // Only the source names the documents of now.
+            && history.restored.is_none()
             && history.text.is_some()
             && history.text == version.text
             && history.format == format
@@ -261,12 +266,18 @@ impl LiveConfig {
             text: Some(source.clone()),
             format,
             replaced_source,
+            restored: None,
             last_error: None,
             pending: None,
             loads: history.loads + 1,
             failures: history.failures,
         };
         snapshot
+    }
+
+    /// Records that the live configuration was kept on the disk at this time, and stands in for the source.
+    pub(super) fn mark_restored(&self, saved_at: SystemTime) {
+        self.lock().history.restored = Some(saved_at);
     }
 
     /// Records that the source was refused. Returns true if that counts as a failure, false at the first refusal of a

@@ -10,6 +10,7 @@ use std::{
 use super::{
     ConfigSource,
     compile::ReadOptions,
+    last_good::LastGoodStore,
     live_config::{
         FileStamps, LiveConfig, LoadCandidate, LoadHistory, SourceVersion, TextLocation, unfinished_report,
     },
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     config::DeclarativeFormat,
     diag::{DiagnosticReport, SourceFile},
-    file_read::{FileReader, UnfinishedFile, retry_while_unfinished},
+    file_read::{FileReader, UnfinishedFile},
     snapshot::{
         CompiledSnapshot, LiveSnapshot, Snapshot, SnapshotChecker, SnapshotCompiler, describe_changes,
     },
@@ -28,12 +29,9 @@ use crate::{
 /// How long a text that may have been cut off has to stay unchanged before it is loaded.
 const TRUNCATION_HOLD: Duration = Duration::from_secs(5);
 
-/// How long the start waits for a file that another process is writing.
-const START_WAIT: Duration = Duration::from_secs(10);
-
 /// How the source is compared with the live configuration.
 #[derive(Clone, Copy)]
-struct ReconcileMode {
+pub(super) struct ReconcileMode {
     /// Whether the source is loaded even if it equals what is live.
     is_forced: bool,
     /// Whether input files are read even if their stamps are those of the last comparison.
@@ -43,8 +41,8 @@ struct ReconcileMode {
 }
 
 impl ReconcileMode {
-    const START: Self = Self { accepts_blank: true, ..Self::FORCED };
-    const FORCED: Self = Self { is_forced: true, rereads_inputs: true, accepts_blank: false };
+    pub(super) const START: Self = Self { accepts_blank: true, ..Self::FORCED };
+    pub(super) const FORCED: Self = Self { is_forced: true, rereads_inputs: true, accepts_blank: false };
     const IF_CHANGED: Self = Self { is_forced: false, ..Self::FORCED };
     const BEFORE_WRITE: Self = Self { rereads_inputs: false, ..Self::IF_CHANGED };
 }
@@ -52,11 +50,11 @@ impl ReconcileMode {
 /// Loads configurations, one at a time, and records the results.
 #[derive(Debug)]
 pub struct Control {
-    live_config: LiveConfig,
+    pub(super) live_config: LiveConfig,
     /// Compiler of Snapshots. Its lock serializes loads and writes.
     compiler: Mutex<SnapshotCompiler>,
     /// Source that is loaded; writes are saved to it if it is a file.
-    source: Option<ConfigSource>,
+    pub(super) source: Option<ConfigSource>,
     /// Format of the source.
     format: DeclarativeFormat,
     checker: SnapshotChecker,
@@ -64,7 +62,9 @@ pub struct Control {
     has_open_writer: Arc<AtomicBool>,
     hold_time: Duration,
     /// Whether entities with errors are kept out of a configuration instead of refusing it.
-    quarantines: bool,
+    pub(super) quarantines: bool,
+    /// Keeps the last good configuration on the disk.
+    pub(super) last_good: Option<LastGoodStore>,
     #[cfg(test)]
     without_leases: bool,
 }
@@ -84,6 +84,7 @@ impl Control {
             has_open_writer: Arc::default(),
             hold_time: TRUNCATION_HOLD,
             quarantines: false,
+            last_good: None,
             #[cfg(test)]
             without_leases: false,
         }
@@ -105,6 +106,18 @@ impl Control {
     #[must_use]
     pub fn with_quarantine(self, quarantines: bool) -> Self {
         Self { quarantines, ..self }
+    }
+
+    /// Keeps each configuration that goes live, and serves the last one where the source cannot be used at the start.
+    #[must_use]
+    pub fn with_last_good(self, last_good: Option<LastGoodStore>) -> Self {
+        Self { last_good, ..self }
+    }
+
+    /// The store of the last good configuration.
+    #[must_use]
+    pub const fn last_good(&self) -> Option<&LastGoodStore> {
+        self.last_good.as_ref()
     }
 
     /// Disables file leases and sets the hold time, as on a system that cannot report whether a file is open for
@@ -147,23 +160,6 @@ impl Control {
         &self.has_open_writer
     }
 
-    /// Loads the source for the first time. Waits up to `START_WAIT` for a file that is being written.
-    ///
-    /// # Errors
-    /// All errors of the configuration.
-    pub fn start(&self) -> Result<LoadedConfig, DiagnosticReport> {
-        let attempt = |reader: &FileReader| {
-            self.reconcile_with(&mut self.lock_compiler(), ReconcileMode::START, reader)
-        };
-        let (result, _) = retry_while_unfinished(START_WAIT, attempt);
-        match result {
-            Reconciled::Loaded(loaded) => Ok(loaded),
-            Reconciled::Refused { report, .. } | Reconciled::Pending(report) => Err(report),
-            // A forced load never reports that nothing has changed.
-            Reconciled::Unchanged => Err(DiagnosticReport::new(SourceFile::new("(empty)", ""), Vec::new())),
-        }
-    }
-
     /// Compares the source with the live configuration, and loads it if it differs and can be used. `is_forced` loads
     /// it in any case, also if `POST /config` has replaced it in memory. Blocks; a load may take long.
     pub fn reconcile(&self, is_forced: bool) -> Reconciled {
@@ -176,7 +172,7 @@ impl Control {
         self.reconcile_with(compiler, ReconcileMode::BEFORE_WRITE, &self.file_reader())
     }
 
-    fn reconcile_with(
+    pub(super) fn reconcile_with(
         &self,
         compiler: &mut SnapshotCompiler,
         mode: ReconcileMode,
@@ -294,8 +290,23 @@ impl Control {
             .compile(compiler, source)
     }
 
-    /// Publishes the Snapshot that was compiled from this text.
+    /// Publishes the Snapshot that was compiled from this text, and keeps the text as the last good one.
     pub(super) fn publish(
+        &self,
+        compiler: &mut SnapshotCompiler,
+        before: &Snapshot,
+        source: &Arc<SourceFile>,
+        format: DeclarativeFormat,
+        location: TextLocation,
+        compiled: CompiledSnapshot,
+    ) -> LoadedConfig {
+        let loaded = self.publish_unkept(compiler, before, source, format, location, compiled);
+        self.keep(compiler, source, format, &loaded.snapshot);
+        loaded
+    }
+
+    /// Publishes the Snapshot that was compiled from this text.
+    pub(super) fn publish_unkept(
         &self,
         compiler: &mut SnapshotCompiler,
         before: &Snapshot,
@@ -356,7 +367,7 @@ impl Control {
 }
 
 /// Whether a text has no content: only white space, comments, and marks of a document's beginning and end.
-fn is_blank(text: &str) -> bool {
+pub(super) fn is_blank(text: &str) -> bool {
     text.trim_start_matches('\u{feff}').lines().all(|line| {
         let line = line.trim();
         line.is_empty() || line.starts_with('#') || line == "---" || line == "..."

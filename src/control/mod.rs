@@ -4,6 +4,7 @@ pub mod admin;
 mod compile;
 mod config_files;
 mod config_source;
+pub mod last_good;
 mod live_config;
 pub mod load;
 mod load_result;
@@ -11,6 +12,7 @@ mod log_level;
 mod mock_config;
 mod readiness;
 pub mod reload;
+mod start;
 #[cfg(test)]
 mod tests;
 mod truncation;

@@ -1,6 +1,6 @@
 //! Reloader of the configuration: compares files with what is live when they change, on SIGHUP, and periodically.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{fmt::Display, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -138,7 +138,7 @@ impl Reloader {
 }
 
 /// Logs what a load has changed, and the warnings for the author.
-pub fn log_load(source: &ConfigSource, loaded: &LoadedConfig) {
+pub fn log_load(source: &impl Display, loaded: &LoadedConfig) {
     tracing::info!("loaded {source} (generation {}): {}", loaded.snapshot.generation, loaded.changes);
     if !loaded.warnings.is_empty() {
         let (_, warnings) = loaded.warnings.count();

@@ -68,6 +68,18 @@ pub const QUARANTINED_ENTITIES: MetricDefinition = metric(
     Gauge,
     "Entities with errors that are kept out of the configuration",
 );
+/// Whether the last good configuration of the disk is live.
+pub const LAST_GOOD_LIVE: MetricDefinition = metric(
+    "mynah_last_good_config_live",
+    Gauge,
+    "Whether the last good configuration of the disk is served, since the source could not be used at the start",
+);
+/// Configurations that could not be kept.
+pub const LAST_GOOD_FAILURES: MetricDefinition = metric(
+    "mynah_last_good_config_failures_total",
+    Counter,
+    "Current configurations that could not be kept on the disk",
+);
 /// Refused loads.
 pub const CONFIG_FAILURES: MetricDefinition =
     metric("mynah_config_failures_total", Counter, "Configurations refused");

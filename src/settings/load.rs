@@ -57,6 +57,7 @@ fn check(mut layers: SettingLayers) -> Result<LoadedSettings, SettingsError> {
     read_all(&mut layers, &mut settings);
     tls::check(&mut layers, &settings.tls);
     client_certificates::check(&mut layers, &settings);
+    check_last_good(&mut layers, &settings);
     if !layers.wrong.is_empty() {
         return Err(SettingsError { wrong: layers.wrong });
     }
@@ -68,6 +69,17 @@ fn check(mut layers: SettingLayers) -> Result<LoadedSettings, SettingsError> {
     settings.admin_log_template = log_template(&mut layers, "admin_access_log", &settings);
     layers.warnings.extend(sandbox_warnings(&settings));
     Ok(LoadedSettings { settings, warnings: layers.warnings })
+}
+
+/// Refuses to keep the last good configuration without a folder for it.
+fn check_last_good(layers: &mut SettingLayers, settings: &Settings) {
+    let name = "declarative_config_last_good";
+    if let Some(given) = layers.get(name).filter(|_| settings.keeps_last_good && settings.prefix.is_none()) {
+        let message = format!("{name} needs a folder to keep the configuration in");
+        let help = "set prefix (KONG_PREFIX) to a folder that outlives the process";
+        let fault = SettingFault::new(message, help).at(given.origin.clone());
+        layers.wrong.push(fault);
+    }
 }
 
 /// The format that an access log names after its destination; none for that of `access_log_format`.

@@ -40,6 +40,9 @@ settings_table! {
             "Text of the configuration, if no file is named";
         on_config_error: ConfigErrorAction => "declarative_config_on_error" = "refuse", word,
             "Configuration with errors: `refuse` it, or `quarantine` the entities that have them (not in Kong)";
+        /// Only with `prefix`.
+        keeps_last_good: bool => "declarative_config_last_good" = "off", switch,
+            "Keep the last good configuration in the folder `prefix`, for a start with one that cannot be used (not in Kong)";
         env_substitution: bool => "env_substitution" = "off", switch,
             "Replace ${NAME} in the configuration by environment variables (not in Kong)";
         /// None for the caller's default.

@@ -39,13 +39,13 @@ use crate::{
 #[derive(Debug)]
 pub struct SnapshotCompiler {
     /// Folder of files that plugins name by relative paths.
-    specs: PathBuf,
+    pub(super) specs: PathBuf,
     options: router::RouterOptions,
     generation: u64,
     /// Parts of the current Snapshot; a compiled Snapshot that is not adopted leaves none.
-    reusable: Reusable,
+    pub(super) reusable: Reusable,
     /// Files that the last configuration names.
-    referenced_files: Vec<PathBuf>,
+    pub(super) referenced_files: Vec<PathBuf>,
     /// Errors that the last compilation found in files that a plugin names, with the path of the plugin.
     misplaced_errors: Vec<(NodePath, Vec<Diagnostic>)>,
     upstream_tls: UpstreamTls,
@@ -100,12 +100,6 @@ impl SnapshotCompiler {
         Self { resources, ..self }
     }
 
-    /// Files that the last configuration names, whether it was valid or not.
-    #[must_use]
-    pub fn referenced_files(&self) -> &[PathBuf] {
-        &self.referenced_files
-    }
-
     /// Moves the errors that the last compilation found in files to the plugins that name these.
     #[must_use]
     pub fn errors_at_entities(&self, errors: Vec<Diagnostic>) -> Vec<Diagnostic> {
@@ -135,18 +129,6 @@ impl SnapshotCompiler {
             expressions: matches!(self.options.flavor, MatchFlavor::Expressions),
             enabled: self.enabled,
         }
-    }
-
-    /// Files besides the configuration that the current Snapshot was compiled from.
-    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.reusable.plugins.values().flat_map(|kept| &kept.compiled.files).map(|(path, _)| path)
-    }
-
-    /// Whether the content of a file of the current Snapshot has changed.
-    #[must_use]
-    pub fn is_outdated(&self, reader: &FileReader) -> bool {
-        let mut files = self.reusable.plugins.values().flat_map(|kept| &kept.compiled.files);
-        files.any(|(path, hash)| plugin::file_hash(path, reader).unwrap_or_default() != *hash)
     }
 
     /// Makes a compiled Snapshot the current one, whose parts the next one reuses.

@@ -11,6 +11,7 @@ mod compile;
 mod consumers;
 mod destinations;
 mod fences;
+mod input_files;
 mod live;
 #[cfg(test)]
 mod properties;

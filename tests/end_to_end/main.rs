@@ -71,6 +71,7 @@ mod import;
 mod keep_alive;
 mod kong_command;
 mod large_bodies;
+mod last_good;
 mod lint;
 mod log_level;
 mod logs;

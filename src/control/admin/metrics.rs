@@ -81,6 +81,10 @@ impl AdminApi {
         text.single(&definitions::CONFIG_GENERATION, snapshot.generation);
         text.single(&definitions::CONFIGS_HELD, self.control.live().count_in_memory());
         text.single(&definitions::QUARANTINED_ENTITIES, snapshot.quarantined().len());
+        text.single(&definitions::LAST_GOOD_LIVE, u8::from(history.restored.is_some()));
+        if let Some(store) = self.control.last_good() {
+            text.single(&definitions::LAST_GOOD_FAILURES, store.status().failures);
+        }
         let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
         for record in &snapshot.entities.records {
             *counts.entry(record.collection()).or_default() += 1;

@@ -12,6 +12,10 @@ use super::{AdminApi, metrics::resident_memory_kib};
 use crate::{
     body::Body,
     config::QuarantinedEntity,
+    control::{
+        LoadHistory,
+        last_good::{LastGoodStatus, LastGoodStore},
+    },
     diag::{DiagnosticReport, Position, SourceFile},
     plugin, reply,
     settings::{Listener, RouterFlavor, Settings},
@@ -105,6 +109,7 @@ impl AdminApi {
                 "pending": pending,
                 "file": file,
                 "quarantined": quarantined_json(&snapshot, history.text.as_ref()),
+                "last_good": self.control.last_good().map(|store| last_good_json(store, &history)),
             },
             // The memory of the process; Kong reports that of its Lua VMs here.
             "memory": {
@@ -144,6 +149,18 @@ impl AdminApi {
         }
         reply::message(StatusCode::OK, "ready")
     }
+}
+
+/// The last good configuration on the disk.
+fn last_good_json(store: &LastGoodStore, history: &LoadHistory) -> Value {
+    let LastGoodStatus { saved_at, error, failures } = store.status();
+    json!({
+        "file": store.path().display().to_string(),
+        "saved_at": saved_at.map(unix_seconds),
+        "is_live": history.restored.is_some(),
+        "error": error,
+        "failures": failures,
+    })
 }
 
 /// The entities in quarantine, with their places in the text.
