@@ -227,6 +227,7 @@ const MAY_READ: &[(&str, &str)] = &[
     ("src/command/pid_file.rs", "the pid file"),
     ("src/command/kong/start.rs", "the log of a start that failed"),
     ("src/control/write/save.rs", "opens the folder, to lock it"),
+    ("src/control/last_good/kept_file.rs", "opens the folder, to flush it"),
 ];
 
 /// Lines of the longest file, without its `mod tests`.

@@ -22,8 +22,7 @@ use mynah::{
     reply::ErrorTemplates,
     server::{self, BoundListener, ListenerRole, ListenerTlsAcceptor, StopSignals, bind},
     settings::{
-        CertificateFiles, ClientCertificates, ConfigErrorAction, Listener, LoadedSettings, LogTemplate,
-        Settings, VerifyClient,
+        CertificateFiles, ClientCertificates, Listener, LoadedSettings, LogTemplate, Settings, VerifyClient,
     },
     snapshot::{LiveSnapshot, SnapshotCompiler, UpstreamTls},
     supervise::supervise,
@@ -73,26 +72,26 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
             listener.address
         );
     }
-    let compiler = SnapshotCompiler::new(specs, router_options(&settings))
+    let options = CompileOptions::new(&settings);
+    let compiler = SnapshotCompiler::new(specs.clone(), router_options(&settings))
         .with_plugins(enabled_plugins(&settings))
         .with_upstream_tls(upstream_tls(&settings)?)
         .with_resources(resources(&settings));
-    let control = CompileOptions::new(&settings)
-        .control(compiler)
-        .with_source(source)
-        .with_last_good(last_good_store(&settings, source));
+    let control =
+        options.control(compiler).with_source(source).with_last_good(last_good_store(&settings, source));
     let loaded = match control.start() {
         Ok(loaded) => loaded,
         Err(report) => {
             print_report(&report);
             let (errors, _) = report.count();
             print_line(format_args!("mynah did not start: {source} has {}", plural(errors, "error")));
-            let help = if settings.on_config_error == ConfigErrorAction::Quarantine {
-                NO_QUARANTINE_HELP
-            } else {
-                QUARANTINE_HELP
-            };
-            print_line(format_args!("help: {help}"));
+            let is_remedy =
+                || source.read().is_ok_and(|text| options.compile_in_quarantine(specs, &text).is_ok());
+            if options.quarantines() {
+                print_line(format_args!("help: {NO_QUARANTINE_HELP}"));
+            } else if is_remedy() {
+                print_line(format_args!("help: {QUARANTINE_HELP}"));
+            }
             return Ok(ExitCode::FAILURE);
         }
     };

@@ -99,7 +99,8 @@ impl ImportArgs {
         // x-kong-* extensions are copied as they are, so the result is checked like any configuration.
         let imported = SourceFile::new("(the imported configuration)", text.clone());
         let mut compiler = SnapshotCompiler::new(self.specs, router_options(&settings));
-        if let Err(report) = compile_config(&mut compiler, &imported, config::DeclarativeFormat::Deck) {
+        if let Err(report) = compile_config(&mut compiler, &imported, config::DeclarativeFormat::Deck, false)
+        {
             let Some(report) = missing_files_as_warnings(&report, &imported) else {
                 print_report(&report);
                 return Ok(ExitCode::FAILURE);

@@ -97,10 +97,36 @@ impl CompileOptions {
         specs: PathBuf,
         source: &Arc<SourceFile>,
     ) -> Result<CompiledSnapshot, DiagnosticReport> {
+        self.compile_as(specs, source, false)
+    }
+
+    /// The same without the entities that have errors.
+    ///
+    /// # Errors
+    /// An error belongs to no entity that can be left out.
+    pub(crate) fn compile_in_quarantine(
+        self,
+        specs: PathBuf,
+        source: &Arc<SourceFile>,
+    ) -> Result<CompiledSnapshot, DiagnosticReport> {
+        self.compile_as(specs, source, true)
+    }
+
+    fn compile_as(
+        self,
+        specs: PathBuf,
+        source: &Arc<SourceFile>,
+        quarantines: bool,
+    ) -> Result<CompiledSnapshot, DiagnosticReport> {
         let resources = Resources { runs_lua: self.runs_lua, ..Resources::default() };
         let mut compiler =
             SnapshotCompiler::new(specs, self.router).with_plugins(self.plugins).with_resources(resources);
-        compile_config(&mut compiler, source, self.format)
+        compile_config(&mut compiler, source, self.format, quarantines)
+    }
+
+    /// Whether configurations are served without the entities that have errors.
+    pub(crate) const fn quarantines(self) -> bool {
+        self.quarantines
     }
 
     /// The control that compiles configurations with this compiler and publishes them.

@@ -27,7 +27,10 @@ pub use environment::{escaped, is_substituted, read_changed, written};
 pub use lint::lint;
 pub use parts::relocate;
 pub use previous_config::ConfigOrigin;
-pub use quarantine::{EntityPlaces, Quarantine, QuarantineState, QuarantinedEntity, RouteFence, ScopeBlock};
+pub use quarantine::{
+    CredentialBlock, CredentialKind, EntityPlaces, Quarantine, QuarantineState, QuarantinedEntity,
+    RouteFence, ScopeBlock,
+};
 pub use refusal::{RefusedDocument, refusal, with_kongs_messages};
 pub use vault::set_env_prefix;
 

@@ -20,7 +20,8 @@ fn unix_time() -> i64 {
     i64::try_from(now).unwrap_or_default()
 }
 
-/// Reads, checks and compiles a configuration on its own, without a previous one. Waits up to `UNFINISHED_WAIT` for
+/// Reads, checks and compiles a configuration on its own, without a previous one; with `quarantines`, without the entities
+/// that have errors. Waits up to `UNFINISHED_WAIT` for
 /// a file that is being written.
 ///
 /// # Errors
@@ -29,10 +30,11 @@ pub fn compile_config(
     compiler: &mut SnapshotCompiler,
     source: &Arc<SourceFile>,
     format: DeclarativeFormat,
+    quarantines: bool,
 ) -> Result<CompiledSnapshot, DiagnosticReport> {
     let (before, advise) = (&compiler.empty(), format != DeclarativeFormat::Kong);
     let attempt = |reader: &FileReader| {
-        ReadOptions { format, before, advise, layout: false, known: None, reader, quarantines: false }
+        ReadOptions { format, before, advise, layout: false, known: None, reader, quarantines }
             .compile(compiler, source)
     };
     match retry_while_unfinished(UNFINISHED_WAIT, attempt) {

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, PROXY_AUTHORIZATION};
+use http::{
+    HeaderValue,
+    header::{AUTHORIZATION, PROXY_AUTHORIZATION},
+};
 
 use super::{
-    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
-    identity::{ANONYMOUS, Authenticator, HIDE_CREDENTIALS, authenticate},
+    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, PresentedCredential, RequestIdentity,
+    identity::{ANONYMOUS, Authenticator, HIDE_CREDENTIALS, authenticate, refuse_quarantined},
     setting_values,
 };
 use crate::{
@@ -49,21 +52,35 @@ impl Plugin for BasicAuth {
         if self.authenticator.is_satisfied(exchange) {
             return Flow::Continue;
         }
-        let identity = find_identity(exchange);
-        match identity {
-            Some(identity) => authenticate(exchange, identity),
-            None => self.authenticator.refuse(exchange, "Unauthorized"),
+        match self.find_identity(exchange) {
+            Ok(Some(identity)) => authenticate(exchange, identity),
+            Ok(None) => self.authenticator.refuse(exchange, "Unauthorized"),
+            Err(message) => refuse_quarantined(exchange, &message),
         }
     }
 }
 
-/// The Consumer whose user name and password a request carries, if they are right.
-fn find_identity(exchange: &Exchange) -> Option<RequestIdentity> {
-    let consumers = exchange.consumers()?;
-    [PROXY_AUTHORIZATION, AUTHORIZATION].iter().find_map(|name| {
-        let (username, password) = parse_credentials(exchange.head().field(name)?.as_bytes())?;
-        consumers.find_by_password(&username, &password).cloned()
-    })
+impl BasicAuth {
+    /// The Consumer whose user name and password a request carries, if they are right; or the message for one whose credential
+    /// is in quarantine.
+    fn find_identity(&self, exchange: &Exchange) -> Result<Option<RequestIdentity>, String> {
+        let Some(consumers) = exchange.consumers() else { return Ok(None) };
+        let kind = PresentedCredential::Username;
+        for name in [PROXY_AUTHORIZATION, AUTHORIZATION] {
+            let value = exchange.head().field(&name).map(HeaderValue::as_bytes);
+            let Some((username, password)) = value.and_then(parse_credentials) else { continue };
+            let identity = consumers.find_by_password(&username, &password);
+            let message =
+                self.authenticator.quarantine_message(consumers, kind, &username, identity.is_some());
+            if let Some(message) = message {
+                return Err(message.to_owned());
+            }
+            if let Some(identity) = identity {
+                return Ok(Some(identity.clone()));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The user name and the password in the value of a header. The user name must not be empty, as at Kong.

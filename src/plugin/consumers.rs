@@ -22,6 +22,27 @@ pub struct Consumers {
     keys: HashMap<String, (RequestIdentity, Option<u64>)>,
     passwords: HashMap<String, (Vec<u8>, RequestIdentity)>,
     jwts: HashMap<String, (JwtKey, RequestIdentity)>,
+    /// Credentials in quarantine, if there are any.
+    blocked: Option<Box<BlockedCredentials>>,
+}
+
+/// What a request shows of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PresentedCredential {
+    /// The key of `key-auth`.
+    Key,
+    /// The user name of `basic-auth`.
+    Username,
+    /// The key of `jwt` that a token names.
+    TokenKey,
+}
+
+/// Credentials in quarantine, with messages for clients.
+#[derive(Default)]
+struct BlockedCredentials {
+    known: HashMap<(PresentedCredential, String), String>,
+    /// Of kinds of which one cannot be read.
+    unknown: HashMap<PresentedCredential, String>,
 }
 
 /// A Consumer. (Kong: Consumer object.)
@@ -119,6 +140,29 @@ impl Consumers {
     pub fn add_jwt(&mut self, consumer: &Arc<ConsumerRecord>, id: &str, key: &str, verifier: JwtKey) {
         let identity = RequestIdentity::new(consumer, id, key);
         self.jwts.insert(key.to_owned(), (verifier, identity));
+    }
+
+    /// Refuses requests that show this credential; without one, those that show an unknown credential of the kind and would
+    /// count as anonymous.
+    pub fn block(&mut self, kind: PresentedCredential, shown: Option<&str>, message: &str) {
+        let blocked = self.blocked.get_or_insert_default();
+        match shown {
+            Some(shown) => drop(blocked.known.insert((kind, shown.to_owned()), message.to_owned())),
+            None => drop(blocked.unknown.entry(kind).or_insert_with(|| message.to_owned())),
+        }
+    }
+
+    /// The message for a request that shows this credential, if that is in quarantine.
+    #[must_use]
+    pub fn quarantine_message(&self, kind: PresentedCredential, shown: &str) -> Option<&str> {
+        let blocked = self.blocked.as_ref()?;
+        blocked.known.get(&(kind, shown.to_owned())).map(String::as_str)
+    }
+
+    /// The message for a request that shows an unknown credential, if that may be one in quarantine.
+    #[must_use]
+    pub fn unknown_message(&self, kind: PresentedCredential) -> Option<&str> {
+        self.blocked.as_ref()?.unknown.get(&kind).map(String::as_str)
     }
 
     /// The Consumer with this id or username.

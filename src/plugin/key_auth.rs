@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{HeaderName, Method, header::CONTENT_TYPE};
 
 use super::{
-    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
-    identity::{ANONYMOUS, Authenticator, HIDE_CREDENTIALS, authenticate},
+    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, PresentedCredential, RequestIdentity,
+    identity::{ANONYMOUS, Authenticator, HIDE_CREDENTIALS, authenticate, refuse_quarantined},
     setting_values, whole_body,
 };
 use crate::{
@@ -88,6 +88,14 @@ enum PresentedKey<'a> {
     Several,
 }
 
+/// Why a request is not authenticated.
+enum KeyRefusal {
+    /// It has no valid key.
+    Unauthenticated(&'static str),
+    /// Its key is in quarantine.
+    Quarantined(String),
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "the contract lets plugins reject their settings")]
 fn compile(setup: &PluginSetup<'_>) -> PluginResult {
     let truth = |field| setting_values::boolean(setup.config, field);
@@ -151,7 +159,8 @@ impl KeyAuth {
         }
         match decision {
             Ok(identity) => authenticate(exchange, identity),
-            Err(message) => self.authenticator.refuse(exchange, message),
+            Err(KeyRefusal::Unauthenticated(message)) => self.authenticator.refuse(exchange, message),
+            Err(KeyRefusal::Quarantined(message)) => refuse_quarantined(exchange, &message),
         }
     }
 
@@ -160,19 +169,25 @@ impl KeyAuth {
         &self,
         exchange: &Exchange,
         content: Option<&BodyContent>,
-    ) -> Result<RequestIdentity, &'static str> {
+    ) -> Result<RequestIdentity, KeyRefusal> {
+        let unauthenticated = |message| Err(KeyRefusal::Unauthenticated(message));
         for (name, header) in &self.names {
             match self.find_key(exchange, content, name, header.as_ref()) {
                 PresentedKey::Nothing => (),
-                PresentedKey::Several => return Err("Duplicate API key found"),
+                PresentedKey::Several => return unauthenticated("Duplicate API key found"),
                 PresentedKey::One(key) if key.is_empty() => break,
                 PresentedKey::One(key) => {
-                    let identity = exchange.consumers().and_then(|all| all.find_by_key(&key)).cloned();
-                    return identity.ok_or("Unauthorized");
+                    let Some(all) = exchange.consumers() else { return unauthenticated("Unauthorized") };
+                    let identity = all.find_by_key(&key);
+                    let (kind, is_known) = (PresentedCredential::Key, identity.is_some());
+                    if let Some(why) = self.authenticator.quarantine_message(all, kind, &key, is_known) {
+                        return Err(KeyRefusal::Quarantined(why.to_owned()));
+                    }
+                    return identity.cloned().ok_or(KeyRefusal::Unauthenticated("Unauthorized"));
                 }
             }
         }
-        Err("No API key found in request")
+        unauthenticated("No API key found in request")
     }
 
     /// Removes keys from the upstream request, under every name and in every part, also if the request was accepted

@@ -71,7 +71,9 @@ mod whole_body;
 
 pub use blocker::blocker;
 pub use chain::{ChainStep, ConsumerOverrides, ConsumerPerStep, PluginChain};
-pub use consumers::{ConsumerHeaders, ConsumerRecord, Consumers, Credential, RequestIdentity};
+pub use consumers::{
+    ConsumerHeaders, ConsumerRecord, Consumers, Credential, PresentedCredential, RequestIdentity,
+};
 pub use contract::{CompilePlugin, DocumentFields, ExpectedAnswer, Flow, Plugin, PluginDef, PluginResult};
 pub use delivery::DeliveryTracker;
 pub use entry_edits::{EditCondition, EntryEdit, EntryEdits};

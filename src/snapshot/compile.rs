@@ -20,7 +20,7 @@ use super::{
     unreachable_plugins::unreachable_plugin,
 };
 use crate::{
-    config::{Config, ConfigOrigin, EMPTY_HASH, ScopeBlock},
+    config::{Config, ConfigOrigin, EMPTY_HASH, Quarantine, ScopeBlock},
     diag::{Diagnostic, MarkedPart},
     document::NodePath,
     entity::{self, Entities, PluginEntity, PluginScope, Route, Service, Upstream},
@@ -181,7 +181,7 @@ impl SnapshotCompiler {
         let (parts, routing, advice) = std::thread::scope(|scope| {
             let routing = scope.spawn(|| routing::build_router(all, options, before));
             let advice = advise.then(|| scope.spawn(|| routing::lint(all, options)));
-            let parts = self.compile_parts(all, &quarantine.blocks, before, reader);
+            let parts = self.compile_parts(all, &quarantine, before, reader);
             (parts, join(routing), advice.map(join))
         });
         let (router, diagnostics) = routing;
@@ -201,6 +201,7 @@ impl SnapshotCompiler {
         let (counters, metric_groups) = self.reusable.counters.next(&entities, &mut steps, &parts.global);
         let reusable =
             Reusable { plugins: parts.plugins, balancers: parts.balancers, counters, tls: parts.tls };
+        let fences = Fences::new(&quarantine.fences, &entities.routes, options);
         let snapshot = Snapshot {
             hash,
             generation: self.generation + 1,
@@ -217,7 +218,7 @@ impl SnapshotCompiler {
             balancers,
             metric_groups,
             resources: self.resources.clone(),
-            fences: Fences::new(&quarantine.fences, options),
+            fences,
             quarantined: quarantine.entities,
         };
         Ok(CompiledSnapshot { snapshot, warnings, files: parts.files, reusable })
@@ -227,14 +228,14 @@ impl SnapshotCompiler {
     fn compile_parts(
         &mut self,
         entities: &Entities,
-        blocks: &[ScopeBlock],
+        quarantine: &Quarantine,
         before: &Snapshot,
         reader: &FileReader,
     ) -> SnapshotParts {
         let (mut errors, mut warnings) = (Vec::new(), Vec::new());
         let mut plugins = HashMap::new();
         let mut instances = PluginInstances::default();
-        let (consumers, diagnostics) = consumers::index(&entities.consumers);
+        let (consumers, diagnostics) = consumers::index(&entities.consumers, &quarantine.credentials);
         let consumers = Arc::new(consumers);
         split_diagnostics(diagnostics, &mut errors, &mut warnings);
         let mut files = Vec::new();
@@ -260,7 +261,7 @@ impl SnapshotCompiler {
                 }
             }
         }
-        for ScopeBlock { plugin, scope } in blocks {
+        for ScopeBlock { plugin, scope } in &quarantine.blocks {
             instances.block(*scope, plugin);
         }
         files.sort_unstable();

@@ -3,14 +3,18 @@
 use std::collections::HashSet;
 
 use crate::{
+    config::{CredentialBlock, CredentialKind},
     diag::Diagnostic,
     entity::{Consumer, JwtCredential, jwt_secret},
-    plugin::{self, Consumers, JwtKey, KeyFault},
+    plugin::{self, Consumers, JwtKey, KeyFault, PresentedCredential},
 };
 
-/// Indexes Consumers by their credentials; also returns diagnostics about credentials.
-pub(super) fn index(consumers: &[Consumer]) -> (Consumers, Vec<Diagnostic>) {
+/// Indexes Consumers by their credentials, and the credentials that are left out; also returns diagnostics about credentials.
+pub(super) fn index(consumers: &[Consumer], left_out: &[CredentialBlock]) -> (Consumers, Vec<Diagnostic>) {
     let mut index = Consumers::default();
+    for CredentialBlock { kind, shown, message } in left_out {
+        index.block(PresentedCredential::from(*kind), shown.as_deref(), message);
+    }
     let mut diagnostics = Vec::new();
     for entity in consumers {
         let mut known = HashSet::new();
@@ -37,6 +41,16 @@ pub(super) fn index(consumers: &[Consumer]) -> (Consumers, Vec<Diagnostic>) {
         }
     }
     (index, diagnostics)
+}
+
+impl From<CredentialKind> for PresentedCredential {
+    fn from(kind: CredentialKind) -> Self {
+        match kind {
+            CredentialKind::Key => Self::Key,
+            CredentialKind::Username => Self::Username,
+            CredentialKind::TokenKey => Self::TokenKey,
+        }
+    }
 }
 
 fn jwt_key(credential: &JwtCredential, diagnostics: &mut Vec<Diagnostic>) -> JwtKey {

@@ -267,11 +267,197 @@ consumers:
         &[
             (("/", "apikey: bob"), 200, ""),
             (("/", "apikey: eve"), 503, "the plugin 'acl' is quarantined"),
-            (("/", "apikey: zoe"), 401, ""),
-            (("/", "apikey: joe"), 401, ""),
+            (
+                ("/", "apikey: zoe"),
+                503,
+                "the keyauth_credential 'consumers[2].keyauth_credentials[0]' is quarantined",
+            ),
+            (("/", "apikey: joe"), 503, "is quarantined"),
+            (("/", "apikey: nope"), 401, ""),
+            (get("/"), 401, ""),
         ],
     );
     assert_eq!(gateway.status()["configuration"]["quarantined"].as_array().unwrap().len(), 3);
+}
+
+/// Credentials that are left out do not count as absent, where `anonymous` would let them pass.
+#[test]
+fn credentials_that_are_left_out_are_not_anonymous() {
+    let upstream = Upstream::start();
+    let anonymous = "\
+services: [{name: s, url: URL, routes: [{name: k, paths: [/k]}, {name: b, paths: [/b]}, {name: j, paths: [/j]}]}]
+plugins:
+- {name: key-auth, route: k, config: {anonymous: guest}}
+- {name: basic-auth, route: b, config: {anonymous: guest}}
+- {name: jwt, route: j, config: {anonymous: guest}}
+";
+    // Tokens without a signature that name the keys `j` and `other`.
+    let (token, other) = (
+        "authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqIn0.AA",
+        "authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJvdGhlciJ9.AA",
+    );
+    let (basic, stranger) = ("authorization: Basic ZXZlOnA=", "authorization: Basic eG86cA==");
+    let eve = "the consumer 'eve' is quarantined";
+    let cases: &[(&str, &[Expected<'_>])] = &[
+        (
+            "consumers: [{username: guest}, {username: eve, tags: 5, keyauth_credentials: [{key: eve}], basicauth_credentials: \
+             [{username: eve, password: p}], jwt_secrets: [{key: j, secret: s}]}]",
+            &[
+                (("/k", "apikey: eve"), 503, eve),
+                (("/b", basic), 503, eve),
+                (("/j", token), 503, eve),
+                (("/k", "apikey: x"), 200, ""),
+                (("/b", stranger), 200, ""),
+                (("/j", other), 200, ""),
+                (get("/k"), 200, ""),
+            ],
+        ),
+        // Written at the top level.
+        (
+            "consumers: [{username: guest}, {username: eve, tags: 5}]\nkeyauth_credentials: [{consumer: eve, key: eve}]",
+            &[(("/k", "apikey: eve"), 503, eve), (("/k", "apikey: x"), 200, "")],
+        ),
+        // It may be any unknown one.
+        (
+            "consumers: [{username: guest}, {username: eve, keyauth_credentials: [{key: {}}]}]",
+            &[
+                (("/k", "apikey: eve"), 503, "is quarantined"),
+                (get("/k"), 200, ""),
+                (("/b", stranger), 200, ""),
+            ],
+        ),
+        (
+            "consumers: [{username: guest}, {username: eve, keyauth_credential: [{key: eve}]}]",
+            &[(("/k", "apikey: eve"), 503, eve), (("/b", stranger), 503, eve), (get("/k"), 200, "")],
+        ),
+    ];
+    for (consumers, expected) in cases {
+        let gateway = setup(&format!("{anonymous}{consumers}\n"), &upstream).run();
+        ask(&gateway, consumers, expected);
+    }
+}
+
+/// Entities that an unknown key may hide: they are unknown, so that no last good version takes their place.
+#[test]
+fn misspelt_lists_hide_no_guard() {
+    let upstream = Upstream::start();
+    let text = |more: &str| {
+        format!(
+            "_format_version: \"3.0\"\nservices:\n- name: s\n  url: http://{}\n  routes:\n  - name: r\n    paths: [/r]\n{more}",
+            upstream.address
+        )
+    };
+    let gateway = Setup::with(&text("")).start(&[
+        "run",
+        "--quarantine",
+        "--proxy-listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ]);
+    for (n, (more, status)) in [
+        // What it was stays, as the field holds no guard.
+        ("    strip_paht: true\n", 200),
+        ("    plugns: [{name: key-auth}]\n", 503),
+        ("", 200),
+        ("  plugns: [{name: key-auth}]\n", 503),
+        ("", 200),
+        ("    servise: s\n", 503),
+        ("  reads_timeout: 5\n", 200),
+        ("  guards: [{name: key-auth}]\n", 503),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        gateway.folder.write("kong.yaml", text(more));
+        eventually("it is loaded", || (gateway.status()["configuration"]["loads"] == n + 2).then_some(()));
+        ask(&gateway, more, &[(get("/r"), status, "")]);
+    }
+}
+
+/// What the new text of a route that is kept would match besides is refused.
+#[test]
+fn new_criteria_of_a_kept_route_are_refused() {
+    let upstream = Upstream::start();
+    let text = |criteria: &str| {
+        format!(
+            "_format_version: \"3.0\"\nservices: [{{name: s, url: 'http://{}', routes: \
+             [{{name: r, {criteria}}}, {{name: all, paths: [/]}}]}}]\n",
+            upstream.address
+        )
+    };
+    let gateway = Setup::with(&text("paths: [/r]")).start(&[
+        "run",
+        "--quarantine",
+        "--proxy-listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ]);
+    let refused = "the route 'r' is quarantined";
+    let cases: &[(&str, &[Expected<'_>])] = &[
+        (
+            "paths: [/new], strip_path: 5",
+            &[(get("/r"), 200, ""), (get("/new"), 503, refused), (get("/x"), 200, "")],
+        ),
+        (
+            "paths: ['~/new/more(', /next]",
+            &[
+                (get("/r"), 200, ""),
+                (get("/new/more"), 503, refused),
+                (get("/next"), 503, refused),
+                (get("/x"), 200, ""),
+            ],
+        ),
+        (
+            "hosts: [h.example], pahts: [/new]",
+            &[
+                (("/new", "host: h.example"), 503, refused),
+                (("/r", "host: h.example"), 200, ""),
+                (get("/new"), 200, ""),
+            ],
+        ),
+        // Nothing of it can be read.
+        ("paths: ['~/(']", &[(get("/r"), 200, ""), (get("/new"), 200, "")]),
+    ];
+    for (n, (criteria, expected)) in cases.iter().enumerate() {
+        gateway.folder.write("kong.yaml", text(criteria));
+        eventually("it is loaded", || (gateway.status()["configuration"]["loads"] == n + 2).then_some(()));
+        ask(&gateway, criteria, expected);
+    }
+}
+
+#[test]
+fn check_says_what_quarantine_would_serve() {
+    let broken = Setup::with(
+        "_format_version: \"3.0\"\nroutes: [{name: r, paths: [/]}]\nplugins:\n- {name: oauth2}\n",
+    );
+    let hint = "KONG_DECLARATIVE_CONFIG_ON_ERROR=quarantine";
+    let outcome = broken.call(&["check", "kong.yaml"]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert_eq!(outcome.stdout.matches(hint).count(), 1, "{outcome:?}");
+    let outcome = broken.call(&["check", "--quarantine", "kong.yaml"]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let left_out =
+        "kong.yaml:4: the plugin 'oauth2' is left out: requests of its scope are answered with 503";
+    assert!(outcome.stdout.contains(left_out), "{outcome:?}");
+    assert!(
+        outcome.stdout.contains("served with 0 services, 1 route, 0 plugins in spite of 1 error"),
+        "{outcome:?}"
+    );
+    let outcome = broken.call(&["check", "--quarantine", "--format", "json", "kong.yaml"]);
+    let findings: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert_eq!((outcome.code, &findings[0]["line"]), (Some(0), &json!(4)), "{findings}");
+    assert_eq!(findings[0]["effect"], "requests of its scope are answered with 503");
+    // Not of a kind that can be left out.
+    let torn = Setup::with("_format_version: \"3.0\"\nroutes: [\n");
+    for arguments in [&["check", "kong.yaml"][..], &["check", "--quarantine", "kong.yaml"], &["run"]] {
+        let outcome = torn.call(arguments);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        assert!(!outcome.stdout.contains(hint), "{outcome:?}");
+    }
+    let good = Setup::with("_format_version: \"3.0\"\n");
+    assert!(!good.call(&["check", "kong.yaml"]).stdout.contains(hint));
 }
 
 #[test]

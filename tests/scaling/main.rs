@@ -37,7 +37,7 @@ fn cost(case: &Case, items: usize) -> Duration {
     let source = SourceFile::new("kong.yaml", (case.text)(items));
     let mut compiler = SnapshotCompiler::new(PathBuf::from("specs"), RouterOptions::default());
     let before = used();
-    match compile_config(&mut compiler, &source, DeclarativeFormat::of_files(false)) {
+    match compile_config(&mut compiler, &source, DeclarativeFormat::of_files(false), false) {
         Ok(made) => drop(made.warnings),
         Err(report) => drop((report.draw(RenderStyle::Plain), report.to_json())),
     }
@@ -116,7 +116,8 @@ fn cases_without_intended_errors_are_valid() {
     for case in OF_ENTITIES.iter().chain(OF_PLUGINS).filter(|case| !INVALID_LISTS.contains(&case.name)) {
         let source = SourceFile::new("kong.yaml", (case.text)(2));
         let mut compiler = SnapshotCompiler::new(PathBuf::from("specs"), RouterOptions::default());
-        if let Err(report) = compile_config(&mut compiler, &source, DeclarativeFormat::of_files(false)) {
+        if let Err(report) = compile_config(&mut compiler, &source, DeclarativeFormat::of_files(false), false)
+        {
             wrong.push(format!("{}: {}", case.name, report.summary()));
         }
     }

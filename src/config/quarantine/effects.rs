@@ -7,7 +7,7 @@ use crate::{
 
 pub(super) const LAST_GOOD: &str = "its last good version stays in force";
 pub(super) const LEFT_OUT: &str = "it is left out";
-pub(super) const UNAUTHENTICATED: &str = "it is left out: it authenticates no request";
+pub(super) const CREDENTIALS_BLOCKED: &str = "requests with its credentials are refused";
 pub(super) const ONLY_LOGS: &str = "it is left out: it only logs";
 pub(super) const DISABLED: &str = "it is left out: it is not enabled";
 pub(super) const SCOPE_BLOCKED: &str = "requests of its scope are answered with 503";
@@ -32,7 +32,7 @@ pub(super) fn left_out_effect(entity: &EntitySchema) -> &'static str {
         &basicauth_credential::ENTITY,
         &jwt_secret::ENTITY,
     ]) {
-        UNAUTHENTICATED
+        CREDENTIALS_BLOCKED
     } else {
         LEFT_OUT
     }

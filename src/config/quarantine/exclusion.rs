@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     EntityFaults, Quarantine, QuarantineContext, QuarantinedEntity, RouteFence,
+    credential_block::credential_blocks,
     effects::{
         ALL_BLOCKED, CONSUMER_BLOCKED, DISABLED, LAST_GOOD, ONLY_LOGS, SCOPE_BLOCKED, left_out_effect,
     },
@@ -67,6 +68,7 @@ impl Exclusion {
             }
             while excluder.drop_dependents() {}
             excluder.add_fences();
+            excluder.block_credentials();
         }
         Ok(excluder.finish())
     }
@@ -211,7 +213,7 @@ impl Excluder<'_, '_> {
         let item = &self.items[n];
         self.drop_names(item.entity, &item.written, self.ids.get(&item.path).cloned());
         // Entities nested in one that could not be checked are no items.
-        for nested in nested_routes(item) {
+        for (_, nested) in nested_routes(item) {
             self.drop_names(&route::ENTITY, nested, None);
         }
     }
@@ -285,8 +287,9 @@ impl Excluder<'_, '_> {
         if named.peek().is_none() {
             // A route of a Service that could not be checked.
             let is_holder = |n: &usize| {
-                nested_routes(&self.items[*n])
-                    .any(|nested| text(nested, &route::NAME) == Some(name) || text(nested, &ID) == Some(name))
+                nested_routes(&self.items[*n]).any(|(_, nested)| {
+                    text(nested, &route::NAME) == Some(name) || text(nested, &ID) == Some(name)
+                })
             };
             return (0..self.items.len()).find(is_holder).and_then(|n| self.causes[n]);
         }
@@ -297,19 +300,13 @@ impl Excluder<'_, '_> {
 
     /// Refuses the requests of routes that are dropped, and of last good versions whose criteria have changed.
     fn add_fences(&mut self) {
+        let checked: HashSet<&NodePath> = self.items.iter().map(|item| &item.path).collect();
         let mut fences = Vec::new();
         for (n, item) in self.items.iter().enumerate() {
             if item.entity == &service::ENTITY && matches!(self.fates[n], Fate::Drop) {
-                let is_checked = self.items.iter().any(|other| {
-                    other.entity == &route::ENTITY && other.parent.is_some_and(|parent| parent.item == n)
-                });
-                if !is_checked && !is_disabled(item) {
-                    let list = item.path.key(route::ENTITY.collection);
-                    fences.extend(
-                        nested_routes(item)
-                            .enumerate()
-                            .map(|(i, nested)| self.fence(n, nested, &list.index(i))),
-                    );
+                if !is_disabled(item) {
+                    let hidden = nested_routes(item).filter(|(at, _)| !checked.contains(at));
+                    fences.extend(hidden.map(|(at, nested)| self.fence(n, nested, &at)));
                 }
             }
             if item.entity != &route::ENTITY {
@@ -326,8 +323,8 @@ impl Excluder<'_, '_> {
                 Fate::Replace(last_good) => {
                     let fence = self.fence(n, &item.written, &item.path);
                     let last = Route::new(&last_good.record, None, &item.path);
-                    if !fence.is_widened && !fence.equals(&last) {
-                        fences.push(fence.below_equals());
+                    if !fence.equals(&last) {
+                        fences.extend(fence.below_equals().around(&last));
                     }
                 }
             }
@@ -335,9 +332,21 @@ impl Excluder<'_, '_> {
         self.quarantine.fences = fences;
     }
 
-    fn fence(&self, n: usize, written: &Value, at: &NodePath) -> RouteFence {
+    /// Refuses the requests of credentials that are dropped.
+    fn block_credentials(&mut self) {
+        let dropped = (0..self.items.len()).filter(|n| matches!(self.fates[*n], Fate::Drop));
+        let blocks = dropped.flat_map(|n| credential_blocks(&self.items[n], &self.message(n)));
+        self.quarantine.credentials = blocks.collect();
+    }
+
+    /// Message for clients whose requests an item concerns that is dropped or replaced.
+    fn message(&self, n: usize) -> String {
         let cause = &self.items[self.causes[n].unwrap_or(n)];
-        let message = format!("the {} '{}' is quarantined", cause.entity.singular(), entity_name(cause));
+        format!("the {} '{}' is quarantined", cause.entity.singular(), entity_name(cause))
+    }
+
+    fn fence(&self, n: usize, written: &Value, at: &NodePath) -> RouteFence {
+        let message = self.message(n);
         let errors = self.faults.get(at).map(|faults| &*faults.errors).unwrap_or_default();
         RouteFence::new(written, at, errors, self.context.plugins, message)
     }

@@ -5,11 +5,15 @@
 //! plugin with errors would have guarded is refused. Errors that belong to no entity, or to a vault, whose values may
 //! stand anywhere, are not quarantined: the whole configuration is refused.
 
+mod credential_block;
 mod effects;
 mod exclusion;
 mod route_fence;
+#[cfg(test)]
+mod tests;
 mod written;
 
+pub use credential_block::{CredentialBlock, CredentialKind};
 pub use route_fence::RouteFence;
 
 use std::collections::{HashMap, HashSet};
@@ -38,6 +42,8 @@ pub struct Quarantine {
     pub fences: Vec<RouteFence>,
     /// Scopes whose requests are refused.
     pub blocks: Vec<ScopeBlock>,
+    /// Credentials whose requests are refused.
+    pub credentials: Vec<CredentialBlock>,
 }
 
 /// An entity in quarantine.

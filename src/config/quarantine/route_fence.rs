@@ -10,6 +10,7 @@ use crate::{
     entity::{
         CREATED_AT, DOCUMENT, FORMAT_VERSIONS, ID, Route,
         document::{COMMENT, FORMAT_VERSION, IGNORE},
+        entity_id,
         route::{
             self, DESTINATIONS, EXPRESSION, HEADERS, HOSTS, METHODS, PATHS, PRIORITY, PROTOCOLS,
             REGEX_PRIORITY, SNIS, SOURCES,
@@ -45,13 +46,15 @@ pub struct RouteFence {
     /// Whether it takes requests before all other routes, since some of its criteria could not be read, so that its rank
     /// and some of the requests that it would not have got are unknown.
     pub is_widened: bool,
+    /// The route whose last good version stays in force: its own requests pass.
+    pub kept: Option<Uuid>,
     /// Message for clients.
     pub message: String,
 }
 
 impl RouteFence {
-    /// The fence for a route as it is written at `at`, with these errors. A readable route with equal criteria ranks
-    /// lower.
+    /// The fence for a route as it is written at `at`, with these errors. Its rank is that of the route; a route without a name
+    /// ranks before others with equal criteria.
     pub(super) fn new(
         written: &Value,
         at: &NodePath,
@@ -60,8 +63,12 @@ impl RouteFence {
         message: String,
     ) -> Self {
         let mut criteria = Criteria::read(written, at, errors);
-        let route = criteria.check(plugins, at);
-        Self { route: Arc::new(route), is_widened: criteria.is_widened, message }
+        let mut route = criteria.check(plugins, at);
+        // Among routes of equal rank, ids decide.
+        if let Some(id) = written_id(written) {
+            route.id = id;
+        }
+        Self { route: Arc::new(route), is_widened: criteria.is_widened, kept: None, message }
     }
 
     /// The same fence without the criteria that only the router checks: regular expressions.
@@ -69,7 +76,7 @@ impl RouteFence {
     pub fn widened(&self) -> Self {
         let mut route = Route::clone(&self.route);
         (route.paths, route.headers, route.expression) = (vec!["/".to_owned()], Vec::new(), None);
-        Self { route: Arc::new(route), is_widened: true, message: self.message.clone() }
+        Self { route: Arc::new(route), is_widened: true, ..self.clone() }
     }
 
     /// The same fence, but a route with equal criteria ranks higher.
@@ -77,6 +84,21 @@ impl RouteFence {
         let route = Arc::make_mut(&mut self.route);
         (route.id, route.created_at) = (Uuid::nil(), None);
         self
+    }
+
+    /// The same fence around a route whose last good version stays in force; `None` if it would refuse requests about which
+    /// its text says nothing that can be read.
+    pub(super) fn around(mut self, kept: &Route) -> Option<Self> {
+        self.kept = Some(kept.id);
+        (!self.is_widened || self.is_narrow()).then_some(self)
+    }
+
+    /// Whether a criterion that can be read names a part of all requests.
+    #[must_use]
+    pub fn is_narrow(&self) -> bool {
+        let Route { paths, hosts, headers, snis, .. } = &*self.route;
+        let has_paths = !paths.is_empty() && paths.iter().all(|path| path != "/");
+        has_paths || !hosts.is_empty() || !headers.is_empty() || !snis.is_empty()
     }
 
     /// Whether a route gets the same requests.
@@ -169,7 +191,7 @@ impl Criteria {
         document.into()
     }
 
-    /// The route of a checked record; among routes of equal rank it is the first.
+    /// The route of a checked record; among routes of equal rank it is the first, unless its id is known.
     fn route(record: Value, at: &NodePath) -> Route {
         let mut record = record.into_mapping().unwrap_or_default();
         record.insert(ID.name, Uuid::max().hyphenated().to_string());
@@ -177,6 +199,13 @@ impl Criteria {
         route.created_at = Some(i64::MIN);
         route
     }
+}
+
+/// The id of a route, given or derived from its name.
+fn written_id(written: &Value) -> Option<Uuid> {
+    let text = |field: &Field| written.get(field.name).and_then(Value::as_str);
+    let given = text(&ID).and_then(|id| Uuid::parse_str(id).ok());
+    given.or_else(|| text(&route::NAME).map(|name| entity_id(route::ENTITY.collection, name)))
 }
 
 fn is_criterion(name: &str) -> bool {

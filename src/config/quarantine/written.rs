@@ -21,10 +21,30 @@ pub(super) fn reference_text(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value.get(ID.name)?.as_str()).or_else(|| value.get("name")?.as_str())
 }
 
-/// The routes that are written below a Service.
-pub(super) fn nested_routes(item: &CheckedItem) -> impl Iterator<Item = &Value> {
-    let routes = item.written.get(route::ENTITY.collection).filter(|_| item.entity == &service::ENTITY);
-    routes.map(Value::items).unwrap_or_default().iter()
+/// The routes that are written below a Service, with their paths; also those in what may be a misspelt list of routes.
+pub(super) fn nested_routes(item: &CheckedItem) -> impl Iterator<Item = (NodePath, &Value)> {
+    let lists = item.written.entries().filter(|(key, list)| {
+        item.entity == &service::ENTITY && (*key == route::ENTITY.collection || may_be_routes(key, list))
+    });
+    lists.flat_map(|(key, list)| {
+        let at = item.path.key(key);
+        list.items().iter().enumerate().map(move |(n, route)| (at.index(n), route))
+    })
+}
+
+/// Whether a key that no Service has may be a misspelt list of routes: by its name, or, if that is like no other, by the
+/// fields of what is in it.
+fn may_be_routes(key: &str, list: &Value) -> bool {
+    let fields = service::ENTITY.fields;
+    if key.starts_with('_') || fields.iter().any(|field| field.name == key) {
+        return false;
+    }
+    let criteria = [&route::PATHS, &route::HOSTS, &route::METHODS, &route::HEADERS, &route::SNIS];
+    let is_route = |value: &Value| criteria.iter().any(|field| value.get(field.name).is_some());
+    match schema::nearest(key, fields.iter().map(|field| field.name)) {
+        Some(near) => near == route::ENTITY.collection,
+        None => list.items().iter().any(is_route),
+    }
 }
 
 /// Whether an item is a Service that is not enabled.
@@ -50,7 +70,9 @@ pub(super) fn may_hide_entities(item: &CheckedItem) -> bool {
     let fields = item.entity.fields;
     let holds_entities = |field: &Field| matches!(field.kind, FieldKind::Entities(..));
     let is_unchecked = item.record.as_mapping().is_some_and(Mapping::is_empty);
-    let is_known = |key: &str| key.starts_with('_') || fields.iter().any(|field| field.name == key);
+    let is_shorthand = |key: &str| item.entity.shorthand.is_some_and(|shorthand| shorthand.name == key);
+    let is_known =
+        |key: &str| key.starts_with('_') || is_shorthand(key) || fields.iter().any(|field| field.name == key);
     let may_be_entities = |key: &str| {
         let near = schema::nearest(key, fields.iter().map(|field| field.name));
         near.and_then(|name| item.entity.field(name))

@@ -5,7 +5,7 @@ mod tests;
 
 use http::{HeaderName, HeaderValue, StatusCode, header::WWW_AUTHENTICATE};
 
-use super::{Exchange, Flow, PluginSetup, RequestIdentity, setting_values};
+use super::{Consumers, Exchange, Flow, PluginSetup, PresentedCredential, RequestIdentity, setting_values};
 use crate::schema::{Field, FieldKind};
 
 const CONSUMER_ID: HeaderName = HeaderName::from_static("x-consumer-id");
@@ -57,6 +57,20 @@ impl Authenticator {
         &self.challenge
     }
 
+    /// The message for a request whose credential is in quarantine: the one that it shows, or an unknown one that may be it and
+    /// would count as anonymous.
+    pub(super) fn quarantine_message<'c>(
+        &self,
+        consumers: &'c Consumers,
+        kind: PresentedCredential,
+        shown: &str,
+        is_known: bool,
+    ) -> Option<&'c str> {
+        let may_be_it = !is_known && self.anonymous.is_some();
+        let unknown = || may_be_it.then(|| consumers.unknown_message(kind)).flatten();
+        consumers.quarantine_message(kind, shown).or_else(unknown)
+    }
+
     /// Responds with 401, or continues as the anonymous Consumer.
     pub(super) fn refuse<'a>(&self, exchange: &mut Exchange, message: &str) -> Flow<'a> {
         if let Some(flow) = self.apply_anonymous(exchange) {
@@ -76,6 +90,11 @@ impl Authenticator {
         };
         Some(authenticate(exchange, RequestIdentity { consumer, credential: None }))
     }
+}
+
+/// Responds with 503 to a request whose credential is in quarantine.
+pub(super) fn refuse_quarantined<'a>(exchange: &Exchange, message: &str) -> Flow<'a> {
+    Flow::Respond(exchange.error(StatusCode::SERVICE_UNAVAILABLE, message))
 }
 
 /// Sets the identity of a request and the headers that carry it upstream. They replace those of the client, and those that

@@ -19,8 +19,8 @@ use self::{
     token::{UnverifiedToken, read},
 };
 use super::{
-    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, RequestIdentity,
-    identity::{ANONYMOUS, Authenticator, authenticate},
+    Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup, PresentedCredential, RequestIdentity,
+    identity::{ANONYMOUS, Authenticator, authenticate, refuse_quarantined},
     setting_values,
 };
 use crate::{
@@ -96,6 +96,8 @@ enum JwtRefusal {
     NoToken,
     /// The message about its token.
     Token(Cow<'static, str>),
+    /// The message about its credential in quarantine.
+    Quarantined(String),
     /// The invalid claims of its token, each with its message.
     Claims(Vec<(&'static str, Cow<'static, str>)>),
 }
@@ -172,7 +174,13 @@ impl Jwt {
         let key = token.member(claim).ok_or_else(|| refused(format!("No mandatory '{claim}' in claims")))?;
         let key = key.as_str().filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| refused(format!("Invalid '{claim}' in claims")))?;
-        let found = exchange.consumers().and_then(|all| all.find_by_jwt_key(key));
+        let all = exchange.consumers();
+        let found = all.and_then(|all| all.find_by_jwt_key(key));
+        let (kind, is_known) = (PresentedCredential::TokenKey, found.is_some());
+        let quarantined = all.and_then(|all| self.authenticator.quarantine_message(all, kind, key, is_known));
+        if let Some(message) = quarantined {
+            return Err(JwtRefusal::Quarantined(message.to_owned()));
+        }
         let (key, identity) =
             found.ok_or_else(|| refused(format!("No credentials found for given '{claim}'")))?;
         if token.algorithm() != Some(key.algorithm()) {
@@ -240,12 +248,16 @@ impl Jwt {
     }
 
     fn refuse<'a>(&self, exchange: &mut Exchange, refusal: &JwtRefusal) -> Flow<'a> {
+        if let JwtRefusal::Quarantined(message) = refusal {
+            return refuse_quarantined(exchange, message);
+        }
         if let Some(flow) = self.authenticator.apply_anonymous(exchange) {
             return flow;
         }
         let text;
         let (challenge, body) = match refusal {
             JwtRefusal::NoToken => (self.authenticator.challenge(), ExitBody::Message("Unauthorized")),
+            JwtRefusal::Quarantined(message) => (&self.invalid_token_challenge, ExitBody::Message(message)),
             JwtRefusal::Token(message) => (&self.invalid_token_challenge, ExitBody::Message(message)),
             JwtRefusal::Claims(invalid) => {
                 let members: Vec<String> =

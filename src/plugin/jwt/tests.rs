@@ -92,6 +92,7 @@ fn outcome(config: &str, request: &str) -> String {
         Ok(identity) => identity.credential.unwrap().identifier.to_str().unwrap().to_owned(),
         Err(JwtRefusal::NoToken) => "no token".to_owned(),
         Err(JwtRefusal::Token(message)) => message.into_owned(),
+        Err(JwtRefusal::Quarantined(message)) => message,
         Err(JwtRefusal::Claims(wrong)) => {
             wrong.iter().map(|(claim, message)| format!("{claim}: {message}")).collect::<Vec<_>>().join(", ")
         }
