@@ -72,8 +72,8 @@ fn a_restart_with_a_broken_file_serves_what_was_live() {
     let gateway = setup(&folder).run();
     serves(&gateway, "second");
     assert!(gateway.greeting.contains("from the last good configuration in "), "{}", gateway.greeting);
-    gateway.logs("kong.yaml has 1 error; the last good configuration, kept in");
-    gateway.logs("pahts");
+    gateway.wait_for_log("kong.yaml has 1 error; the last good configuration, kept in");
+    gateway.wait_for_log("pahts");
     let configuration = gateway.status()["configuration"].clone();
     assert_eq!(configuration["last_good"]["is_live"], true, "{configuration}");
     assert_eq!(configuration["last_error"]["diagnostics"][0]["line"], 2, "{configuration}");
@@ -82,7 +82,7 @@ fn a_restart_with_a_broken_file_serves_what_was_live() {
     assert!(gateway.admin("GET", "/metrics").text().contains("mynah_last_good_config_live 1\n"));
     // A further attempt is logged, too.
     gateway.signal("HUP");
-    gateway.logs("the last good configuration stays live");
+    gateway.wait_for_log("the last good configuration stays live");
     // The text that is live is loaded from the file, as every other one.
     folder.write("kong.yaml", config("second"));
     eventually("it is mended", || (last_good(&gateway)["is_live"] == json!(false)).then_some(()));
@@ -206,7 +206,7 @@ fn a_prefix_that_cannot_be_written_is_reported_once() {
     // No folder can be made below a file, not even by root.
     folder.write("file", "");
     let gateway = setup(&folder).env("KONG_PREFIX", folder.at("file/prefix").to_str().unwrap()).run();
-    gateway.logs("the live configuration cannot be kept in");
+    gateway.wait_for_log("the live configuration cannot be kept in");
     for text in ["second", "third"] {
         folder.write("kong.yaml", config(text));
         eventually("it is loaded", || (gateway.get("/").text() == text).then_some(()));

@@ -298,7 +298,7 @@ plugins:
     );
     let (basic, stranger) = ("authorization: Basic ZXZlOnA=", "authorization: Basic eG86cA==");
     let eve = "the consumer 'eve' is quarantined";
-    let cases: &[(&str, &[Expected<'_>])] = &[
+    let cases: &[(&str, &[QuarantineCase<'_>])] = &[
         (
             "consumers: [{username: guest}, {username: eve, tags: 5, keyauth_credentials: [{key: eve}], basicauth_credentials: \
              [{username: eve, password: p}], jwt_secrets: [{key: j, secret: s}]}]",
@@ -395,7 +395,7 @@ fn new_criteria_of_a_kept_route_are_refused() {
         "127.0.0.1:0",
     ]);
     let refused = "the route 'r' is quarantined";
-    let cases: &[(&str, &[Expected<'_>])] = &[
+    let cases: &[(&str, &[QuarantineCase<'_>])] = &[
         (
             "paths: [/new], strip_path: 5",
             &[(get("/r"), 200, ""), (get("/new"), 503, refused), (get("/x"), 200, "")],
