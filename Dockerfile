@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 
-# Base images by tag. To pin them, set the arguments to NAME:TAG@sha256:DIGEST
-# (`docker buildx imagetools inspect NAME:TAG` prints the digest).
+# Base images by tag, so that a build without further arguments has their current security updates. Release builds pass
+# NAME:TAG@sha256:DIGEST, as `deploy/docker/pin.sh` prints them: all images of a release have the same bases.
 ARG RUST_IMAGE=rust:1.95-slim-bookworm
 ARG DISTROLESS_IMAGE=gcr.io/distroless/static-debian12:nonroot
 ARG DEBIAN_IMAGE=debian:bookworm-slim
@@ -12,15 +12,19 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY lease ./lease
 COPY src ./src
-# The C library is linked in, so that the images below need nothing.
-ENV RUSTFLAGS="-C target-feature=+crt-static"
+COPY deploy/release ./deploy/release
+# The binary of the release archives: musl is linked in, so that the images below need nothing.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends musl-tools \
+    && rm -rf /var/lib/apt/lists/* \
+    && rustup target add "$(uname -m)-unknown-linux-musl"
 # Each architecture has a folder of its own in the cache, and only its binary is copied.
 ARG TARGETARCH
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,id=mynah-target-${TARGETARCH} \
-    target="$(rustc --print host-tuple)" \
-    && cargo build --release --locked --bin mynah --target "$target" \
-    && install -D "target/$target/release/mynah" /root-of-image/usr/local/bin/mynah
+    deploy/release/build.sh binary \
+    && install -D "target/dist/mynah-$(uname -m)-unknown-linux-musl" /root-of-image/usr/local/bin/mynah
 # The folders of the process (KONG_PREFIX), of the user and of the configuration, writable for the group 0, too: platforms
 # that choose a user id of their own give it this group. /links has the names that entrypoints call.
 COPY kong.yaml.example /root-of-image/kong/kong.yaml

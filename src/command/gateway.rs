@@ -21,9 +21,7 @@ use mynah::{
     proxy::{self, Proxy},
     reply::ErrorTemplates,
     server::{self, BoundListener, ListenerRole, ListenerTlsAcceptor, StopSignals, bind},
-    settings::{
-        CertificateFiles, ClientCertificates, Listener, LoadedSettings, LogTemplate, Settings, VerifyClient,
-    },
+    settings::{Listener, LoadedSettings, LogTemplate, Settings, VerifyClient},
     snapshot::{LiveSnapshot, SnapshotCompiler, UpstreamTls},
     supervise::supervise,
     tls::{self, CaStore},
@@ -65,11 +63,12 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
             "nginx_main_user is {user}, but this process runs as root and does not change its user: start it as {user}"
         );
     }
-    for listener in open_admin_listeners(&settings) {
+    let open: Vec<_> = open_admin_listeners(&settings).map(|listener| listener.address.to_string()).collect();
+    if !open.is_empty() {
         tracing::warn!(
             "the Admin API on {} is open to every client that reaches this address: set MYNAH_ADMIN_TOKEN, ask for client \
              certificates (nginx_admin_ssl_verify_client), or listen on 127.0.0.1 (admin_listen)",
-            listener.address
+            open.join(", ")
         );
     }
     let options = CompileOptions::new(&settings);
@@ -142,7 +141,7 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
                 tracing::error!("changes of the configuration are no longer noticed: {error}");
             }
         });
-        server::serve(bound, stop, readiness, &settings, logs.admin.clone(), &connections).await;
+        server::serve(bound, stop, readiness, &settings, &connections).await;
         let undelivered = live.current().delivery_tracker().flush(DELIVERY_TIMEOUT).await;
         if let Some(store) = kept.last_good() {
             tokio::task::block_in_place(|| store.flush(KEEP_TIMEOUT));
@@ -222,12 +221,14 @@ fn listen(
     let mut bound = Vec::new();
     let tls = &settings.tls;
     let [admin, status] = [ListenerRole::Admin(admin.clone()), ListenerRole::Status(admin.clone())];
-    let all: [(&'static str, &[Listener], ListenerRole, &CertificateFiles, &ClientCertificates); 3] = [
-        ("proxy_listen", &settings.proxy_listen, proxy, &tls.proxy, &tls.proxy_clients),
-        ("admin_listen", &settings.admin_listen, admin, &tls.admin, &tls.admin_clients),
-        ("status_listen", &settings.status_listen, status, &tls.status, &tls.status_clients),
+    // The proxy writes into its log itself.
+    let (no_log, admin_log, status_log) = (&None, &logs.admin, &logs.status);
+    let all = [
+        ("proxy_listen", &settings.proxy_listen, proxy, no_log, &tls.proxy, &tls.proxy_clients),
+        ("admin_listen", &settings.admin_listen, admin, admin_log, &tls.admin, &tls.admin_clients),
+        ("status_listen", &settings.status_listen, status, status_log, &tls.status, &tls.status_clients),
     ];
-    for (setting, listeners, role, given, clients) in all {
+    for (setting, listeners, role, log, given, clients) in all {
         for listener in listeners {
             // Only the proxy presents certificates of the configuration.
             let live = matches!(role, ListenerRole::Proxy(_)).then(|| live.clone());
@@ -241,6 +242,7 @@ fn listen(
             bound.push(BoundListener {
                 listener: bind(setting, listener)?,
                 role: role.clone(),
+                access_log: log.clone(),
                 tls,
                 max_streams: settings.http2_streams.get(),
                 proxy_protocol: listener.proxy_protocol,
@@ -291,10 +293,11 @@ fn upstream_tls(settings: &Settings) -> Result<UpstreamTls> {
     Ok(defaults)
 }
 
-/// Access logs of the proxy and of the Admin API.
+/// Access logs of the proxy, of the Admin API and of the status listeners.
 struct AccessLogs {
     proxy: Option<Arc<AccessLog>>,
     admin: Option<Arc<AccessLog>>,
+    status: Option<Arc<AccessLog>>,
 }
 
 impl AccessLogs {
@@ -307,12 +310,13 @@ impl AccessLogs {
         Ok(Self {
             proxy: open("proxy_access_log", &settings.proxy_access_log, &settings.proxy_log_template)?,
             admin: open("admin_access_log", &settings.admin_access_log, &settings.admin_log_template)?,
+            status: open("status_access_log", &settings.status_access_log, &settings.status_log_template)?,
         })
     }
 
     /// Waits until all lines are written, for at most [`LOG_FLUSH_TIMEOUT`]: a pipe may have no reader.
     fn flush(&self) {
-        for log in [&self.proxy, &self.admin].into_iter().flatten() {
+        for log in [&self.proxy, &self.admin, &self.status].into_iter().flatten() {
             log.flush(LOG_FLUSH_TIMEOUT);
         }
     }

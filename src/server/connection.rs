@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     access_log::AccessLog,
-    control::admin::AdminApi,
+    control::{Readiness, admin::AdminApi},
     metrics::ListenerCounters,
     proxy::{ClientConnection, HeadBounds, Proxy, ShutdownStage},
     settings::Settings,
@@ -74,10 +74,9 @@ pub(super) struct ListenerContext {
     /// A permit for each connection that may be open.
     connection_permits: Arc<Semaphore>,
     pub(super) stage: watch::Sender<ShutdownStage>,
+    readiness: Arc<Readiness>,
     /// Limit of concurrent requests of all connections.
     concurrency_limit: Option<Arc<ConcurrencyLimit>>,
-    /// Log of requests of the Admin API; the proxy has its own.
-    admin_log: Option<Arc<AccessLog>>,
     keep_alive: bool,
     /// Most requests per connection. (nginx: `keepalive_requests`)
     max_requests: Option<u64>,
@@ -87,21 +86,20 @@ pub(super) struct ListenerContext {
 }
 
 impl ListenerContext {
-    /// The context for at most `connections` and `requests` at a time. Requests of the Admin API are logged in `admin_log`,
-    /// and the states of connections are counted in `counters`.
+    /// The context for at most `connections` and `requests` at a time; the states of connections are counted in `counters`.
     pub(super) fn new(
         settings: &Settings,
         connections: usize,
         requests: Option<NonZeroUsize>,
-        admin_log: Option<Arc<AccessLog>>,
+        readiness: &Arc<Readiness>,
         counters: &Arc<ListenerCounters>,
     ) -> Self {
         Self {
             reaper: ConnectionReaper::new(settings, Arc::clone(counters)),
             connection_permits: Arc::new(Semaphore::new(connections.min(Semaphore::MAX_PERMITS))),
             stage: watch::Sender::new(ShutdownStage::Running),
+            readiness: Arc::clone(readiness),
             concurrency_limit: requests.map(|max| Arc::new(ConcurrencyLimit::new(max))),
-            admin_log,
             keep_alive: settings.keepalive_timeout.is_some(),
             max_requests: settings.keepalive_requests.map(std::num::NonZeroU64::get),
             head_bounds: HeadBounds::from(settings),
@@ -147,11 +145,11 @@ impl ListenerContext {
 
 /// Accepts connections until a shutdown begins.
 pub(super) async fn accept(bound: BoundListener, context: Arc<ListenerContext>) {
-    let BoundListener { listener, role, tls, max_streams, proxy_protocol, shares_port } = bound;
+    let BoundListener { listener, role, access_log, tls, max_streams, proxy_protocol, shares_port } = bound;
     let stage = context.stage.subscribe();
     let either = context.new_server(max_streams);
     let servers = Arc::new(HttpServers { http2: either.clone().http2_only(), either });
-    let config = ServeConfig { role, tls, proxy_protocol, servers, context };
+    let config = ServeConfig { role, access_log, tls, proxy_protocol, servers, context };
     supervise("a listener", || accept_while_open(&listener, &config, stage.clone())).await;
     if shares_port {
         handover::accept_begun(&listener, |stream, peer| spawn_connection(stream, peer, &config, None)).await;
@@ -199,6 +197,7 @@ async fn accept_last(listener: TcpListener, config: &ServeConfig) {
 #[derive(Clone)]
 struct ServeConfig {
     role: ListenerRole,
+    access_log: Option<Arc<AccessLog>>,
     tls: Option<ListenerTlsAcceptor>,
     proxy_protocol: bool,
     servers: Arc<HttpServers>,
@@ -289,9 +288,10 @@ fn new_session(
         connection,
         abort,
         activity,
-        admin_log: config.context.admin_log.clone(),
+        access_log: config.access_log.clone(),
         served: AtomicU64::new(0),
         max_requests: config.context.max_requests,
+        readiness: Arc::clone(&config.context.readiness),
         concurrency_limit: config.context.concurrency_limit.clone(),
         output: OutputState::default(),
     })

@@ -52,6 +52,8 @@ pub struct BoundListener {
     pub listener: tokio::net::TcpListener,
     /// What answers its requests.
     pub role: ListenerRole,
+    /// Access log of the Admin API or the status; the proxy has its own.
+    pub access_log: Option<Arc<AccessLog>>,
     /// TLS, if the listener has it.
     pub tls: Option<ListenerTlsAcceptor>,
     /// Most streams of HTTP/2 that a client may have open.
@@ -62,28 +64,27 @@ pub struct BoundListener {
     pub shares_port: bool,
 }
 
-/// Serves until a signal of [`StopSignals`], goes on for `shutdown_delay` without being ready, then lets requests in
-/// progress finish, for at most `graceful_timeout`. The Admin API and the status listeners answer until all requests of
+/// Serves until a signal of [`StopSignals`], goes on for `shutdown_delay` without being ready and ends connections after
+/// their next answer, then lets requests in progress finish, for at most `graceful_timeout`. The Admin API and the status listeners answer until all requests of
 /// the proxy have finished, so that readiness probes get their negative answer. A second signal ends the delay, the next
 /// one the wait.
 ///
-/// Requests of the Admin API and the status listeners are logged in `admin_log`. The states of all connections are
-/// counted in `connections`.
+/// The states of all connections are counted in `connections`.
 pub async fn serve(
     bound: Vec<BoundListener>,
     mut stop: StopSignals,
     readiness: Arc<Readiness>,
     settings: &Settings,
-    admin_log: Option<Arc<AccessLog>>,
     connections: &ConnectionCounters,
 ) {
     let capacity = descriptors::max_connections();
     let max_connections = settings.worker_connections.map_or(capacity, NonZeroUsize::get);
     // Each request may need a connection to an upstream.
     let max_requests = settings.concurrent_requests.or(NonZeroUsize::new(capacity));
-    let context = ListenerContext::new(settings, max_connections, max_requests, None, &connections.proxy);
+    let context =
+        ListenerContext::new(settings, max_connections, max_requests, &readiness, &connections.proxy);
     let mut proxy_listeners = ListenerGroup::new(context);
-    let context = ListenerContext::new(settings, ADMIN_CONNECTIONS, None, admin_log, &connections.admin);
+    let context = ListenerContext::new(settings, ADMIN_CONNECTIONS, None, &readiness, &connections.admin);
     let mut admin_listeners = ListenerGroup::new(context);
     for listener in bound {
         let is_proxy = matches!(listener.role, ListenerRole::Proxy(_));

@@ -31,6 +31,7 @@ use super::{
 use crate::{
     access_log::{AccessLog, LogLine, RequestFields, RouteFields},
     body::{Body, BodyError, StreamReset},
+    control::Readiness,
     proxy::{ClientConnection, RequestLog, check_transfer_coding, strip_answer_trailers},
     reply,
     request_id::RequestId,
@@ -44,12 +45,13 @@ pub(super) struct ConnectionSession {
     pub(super) connection: ClientConnection,
     pub(super) abort: AbortHandle,
     pub(super) activity: Arc<ConnectionActivity>,
-    /// Log of requests of the Admin API; the proxy has its own.
-    pub(super) admin_log: Option<Arc<AccessLog>>,
+    /// Access log of the Admin API or the status; the proxy has its own.
+    pub(super) access_log: Option<Arc<AccessLog>>,
     /// Requests so far.
     pub(super) served: AtomicU64,
     /// Most requests of the connection. (nginx: `keepalive_requests`.)
     pub(super) max_requests: Option<u64>,
+    pub(super) readiness: Arc<Readiness>,
     /// Limit of concurrent requests of the proxy; the Admin API has none, so that it answers also under overload.
     pub(super) concurrency_limit: Option<Arc<ConcurrencyLimit>>,
     pub(super) output: OutputState,
@@ -141,7 +143,7 @@ impl ConnectionSession {
             }
             ListenerRole::Admin(admin) | ListenerRole::Status(admin) => {
                 guard.log.line =
-                    self.admin_log.as_ref().map(|log| start_log_line(log, &request, &self.connection));
+                    self.access_log.as_ref().map(|log| start_log_line(log, &request, &self.connection));
                 let is_local = self.connection.local.ip().to_canonical().is_loopback();
                 // Boxed: otherwise the future of each request of the proxy would have the size of these.
                 let caught = match &self.role {
@@ -172,7 +174,10 @@ impl ConnectionSession {
             }
             return Err(AbortedError);
         }
-        if self.max_requests.is_some_and(|max| self.served.fetch_add(1, Relaxed) + 1 >= max) {
+        if self.max_requests.is_some_and(|max| self.served.fetch_add(1, Relaxed) + 1 >= max)
+            // Before the listeners close: a client that is about to send would find its connection closed.
+            || self.readiness.is_draining()
+        {
             self.close_after(version, &mut response);
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -203,7 +208,7 @@ impl ConnectionSession {
         let (response, log) = match &self.role {
             ListenerRole::Proxy(proxy) => (proxy.unreadable(status, &id), proxy.access_log()),
             ListenerRole::Admin(admin) | ListenerRole::Status(admin) => {
-                (admin.answer_malformed(status), self.admin_log.as_ref())
+                (admin.answer_malformed(status), self.access_log.as_ref())
             }
         };
         let (mut head, body) = response.into_parts();

@@ -39,10 +39,12 @@ async fn start() -> TcpStream {
     let proxy = Arc::new(Proxy::new(control.live().clone(), &settings));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    let context = ListenerContext::new(&settings, 10, None, None, &ConnectionCounters::default().proxy);
+    let context =
+        ListenerContext::new(&settings, 10, None, &Arc::default(), &ConnectionCounters::default().proxy);
     let bound = BoundListener {
         listener,
         role: ListenerRole::Proxy(proxy),
+        access_log: None,
         tls: None,
         max_streams: 10,
         proxy_protocol: false,

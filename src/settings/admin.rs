@@ -72,6 +72,8 @@ pub(super) fn hosts(name: &str, text: &str) -> Result<Vec<AllowedHost>, SettingF
 
 /// Reads the host names of URLs, whose scheme may be missing. (Kong: `admin_gui_api_url`.)
 pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<AllowedHost>, SettingFault> {
+    // A chart that has no host writes the scheme alone.
+    let urls = list(text).into_iter().filter(|url| !matches!(*url, "http://" | "https://"));
     let parse = |url: &str| {
         let authority = split_url(url).map_or_else(|| split_authority(url).0, |(_, authority, _)| authority);
         let split = Authority::split(authority);
@@ -82,7 +84,7 @@ pub(super) fn api_urls(name: &str, text: &str) -> Result<Vec<AllowedHost>, Setti
         }
         Ok(AllowedHost::from(host))
     };
-    list(text).into_iter().map(parse).collect()
+    urls.map(parse).collect()
 }
 
 /// Reads the origins of URLs: scheme, host and port.
@@ -138,7 +140,8 @@ mod tests {
         let urls =
             api_urls("admin_gui_api_url", "https://a.example:8444/x, b.example:8001, [::1]:8001").unwrap();
         assert_eq!(urls, ["a.example", "b.example", "::1"].map(AllowedHost::from));
-        assert!(api_urls("admin_gui_api_url", "http://").is_err());
+        assert!(api_urls("admin_gui_api_url", "http://").unwrap().is_empty(), "of a chart without a host");
+        assert!(api_urls("admin_gui_api_url", "http://:8001").is_err());
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub(super) struct SettingLayers {
     given: BTreeMap<&'static str, GivenValue>,
     /// Values of settings of Kong that mynah does not support.
     unsupported: IndexMap<String, GivenValue>,
+    /// Variables with the prefix of settings that are none, and whose names are like no setting's.
+    unknown_variables: Vec<String>,
     pub(super) warnings: Vec<String>,
     pub(super) wrong: Vec<WrongSetting>,
 }
@@ -102,7 +104,8 @@ impl SettingLayers {
         value.map_err(|fault| self.wrong.push(fault.at(origin))).ok()
     }
 
-    /// Refuses unsupported settings that restrict access. All others get one warning, as there may be dozens.
+    /// Refuses unsupported settings that restrict access. All others get one warning, as there may be dozens; so do
+    /// variables that are no settings.
     pub(super) fn check_unsupported(&mut self) {
         let mut ignored = Vec::new();
         for (name, given) in &self.unsupported {
@@ -115,6 +118,11 @@ impl SettingLayers {
         if !ignored.is_empty() {
             let names = ignored.join(", ");
             self.warnings.push(format!("known to Kong but not supported, and ignored: {names}"));
+        }
+        match &*self.unknown_variables {
+            [] => {}
+            [one] => self.warnings.push(format!("{one} is not a setting and is ignored")),
+            many => self.warnings.push(format!("not settings, and ignored: {}", many.join(", "))),
         }
     }
 
@@ -136,8 +144,24 @@ impl SettingLayers {
                 }
                 None => match suggest(&name).filter(|near| is_protective(near)) {
                     Some(near) => self.wrong.push(misspelt(&name, near).at(origin)),
-                    None => self.warnings.push(unknown(&name, &origin)),
+                    None => self.add_unknown(&name, &origin),
                 },
+            }
+        }
+    }
+
+    fn add_unknown(&mut self, name: &str, origin: &SettingOrigin) {
+        let near = suggest(name);
+        match (origin, near) {
+            (SettingOrigin::Environment(variable), None) => self.unknown_variables.push(variable.clone()),
+            (SettingOrigin::Environment(variable), Some(near)) => {
+                let near = near.to_ascii_uppercase();
+                self.warnings
+                    .push(format!("{variable} is not a setting and is ignored; did you mean KONG_{near}?"));
+            }
+            (SettingOrigin::CommandLine | SettingOrigin::File { .. }, near) => {
+                let suggestion = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+                self.warnings.push(format!("{origin}: {name} is not a setting and is ignored{suggestion}"));
             }
         }
     }
@@ -171,22 +195,6 @@ fn described(name: &str, origin: &SettingOrigin) -> String {
     match origin {
         SettingOrigin::Environment(variable) => variable.clone(),
         SettingOrigin::CommandLine | SettingOrigin::File { .. } => format!("{name} ({origin})"),
-    }
-}
-
-fn unknown(name: &str, origin: &SettingOrigin) -> String {
-    let near = suggest(name);
-    match origin {
-        SettingOrigin::Environment(variable) => {
-            let suggestion = near.map_or_else(String::new, |near| {
-                format!("; did you mean KONG_{}?", near.to_ascii_uppercase())
-            });
-            format!("{variable} is not a setting and is ignored{suggestion}")
-        }
-        SettingOrigin::CommandLine | SettingOrigin::File { .. } => {
-            let suggestion = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-            format!("{origin}: {name} is not a setting and is ignored{suggestion}")
-        }
     }
 }
 

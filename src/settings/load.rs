@@ -67,6 +67,7 @@ fn check(mut layers: SettingLayers) -> Result<LoadedSettings, SettingsError> {
     }
     settings.proxy_log_template = log_template(&mut layers, "proxy_access_log", &settings);
     settings.admin_log_template = log_template(&mut layers, "admin_access_log", &settings);
+    settings.status_log_template = log_template(&mut layers, "status_access_log", &settings);
     layers.warnings.extend(sandbox_warnings(&settings));
     Ok(LoadedSettings { settings, warnings: layers.warnings })
 }
@@ -230,7 +231,11 @@ mod tests {
             KONG_NGINX_HTTP_GZIP=on\nKONG_NGINX_HTTP_UNDERSCORES_IN_HEADERS=on\nKONG_STREAM_LISTEN=off\n\
             KONG_NGINX_PROXY_ADD_HEADER=X-Served-By gateway\n\
             KONG_PORTAL=off\nKONG_PORTAL_GUI_LISTEN=0.0.0.0:8003\nKONG_VITALS=off\n\
-            KONG_CLUSTER_TELEMETRY_LISTEN=0.0.0.0:8006\nKONG_NGINX_ADMIN_AUTH_BASIC=off";
+            KONG_CLUSTER_TELEMETRY_LISTEN=0.0.0.0:8006\nKONG_NGINX_ADMIN_AUTH_BASIC=off\n\
+            KONG_CLUSTER_LISTEN=0.0.0.0:8005\nKONG_STATUS_ACCESS_LOG=off\nKONG_ADMIN_GUI_API_URL=http://\n\
+            KONG_LICENSE_DATA={}\nKONG_SMTP_MOCK=on\nKONG_ADMIN_API_URI=http://admin.example\n\
+            KONG_NGINX_HTTP_LUA_SHARED_DICT=prometheus_metrics 15m\nKONG_NGINX_PROXY_PROXY_BUFFERING=off\n\
+            KONG_NGINX_PROXY_PROXY_REQUEST_BUFFERING=off\nKONG_NGINX_OPTIMIZATIONS=on";
         let LoadedSettings { settings, warnings } = load("", environment, "").unwrap();
         assert_eq!(warnings, [""; 0]);
         assert_eq!(settings.dns.resolver, ["10.0.0.2:53".parse().unwrap()]);
@@ -241,6 +246,17 @@ mod tests {
         assert!(
             settings.real_ip_from.contains("10.1.2.3".parse().unwrap()) && settings.trusted_ips.is_empty()
         );
+    }
+
+    #[test]
+    fn variables_that_are_no_settings_are_named_in_one_line() {
+        let environment = "KONG_DOCKER_TAG=3\nKONG_QWERTZ=1\nKONG_AUDIT_LOG=on\nKONG_KEYRING_ENABLED=on";
+        let expected = [
+            "known to Kong but not supported, and ignored: KONG_AUDIT_LOG, KONG_KEYRING_ENABLED",
+            "not settings, and ignored: KONG_DOCKER_TAG, KONG_QWERTZ",
+        ];
+        check_warnings("", environment, &expected);
+        check_warnings("", "KONG_QWERTZ=1", &["KONG_QWERTZ is not a setting and is ignored"]);
     }
 
     #[test]
@@ -276,10 +292,10 @@ mod tests {
         );
         check_warnings(
             "ssl_dhparam = a.pem",
-            "KONG_NGINX_HTTP_LUA_SHARED_DICT=x 1m\nKONG_NGINX_PROXY_PROXY_REQUEST_BUFFERING=8 16k\nKONG_SSL_SESSION_TIMEOUT=1d",
+            "KONG_NGINX_HTTP_MERGE_SLASHES=on\nKONG_NGINX_PROXY_ETAG=8 16k\nKONG_SSL_SESSION_TIMEOUT=1d",
             &[
-                "known to Kong but not supported, and ignored: ssl_dhparam (kong.conf:1), KONG_NGINX_HTTP_LUA_SHARED_DICT, \
-               KONG_NGINX_PROXY_PROXY_REQUEST_BUFFERING, KONG_SSL_SESSION_TIMEOUT",
+                "known to Kong but not supported, and ignored: ssl_dhparam (kong.conf:1), KONG_NGINX_HTTP_MERGE_SLASHES, \
+               KONG_NGINX_PROXY_ETAG, KONG_SSL_SESSION_TIMEOUT",
             ],
         );
     }

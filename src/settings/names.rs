@@ -23,6 +23,8 @@ const NOT_APPLICABLE: &[&str] = &[
     "admin_gui_listen",
     "admin_gui_path",
     "anonymous_reports",
+    "admin_api_uri",
+    "cluster_listen",
     "cluster_telemetry_endpoint",
     "cluster_telemetry_listen",
     "cluster_telemetry_server_name",
@@ -47,6 +49,7 @@ const NOT_APPLICABLE: &[&str] = &[
     "nginx_http_charset",
     "nginx_http_lua_regex_cache_max_entries",
     "nginx_http_lua_regex_match_limit",
+    "nginx_optimizations",
     "nginx_http_proxy_busy_buffers_size",
     "nginx_main_worker_rlimit_nofile",
     "nginx_proxy_proxy_busy_buffers_size",
@@ -60,7 +63,6 @@ const NOT_APPLICABLE: &[&str] = &[
     "resolver_lru_cache_size",
     "resolver_mem_cache_size",
     "router_consistency",
-    "status_access_log",
     "status_error_log",
     "version",
     "vitals",
@@ -82,7 +84,6 @@ const UNSUPPORTED: &[&str] = &[
     "cluster_control_plane",
     "cluster_data_plane_purge_delay",
     "cluster_dp_labels",
-    "cluster_listen",
     "cluster_max_payload",
     "cluster_mtls",
     "cluster_ocsp",
@@ -124,10 +125,13 @@ const DIRECTIVES_NOT_APPLICABLE: &[&str] = &[
     "gzip_proxied",
     "gzip_types",
     "gzip_vary",
+    "lua_shared_dict",
     "map_hash_bucket_size",
     "map_hash_max_size",
+    "proxy_buffering",
     "proxy_connect_timeout",
     "proxy_read_timeout",
+    "proxy_request_buffering",
     "proxy_send_timeout",
     "sendfile",
     "server_names_hash_bucket_size",
@@ -147,9 +151,18 @@ const PROXY_BLOCKS: [&str; 4] = ["nginx_http_", "nginx_proxy_", "nginx_location_
 const FAMILIES: &[(&str, SettingKind)] = &[
     ("cassandra_", SettingKind::NotApplicable),
     ("db_", SettingKind::NotApplicable),
+    ("license_", SettingKind::NotApplicable),
     ("pg_", SettingKind::NotApplicable),
     ("portal_", SettingKind::NotApplicable),
     ("process_secrets_", SettingKind::NotApplicable),
+    ("smtp_", SettingKind::NotApplicable),
+    // Of Kong's Enterprise edition.
+    ("analytics_", SettingKind::Unsupported),
+    ("audit_log", SettingKind::Unsupported),
+    ("event_hooks_", SettingKind::Unsupported),
+    ("fallback_config_", SettingKind::Unsupported),
+    ("keyring_", SettingKind::Unsupported),
+    ("konnect_", SettingKind::Unsupported),
     // Directives of nginx: `nginx_http_...`, `nginx_proxy_...`, `nginx_main_...` and others.
     ("nginx_", SettingKind::Unsupported),
     ("pluginserver_", SettingKind::Unsupported),
@@ -211,7 +224,9 @@ mod tests {
         check("node_id", Some(SettingKind::NotApplicable));
         check("pg_password", Some(SettingKind::NotApplicable));
         check("ssl_dhparam", Some(SettingKind::Unsupported));
-        check("nginx_http_lua_shared_dict", Some(SettingKind::Unsupported));
+        check("nginx_http_lua_shared_dict", Some(SettingKind::NotApplicable));
+        check("license_data", Some(SettingKind::NotApplicable));
+        check("keyring_enabled", Some(SettingKind::Unsupported));
         check("nginx_http_merge_slashes", Some(SettingKind::Unsupported));
         check("vault_env_ttl", Some(SettingKind::Unsupported));
         check("portal_gui_listen", Some(SettingKind::NotApplicable));

@@ -88,7 +88,9 @@ settings_table! {
             "Access log of the proxy: `off`, /dev/stdout, /dev/stderr or a file";
         /// (Kong's default is a file.)
         admin_access_log: AccessLogTarget => "admin_access_log" = "off", access_log,
-            "Access log of the Admin API and the status listener: `off`, /dev/stdout, /dev/stderr or a file";
+            "Access log of the Admin API: `off`, /dev/stdout, /dev/stderr or a file";
+        status_access_log: AccessLogTarget => "status_access_log" = "off", access_log,
+            "Access log of the status listener: `off`, /dev/stdout, /dev/stderr or a file";
         access_log_format: AccessLogFormat => "access_log_format" = "combined", word,
             "Format of access logs: `combined` or `json` (not in Kong)";
         log_format: Option<LogTemplate> => "nginx_http_log_format" = "", log_format,
@@ -282,6 +284,8 @@ settings_table! {
         proxy_log_template: Option<LogTemplate>,
         /// Format that `admin_access_log` names after its destination; none for `access_log_format`.
         admin_log_template: Option<LogTemplate>,
+        /// Format that `status_access_log` names after its destination; none for `access_log_format`.
+        status_log_template: Option<LogTemplate>,
         /// `ssl_*`, `admin_ssl_*`, `status_ssl_*`, `client_ssl*`, `lua_ssl_*`, `nginx_*_ssl_*`.
         tls: ListenerTls,
         /// `dns_*`.

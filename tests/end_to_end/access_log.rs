@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::{
+    client::Client,
     eventually,
     gateway::{Gateway, Setup},
     raw::Raw,
@@ -91,6 +92,22 @@ fn the_log_can_be_off_and_the_admin_api_has_its_own() {
     gateway.admin("GET", "/status");
     line(&gateway, "\"GET /status HTTP/1.1\" 200 ");
     assert!(!gateway.stdout().contains("GET /a"));
+}
+
+#[test]
+fn probes_of_the_status_listener_are_in_no_log_but_its_own() {
+    for (log, is_logged) in [("off", false), ("/dev/stdout", true)] {
+        let (_upstream, gateway) = start(&[
+            ("KONG_STATUS_LISTEN", "127.0.0.1:0"),
+            ("KONG_ADMIN_ACCESS_LOG", "/dev/stdout"),
+            ("KONG_STATUS_ACCESS_LOG", log),
+        ]);
+        let probe = format!("http://{}/status/ready", gateway.address("status"));
+        assert_eq!(Client::fresh().send("GET", &probe, &[], None).unwrap().status, 200);
+        gateway.admin("GET", "/services");
+        line(&gateway, "\"GET /services HTTP/1.1\" 200 ");
+        assert_eq!(gateway.stdout().contains("GET /status/ready"), is_logged, "{log}");
+    }
 }
 
 #[test]

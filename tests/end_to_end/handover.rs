@@ -38,7 +38,9 @@ fn connections_are_accepted_without_readiness_until_the_delay_ends() {
     let gateway = Setup::with(&config("served")).env("KONG_SHUTDOWN_DELAY", "600").run();
     gateway.signal("TERM");
     is_not_ready(&gateway);
-    assert_eq!(gateway.get("/").text(), "served");
+    let answer = gateway.get("/");
+    assert_eq!(answer.text(), "served");
+    assert_eq!(answer.header("connection"), "close", "the client opens its next connection elsewhere");
     gateway.wait_for_log("connections are accepted for another 600 s");
     gateway.signal("TERM");
     let outcome = gateway.outcome();
