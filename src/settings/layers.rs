@@ -24,7 +24,7 @@ pub(super) struct SettingLayers {
     given: BTreeMap<&'static str, GivenValue>,
     /// Values of settings of Kong that mynah does not support.
     unsupported: IndexMap<String, GivenValue>,
-    /// Variables with the prefix of settings that are none, and whose names are like no setting's.
+    /// Variables with the prefix of settings whose names are neither that of a setting nor like one.
     unknown_variables: Vec<String>,
     pub(super) warnings: Vec<String>,
     pub(super) wrong: Vec<WrongSetting>,
