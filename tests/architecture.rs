@@ -23,7 +23,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("nginx_status", &[]),
     ("request_head", &["uri"]),
     ("schema", &["budget", "diag", "document"]),
-    ("entity", &["base64_codec", "document", "ip_network", "schema", "uri"]),
+    ("tls", &["base64_codec", "calendar"]),
+    ("entity", &["base64_codec", "document", "ip_network", "schema", "tls", "uri"]),
     ("config", &["diag", "document", "entity", "schema", "uri"]),
     ("json_schema", &["entity", "schema"]),
     ("export", &["document", "entity", "schema"]),
@@ -39,7 +40,6 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("mock", &["base64_codec", "budget", "document", "openapi"]),
     ("router", &["diag", "document", "entity", "ip_network", "uri"]),
     ("dns", &["supervise"]),
-    ("tls", &["base64_codec", "calendar"]),
     ("upstream", &["body", "supervise", "tls", "uri"]),
     ("balancer", &["body", "dns", "entity", "supervise", "upstream", "uri"]),
     (

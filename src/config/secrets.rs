@@ -7,7 +7,7 @@ use crate::{
     entity::{
         EntityRecord, certificate,
         document::{IGNORE, TRANSFORM},
-        key, plugin,
+        plugin,
     },
     schema::{Field, FieldKind, PluginSchemas, is_vault_reference},
     uri::split_url,
@@ -106,7 +106,7 @@ fn find_in_field(
         }
         FieldKind::Record(fields) => find_in_record(fields, value, at, owner, found),
         FieldKind::Map(item) => {
-            for (key, value) in value.entries().filter(|(key, _)| *key != key::PUBLIC_KEY) {
+            for (key, value) in value.entries() {
                 find_in_field(item, value, &at.key(key), owner, found);
             }
         }

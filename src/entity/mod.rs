@@ -21,6 +21,7 @@ pub(crate) mod consumer;
 pub(crate) mod document;
 pub(crate) mod filter_chain;
 pub(crate) mod hmacauth_credential;
+mod jwk;
 pub(crate) mod jwt_secret;
 pub(crate) mod key;
 pub(crate) mod key_set;

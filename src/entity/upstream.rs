@@ -26,6 +26,7 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
     log_rank: 3,
     has_deck_defaults: true,
     prepare: Some(|given| Ok(with_algorithm(given))),
+    adapt_change: Some(adapt_algorithm),
     conditions: CONDITIONS,
     checks: &[
         |record| require_distinct(record, &HASH_ON_HEADER, &HASH_FALLBACK_HEADER),
@@ -104,7 +105,8 @@ const CONDITIONS: &[FieldCondition] = &[
     ),
     FieldCondition::when(&HASH_ON, &["path"]).restricts(
         &HASH_FALLBACK,
-        &["none", "consumer", "ip", "header", "cookie", "query_arg", "uri_capture"],
+        // Kong's list, and its message, has `ip` twice.
+        &["none", "consumer", "ip", "header", "cookie", "query_arg", "ip", "uri_capture"],
     ),
     FieldCondition::when(&HASH_ON, &["query_arg"]).needs(&HASH_ON_QUERY_ARG),
     FieldCondition::when(&HASH_FALLBACK, &["query_arg"]).needs(&HASH_FALLBACK_QUERY_ARG),
@@ -250,17 +252,31 @@ impl HashInput {
     }
 }
 
-/// Makes `algorithm` and `hash_on` agree, as Kong does: the algorithms that count connections or time hash nothing, and a
-/// hash implies consistent hashing.
+/// Makes `algorithm` and `hash_on` agree, as Kong does: the algorithms that count connections or time hash nothing, a hash
+/// implies consistent hashing, and `none` that is given implies that there is none.
 fn with_algorithm(given: &Mapping) -> Mapping {
     let mut record = given.clone();
     let text = |field: &Field| given.get(field.name).and_then(Value::as_str);
+    let is_text = given.get(ALGORITHM.name).is_none_or(|value| value.is_null() || value.as_str().is_some());
     if matches!(text(&ALGORITHM), Some("least-connections" | "latency")) {
         record.remove(HASH_ON.name);
-    } else if text(&HASH_ON).is_some_and(|input| input != "none") {
-        record.insert(ALGORITHM.name, "consistent-hashing");
+    } else if let Some(input) = text(&HASH_ON).filter(|_| is_text) {
+        let algorithm = if input == "none" { "round-robin" } else { "consistent-hashing" };
+        record.insert(ALGORITHM.name, algorithm);
     }
     record
+}
+
+/// The same for a change: only the fields that it gives imply others.
+fn adapt_algorithm(merged: &mut Mapping, given: &Mapping) {
+    if let Some(algorithm) = with_algorithm(given).get(ALGORITHM.name) {
+        merged.insert(ALGORITHM.name, algorithm.clone());
+    }
+    let is_none = merged.get(HASH_ON.name).and_then(Value::as_str) == Some("none");
+    if is_none && given.get(HASH_ON.name).is_none() {
+        // The default, which implies nothing.
+        merged.remove(HASH_ON.name);
+    }
 }
 
 /// A host name without a port.

@@ -37,6 +37,8 @@ pub struct EntitySchema {
     pub shorthand: Option<&'static Shorthand>,
     /// Rewrites a record before its fields are checked: shorthands, and defaults that depend on other fields.
     pub prepare: Option<PrepareRecord>,
+    /// Adapts a complete record into which the fields that a change gives, the second argument, were merged.
+    pub adapt_change: Option<fn(&mut Mapping, &Mapping)>,
     /// Fills in what follows from the fields, once they are checked and the id is known.
     pub complete: Option<fn(&mut Mapping)>,
     /// Requirements on fields that depend on the value of another one.
@@ -109,6 +111,7 @@ impl EntitySchema {
             has_deck_defaults: false,
             shorthand: None,
             prepare: None,
+            adapt_change: None,
             complete: None,
             conditions: &[],
             checks: &[],

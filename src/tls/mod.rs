@@ -11,6 +11,7 @@
 //! | `client_certificates` | verification of the certificates of clients |
 //! | `generated` | self-signed certificate for listeners without one |
 //! | `public_key` | a public key, from PEM |
+//! | `key_pair` | checks of keys that are stored only |
 //! | `source` | certificates of settings: a file, PEM, or base64 |
 //! | `pem`, `der` | PEM and DER encoding of certificates and keys |
 //! | `x509`, `private_key`, `curve`, `pss` | certificates and private keys of every type, parsed as OpenSSL does |
@@ -27,6 +28,7 @@ mod der;
 mod generated;
 mod identity;
 mod key_exchange;
+mod key_pair;
 mod pem;
 mod private_key;
 mod pss;
@@ -42,6 +44,7 @@ pub use certificate_table::{CertificateTable, select_certificate};
 pub use client_certificates::client_verifier;
 pub use generated::self_signed;
 pub use identity::{CertificateFault, CertifiedIdentity};
+pub use key_pair::{KeyPairFault, check_key_pair, is_point_of};
 pub use private_key::KeyType;
 pub use public_key::{PublicKey, PublicKeyKind};
 pub use server_certificate::{OTHER_PURPOSE, Trust, Verifier};

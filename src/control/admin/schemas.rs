@@ -236,7 +236,8 @@ fn field_attributes(field: &Field, of_entity: bool) -> Map<String, Json> {
     if field.referenceable {
         attributes.insert("referenceable".into(), true.into());
     }
-    if let Some(default) = field.default.and_then(|json| serde_json::from_str(json).ok()) {
+    let default = field.default.and_then(|json| serde_json::from_str(json).ok());
+    if let Some(default) = default.filter(|default: &Json| !default.is_null()) {
         attributes.insert("default".into(), default);
     }
     if of_entity && matches!(field.kind, FieldKind::String | FieldKind::Secret | FieldKind::Uuid) {

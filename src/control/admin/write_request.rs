@@ -210,7 +210,10 @@ impl WriteRequest {
         let names = server_names::take_names(entity, &mut given);
         resolve_references(current, entity, &mut given)?;
         let old = found.value.as_mapping().cloned().unwrap_or_default();
-        let merged = merge_records(&old, &given);
+        let mut merged = merge_records(&old, &given);
+        if let Some(adapt) = entity.adapt_change {
+            adapt(&mut merged, &given);
+        }
         let edit = EntityEdit { record: &merged, given: &given, names, verb: "update" };
         self.edit(current, key, found, edit)
     }
