@@ -339,3 +339,44 @@ fn lists_are_paginated_and_filtered_by_tags() {
         assert_eq!((answer.status, answer.json()["code"].as_i64()), (400, Some(code)), "{query}");
     }
 }
+
+/// The algorithm and the input of the hash agree after every write, as Kong's do: what a request gives decides.
+#[test]
+fn the_algorithm_of_an_upstream_follows_what_is_hashed() {
+    let gateway = Setup::with("_format_version: \"3.0\"\n").run();
+    let check = |method: &str, given: &Value, expected: (&str, &str)| {
+        let path = if method == "POST" { "/upstreams" } else { "/upstreams/u" };
+        let answer = gateway.admin_json(method, path, given.clone());
+        assert!(answer.status < 300, "{method} {given} {answer:?}");
+        let record = gateway.admin("GET", "/upstreams/u").json();
+        assert_eq!(
+            (&record["algorithm"], &record["hash_on"]),
+            (&json!(expected.0), &json!(expected.1)),
+            "{given}"
+        );
+    };
+    let hashing = json!({ "name": "u", "algorithm": "consistent-hashing" });
+    check("POST", &hashing, ("consistent-hashing", "none"));
+    check("PATCH", &json!({ "slots": 20 }), ("consistent-hashing", "none"));
+    check("PUT", &json!({ "algorithm": "consistent-hashing", "hash_on": "none" }), ("round-robin", "none"));
+    check("PATCH", &json!({ "hash_on": "ip" }), ("consistent-hashing", "ip"));
+    check("PATCH", &json!({ "slots": 30 }), ("consistent-hashing", "ip"));
+    check("PATCH", &json!({ "algorithm": "latency" }), ("latency", "none"));
+    check("PATCH", &json!({ "hash_on": "path" }), ("consistent-hashing", "path"));
+    check("PATCH", &json!({ "hash_on": "none" }), ("round-robin", "none"));
+    check(
+        "PUT",
+        &json!({ "algorithm": "least-connections", "hash_on": "ip" }),
+        ("least-connections", "none"),
+    );
+    check(
+        "PUT",
+        &json!({ "algorithm": "round-robin", "hash_on": "consumer" }),
+        ("consistent-hashing", "consumer"),
+    );
+    check("PUT", &json!({ "algorithm": "round-robin", "hash_on": null }), ("round-robin", "none"));
+    let answer =
+        gateway.admin_json("PATCH", "/upstreams/u", json!({ "hash_on": "path", "hash_fallback": "path" }));
+    let message = "expected one of: none, consumer, ip, header, cookie, query_arg, ip, uri_capture";
+    assert_eq!(answer.json()["fields"]["hash_fallback"], message);
+}

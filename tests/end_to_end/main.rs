@@ -19,6 +19,7 @@ mod admin_access;
 mod admin_certificates;
 mod admin_concurrency;
 mod admin_config;
+mod admin_keys;
 mod admin_paths;
 mod admin_read_only;
 mod admin_safety;

@@ -1,65 +1,204 @@
-//! `/endpoints`: the paths of the Admin API. (Kong: Admin API, "List available endpoints".)
+//! Paths of the Admin API: one table for the dispatcher and for `/endpoints`. (Kong: Admin API, "List available
+//! endpoints".)
 
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde_json::json;
 
 use super::{AdminApi, collections};
-use crate::{body::Body, entity, reply};
+use crate::{body::Body, entity, entity::target, reply};
+
+/// What a path that is not one of entities stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Node,
+    Status,
+    Readiness,
+    DnsStatus,
+    Config,
+    Explain,
+    MockState,
+    ResponseCache,
+    UpstreamHealth,
+    TargetHealth,
+    Tags,
+    Endpoints,
+    Metrics,
+    Timers,
+    EnabledPlugins,
+    PluginConfigSchema,
+    Schemas,
+    Clustering,
+    LogLevel,
+    NewLogLevel,
+    ClusterLogLevel,
+    Cache,
+    Events,
+    Exchanges,
+    SingleExchange,
+    Traffic,
+}
+
+/// A pattern of paths, with its parameters in braces, the methods, and what it stands for.
+type EndpointRow = (&'static str, &'static [Method], Endpoint);
+
+const READ: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS];
+const READ_OR_DELETE: &[Method] = &[Method::DELETE, Method::GET, Method::HEAD, Method::OPTIONS];
+const READ_OR_POST: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST];
+const DELETE: &[Method] = &[Method::DELETE, Method::OPTIONS];
+const POST: &[Method] = &[Method::OPTIONS, Method::POST];
+const PUT: &[Method] = &[Method::OPTIONS, Method::PUT];
+
+/// All of them. The first pattern that matches a path decides.
+const TABLE: &[EndpointRow] = &[
+    ("/", READ, Endpoint::Node),
+    ("/cache", DELETE, Endpoint::Cache),
+    ("/cache/{key}", READ_OR_DELETE, Endpoint::Cache),
+    ("/clustering/data-planes", READ, Endpoint::Clustering),
+    ("/clustering/status", READ, Endpoint::Clustering),
+    ("/config", READ_OR_POST, Endpoint::Config),
+    ("/debug/cluster/log-level/{log_level}", PUT, Endpoint::ClusterLogLevel),
+    ("/debug/explain", READ, Endpoint::Explain),
+    ("/debug/node/log-level", READ, Endpoint::LogLevel),
+    ("/debug/node/log-level/{log_level}", PUT, Endpoint::NewLogLevel),
+    ("/endpoints", READ, Endpoint::Endpoints),
+    ("/metrics", READ, Endpoint::Metrics),
+    ("/mock/state", DELETE, Endpoint::MockState),
+    ("/mynah/events", READ, Endpoint::Events),
+    ("/mynah/exchanges", READ, Endpoint::Exchanges),
+    ("/mynah/exchanges/{number}", READ, Endpoint::SingleExchange),
+    ("/mynah/traffic", READ, Endpoint::Traffic),
+    ("/plugins/enabled", READ, Endpoint::EnabledPlugins),
+    ("/plugins/schema/{name}", READ, Endpoint::PluginConfigSchema),
+    ("/proxy-cache", DELETE, Endpoint::ResponseCache),
+    ("/proxy-cache/{cache_key}", READ_OR_DELETE, Endpoint::ResponseCache),
+    ("/proxy-cache/{plugin_id}/caches/{cache_key}", READ_OR_DELETE, Endpoint::ResponseCache),
+    ("/schemas/plugins/validate", POST, Endpoint::Schemas),
+    ("/schemas/{db_entity_name}/validate", POST, Endpoint::Schemas),
+    ("/schemas/plugins/{name}", READ, Endpoint::Schemas),
+    ("/schemas/vaults/{name}", READ, Endpoint::Schemas),
+    ("/schemas/{name}", READ, Endpoint::Schemas),
+    ("/status", READ, Endpoint::Status),
+    ("/status/dns", READ, Endpoint::DnsStatus),
+    ("/status/ready", READ, Endpoint::Readiness),
+    ("/tags", READ, Endpoint::Tags),
+    ("/tags/{tags}", READ, Endpoint::Tags),
+    ("/timers", READ, Endpoint::Timers),
+    ("/upstreams/{upstreams}/health", READ, Endpoint::UpstreamHealth),
+    ("/upstreams/{upstreams}/targets/{targets}/healthy", PUT, Endpoint::TargetHealth),
+    ("/upstreams/{upstreams}/targets/{targets}/unhealthy", PUT, Endpoint::TargetHealth),
+    ("/upstreams/{upstreams}/targets/{targets}/{address}/healthy", PUT, Endpoint::TargetHealth),
+    ("/upstreams/{upstreams}/targets/{targets}/{address}/unhealthy", PUT, Endpoint::TargetHealth),
+];
+
+/// The endpoint of a path, and its methods; `None` if there is none. The readiness may be on another listener only.
+pub(super) fn find(path: &[&str], has_readiness: bool) -> Option<(Endpoint, &'static [Method])> {
+    let row = TABLE.iter().find(|(pattern, ..)| matches(pattern, path))?;
+    (has_readiness || row.2 != Endpoint::Readiness).then_some((row.2, row.1))
+}
+
+/// Whether a path has the segments of a pattern.
+fn matches(pattern: &str, path: &[&str]) -> bool {
+    let mut segments = pattern.split('/').filter(|segment| !segment.is_empty());
+    let mut path = path.iter();
+    loop {
+        match (segments.next(), path.next()) {
+            (None, None) => return true,
+            (Some(expected), Some(segment)) if expected.starts_with('{') || expected == *segment => (),
+            _ => return false,
+        }
+    }
+}
+
+/// The patterns of all paths, sorted.
+fn patterns(has_readiness: bool) -> Vec<String> {
+    let fixed = TABLE.iter().filter(|row| has_readiness || row.2 != Endpoint::Readiness);
+    let mut all: Vec<String> = fixed.map(|row| row.0.to_owned()).collect();
+    for entity in entity::kinds() {
+        let Some(segment) = entity.endpoint.top else { continue };
+        let entity_path = format!("/{segment}/{{{}}}", entity.collection);
+        all.push(format!("/{segment}"));
+        all.push(entity_path.clone());
+        for (child, _) in collections::children(entity) {
+            let name = child.endpoint.nested;
+            all.push(format!("{entity_path}/{name}"));
+            all.push(format!("{entity_path}/{name}/{{{}}}", child.collection));
+            if child == &target::ENTITY {
+                all.push(format!("{entity_path}/{name}/all"));
+            }
+        }
+        for (field, _) in entity.references().filter(|_| entity.endpoint.has_parents) {
+            all.push(format!("{entity_path}/{}", field.name));
+        }
+    }
+    all.sort();
+    all.dedup();
+    all
+}
 
 impl AdminApi {
     /// Lists the patterns of all paths.
-    pub(super) fn endpoints() -> Response<Body> {
-        let fixed = [
-            "/",
-            "/cache",
-            "/cache/{key}",
-            "/clustering/data-planes",
-            "/clustering/status",
-            "/config",
-            "/debug/cluster/log-level/{log_level}",
-            "/debug/explain",
-            "/debug/node/log-level",
-            "/debug/node/log-level/{log_level}",
-            "/endpoints",
-            "/metrics",
-            "/mock/state",
-            "/mynah/events",
-            "/mynah/exchanges",
-            "/mynah/exchanges/{number}",
-            "/mynah/traffic",
-            "/plugins/enabled",
-            "/plugins/schema/{name}",
-            "/proxy-cache",
-            "/proxy-cache/{cache_key}",
-            "/proxy-cache/{plugin_id}/caches/{cache_key}",
-            "/schemas/plugins/validate",
-            "/schemas/plugins/{name}",
-            "/schemas/vaults/{name}",
-            "/schemas/{db_entity_name}/validate",
-            "/schemas/{name}",
-            "/status",
-            "/status/dns",
-            "/tags",
-            "/tags/{tags}",
-            "/timers",
-        ];
-        let mut all: Vec<String> = fixed.iter().map(|path| (*path).to_owned()).collect();
-        for entity in entity::kinds() {
-            let Some(segment) = entity.endpoint.top else { continue };
-            let entity_path = format!("/{segment}/{{{}}}", entity.collection);
-            all.push(format!("/{segment}"));
-            all.push(entity_path.clone());
-            for (child, _) in collections::children(entity) {
-                let name = child.endpoint.nested;
-                all.push(format!("{entity_path}/{name}"));
-                all.push(format!("{entity_path}/{name}/{{{}}}", child.collection));
-            }
-            for (field, _) in entity.references().filter(|_| entity.endpoint.has_parents) {
-                all.push(format!("{entity_path}/{}", field.name));
-            }
+    pub(super) fn endpoints(has_readiness: bool) -> Response<Body> {
+        reply::json(StatusCode::OK, json!({ "data": patterns(has_readiness) }).to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{
+        super::{entities::parse_path, split_path},
+        *,
+    };
+
+    fn is_answered(path: &str) -> bool {
+        let segments = split_path(path).unwrap();
+        find(&segments, true).is_some() || parse_path(&segments).is_some()
+    }
+
+    #[test]
+    fn every_path_of_the_list_exists() {
+        for pattern in patterns(true) {
+            let path = pattern.replace(['{', '}'], "-");
+            assert!(is_answered(&path), "{pattern}");
         }
-        all.sort();
-        all.dedup();
-        reply::json(StatusCode::OK, json!({ "data": all }).to_string())
+    }
+
+    /// Each word of each pattern is replaced by each that another pattern has in its place, and left out.
+    #[test]
+    fn every_path_that_exists_is_in_the_list() {
+        let all = patterns(true);
+        let rows: Vec<Vec<&str>> = all.iter().map(|pattern| split_path(pattern).unwrap()).collect();
+        let words = |place: usize| rows.iter().filter_map(|row| row.get(place)).collect::<BTreeSet<_>>();
+        let words: Vec<BTreeSet<_>> = (0..5).map(words).collect();
+        let check = |row: &[&str]| {
+            let path = format!("/{}", row.join("/")).replace(['{', '}'], "-");
+            let segments = split_path(&path).unwrap();
+            let is_listed = all.iter().any(|pattern| matches(pattern, &segments));
+            assert_eq!(is_answered(&path), is_listed, "{path}");
+        };
+        for row in &rows {
+            for (place, words) in words.iter().enumerate().take(row.len()) {
+                check(&row[..place]);
+                for word in words {
+                    check(&[&row[..place], &[*word], &row[place + 1..]].concat());
+                }
+            }
+            check(&[row, &["-"][..]].concat());
+        }
+    }
+
+    #[test]
+    fn the_first_pattern_of_a_path_decides() {
+        for (path, expected) in [
+            ("/schemas/plugins/validate", Some((Endpoint::Schemas, POST))),
+            ("/schemas/vaults/validate", Some((Endpoint::Schemas, POST))),
+            ("/schemas/plugins/cors", Some((Endpoint::Schemas, READ))),
+            ("/schemas", None),
+            ("/status/ready", None),
+            ("/cache/a/b", None),
+        ] {
+            assert_eq!(find(&split_path(path).unwrap(), false), expected, "{path}");
+        }
     }
 }

@@ -17,15 +17,6 @@ use crate::{
     snapshot::Snapshot,
 };
 
-/// Whether a path sets the health of a target or of one of its addresses.
-pub(super) fn is_set_health_path(segments: &[&str]) -> bool {
-    match segments {
-        ["upstreams", _, "health"] => true,
-        ["upstreams", _, "targets", _, address @ .., "healthy" | "unhealthy"] => address.len() < 2,
-        _ => false,
-    }
-}
-
 impl AdminApi {
     /// Health of every target, or of the whole Upstream with `balancer_health=1`.
     pub(super) fn health(&self, upstream: &str, query: &str) -> Response<Body> {

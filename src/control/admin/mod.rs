@@ -55,6 +55,7 @@ use crate::{
     settings::{ResponseHeader, ResponseHeaders, Settings},
     traffic::TrafficMonitor,
 };
+use endpoints::Endpoint;
 use entities::EntityPath;
 use refusal::AdminRefusal;
 
@@ -163,8 +164,8 @@ impl AdminApi {
         let entity_path = entities::parse_path(&segments);
         // Kong has `/status/ready` on the status listener only; without a status listener it is available here.
         let has_readiness = self.settings.status_listen.is_empty();
-        let known =
-            methods(&segments, has_readiness).or_else(|| entity_path.as_ref().map(EntityPath::methods));
+        let endpoint = endpoints::find(&segments, has_readiness);
+        let known = endpoint.map(|found| found.1).or_else(|| entity_path.as_ref().map(EntityPath::methods));
         let Some(allowed) = known else { return not_found() };
         if request.method() == Method::OPTIONS {
             return answer_options(allowed, request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS));
@@ -172,89 +173,77 @@ impl AdminApi {
         if !allowed.contains(request.method()) {
             return AdminRefusal::status(StatusCode::METHOD_NOT_ALLOWED).answer();
         }
+        match (endpoint, entity_path) {
+            (Some((endpoint, _)), _) => {
+                self.answer_endpoint(endpoint, &segments, request, has_readiness).await
+            }
+            (None, Some(entity_path)) => self.entities(entity_path, request).await,
+            (None, None) => not_found(),
+        }
+    }
+
+    /// Answers a request of a path that is not one of entities. The table of endpoints has seen that its segments are those of
+    /// the endpoint.
+    async fn answer_endpoint(
+        self: &Arc<Self>,
+        endpoint: Endpoint,
+        segments: &[&str],
+        request: Request<Body>,
+        has_readiness: bool,
+    ) -> Response<Body> {
         let query = request.uri().query().unwrap_or_default().to_owned();
-        match (segments.as_slice(), entity_path) {
-            ([], _) => self.node(),
+        match (endpoint, segments) {
+            (Endpoint::Node, _) => self.node(),
             // The status contains diagnostics, which take time to locate in a large configuration.
-            (["status"], _) => self.answer_in_pool(move |admin| admin.status(&query)).await,
-            (["status", "ready"], _) => self.ready(),
-            (["status", "dns"], _) => {
+            (Endpoint::Status, _) => self.answer_in_pool(move |admin| admin.status(&query)).await,
+            (Endpoint::Readiness, _) => self.ready(),
+            (Endpoint::DnsStatus, _) => {
                 reply::message(StatusCode::NOT_IMPLEMENTED, "not implemented with the legacy DNS client")
             }
-            (["config"], _) if request.method() == Method::POST => self.post_config(request).await,
-            (["config"], _) => self.answer_in_pool(Self::config).await,
-            (["debug", "explain"], _) => self.answer_in_pool(move |admin| admin.explain(&query)).await,
-            (["mock", "state"], _) => {
+            (Endpoint::Config, _) if request.method() == Method::POST => self.post_config(request).await,
+            (Endpoint::Config, _) => self.answer_in_pool(Self::config).await,
+            (Endpoint::Explain, _) => self.answer_in_pool(move |admin| admin.explain(&query)).await,
+            (Endpoint::MockState, _) => {
                 self.control.live().current().reset_plugins();
                 reply::empty(StatusCode::NO_CONTENT)
             }
-            (["proxy-cache", below @ ..], _) => self.response_cache(below, request.method()),
-            (["upstreams", upstream, "health"], _) => {
+            (Endpoint::ResponseCache, [_, below @ ..]) => self.response_cache(below, request.method()),
+            (Endpoint::UpstreamHealth, [_, upstream, ..]) => {
                 let upstream = (*upstream).to_owned();
                 self.answer_in_pool(move |admin| admin.health(&upstream, &query)).await
             }
-            (
-                ["upstreams", upstream, "targets", target, address @ .., word @ ("healthy" | "unhealthy")],
-                _,
-            ) => self.set_health(upstream, target, address.first().copied(), *word == "healthy"),
-            (["tags", tag @ ..], _) if tag.len() < 2 => {
+            (Endpoint::TargetHealth, [_, upstream, _, target, address @ .., word]) => {
+                self.set_health(upstream, target, address.first().copied(), *word == "healthy")
+            }
+            (Endpoint::Tags, [_, tag @ ..]) => {
                 let tag = tag.first().map(|tag| percent_decode_str(tag).decode_utf8_lossy().into_owned());
-                let path = path.clone();
+                let path = request.uri().path().to_owned();
                 let tags = move |admin: &Self| admin.tags(tag.as_deref(), &path, &query);
                 self.answer_in_pool(move |admin| tags(admin).unwrap_or_else(AdminRefusal::answer)).await
             }
-            (["endpoints"], _) => Self::endpoints(),
-            (["metrics"], _) => self.answer_in_pool(Self::metrics).await,
-            (["timers"], _) => Self::timers(),
-            (["mynah", "traffic"], _) => self.traffic(&query),
-            (["mynah", "exchanges"], _) => self.exchanges(&query),
-            (["mynah", "exchanges", number], _) => self.exchange(number),
-            (["mynah", "events"], _) => self.events(&query),
-            (["plugins", "enabled"], _) => Self::enabled_plugins(),
-            (["plugins", "schema", name], _) => self.plugin_config_schema(name),
-            (["schemas", names @ ..], _) => self.schemas(names, request).await,
-            (["clustering", _], _) => reply::message(
+            (Endpoint::Endpoints, _) => Self::endpoints(has_readiness),
+            (Endpoint::Metrics, _) => self.answer_in_pool(Self::metrics).await,
+            (Endpoint::Timers, _) => Self::timers(),
+            (Endpoint::Traffic, _) => self.traffic(&query),
+            (Endpoint::Exchanges, _) => self.exchanges(&query),
+            (Endpoint::SingleExchange, [.., number]) => self.exchange(number),
+            (Endpoint::Events, _) => self.events(&query),
+            (Endpoint::EnabledPlugins, _) => Self::enabled_plugins(),
+            (Endpoint::PluginConfigSchema, [.., name]) => self.plugin_config_schema(name),
+            (Endpoint::Schemas, [_, names @ ..]) => self.schemas(names, request).await,
+            (Endpoint::Clustering, _) => reply::message(
                 StatusCode::BAD_REQUEST,
                 "this endpoint is only available when Kong is configured to run as Control Plane for the cluster",
             ),
-            (["debug", _, "log-level"], _) => self.log_level(),
-            (["debug", "node", "log-level", level], _) => self.set_log_level(level, &query),
-            (["debug", _, "log-level", _], _) => Self::refuse_cluster_log_level(),
-            (["cache", ..], _) if request.method() == Method::DELETE => reply::empty(StatusCode::NO_CONTENT),
-            (_, Some(entity_path)) => self.entities(entity_path, request).await,
-            (_, None) => not_found(),
+            (Endpoint::LogLevel, _) => self.log_level(),
+            (Endpoint::NewLogLevel, [.., level]) => self.set_log_level(level, &query),
+            (Endpoint::ClusterLogLevel, _) => Self::refuse_cluster_log_level(),
+            (Endpoint::Cache, _) if request.method() == Method::DELETE => {
+                reply::empty(StatusCode::NO_CONTENT)
+            }
+            _ => not_found(),
         }
     }
-}
-
-/// The methods of a path that is not one of entities; `None` if there is no such path.
-fn methods(path: &[&str], has_readiness: bool) -> Option<&'static [Method]> {
-    Some(match path {
-        ["status", "ready"] if !has_readiness => return None,
-        []
-        | ["status" | "tags" | "endpoints" | "metrics" | "timers"]
-        | ["status", "dns" | "ready"]
-        | ["tags" | "schemas", _]
-        | ["plugins", "enabled"]
-        | ["plugins", "schema", _]
-        | ["clustering", "data-planes" | "status"]
-        | ["debug", "explain"]
-        | ["mynah", "traffic" | "exchanges" | "events"]
-        | ["mynah", "exchanges", _]
-        | ["debug", "node", "log-level"]
-        | ["upstreams", _, "health"] => &[Method::GET, Method::HEAD, Method::OPTIONS],
-        ["schemas", "plugins" | "vaults", name] if *name != "validate" => {
-            &[Method::GET, Method::HEAD, Method::OPTIONS]
-        }
-        ["schemas", _, "validate"] => &[Method::OPTIONS, Method::POST],
-        ["config"] => &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST],
-        ["mock", "state"] | ["cache"] => &[Method::DELETE, Method::OPTIONS],
-        ["cache", _] => &[Method::DELETE, Method::GET, Method::HEAD, Method::OPTIONS],
-        ["debug", "node" | "cluster", "log-level", _] => &[Method::OPTIONS, Method::PUT],
-        ["proxy-cache", below @ ..] => return response_cache::methods(below),
-        path if health::is_set_health_path(path) => &[Method::OPTIONS, Method::PUT],
-        _ => return None,
-    })
 }
 
 /// The segments of a path; one trailing slash is tolerated, empty segments are not.

@@ -16,15 +16,6 @@ use crate::{
 /// Version of the description of a stored response. (Kong: `version`.)
 const VERSION: u32 = 1;
 
-/// The methods of a path below `/proxy-cache`; `None` if there is no such path.
-pub(super) fn methods(below: &[&str]) -> Option<&'static [Method]> {
-    match below {
-        [] => Some(&[Method::DELETE, Method::OPTIONS]),
-        [_] | [_, "caches", _] => Some(&[Method::DELETE, Method::GET, Method::HEAD, Method::OPTIONS]),
-        _ => None,
-    }
-}
-
 impl AdminApi {
     /// Shows or drops stored responses.
     pub(super) fn response_cache(&self, below: &[&str], method: &Method) -> Response<Body> {
