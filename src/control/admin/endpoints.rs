@@ -9,7 +9,7 @@ use crate::{body::Body, entity, entity::target, reply};
 
 /// What a path that is not one of entities stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Endpoint {
+pub(super) enum AdminPath {
     Node,
     Status,
     Readiness,
@@ -39,7 +39,7 @@ pub(super) enum Endpoint {
 }
 
 /// A pattern of paths, with its parameters in braces, the methods, and what it stands for.
-type EndpointRow = (&'static str, &'static [Method], Endpoint);
+type EndpointRow = (&'static str, &'static [Method], AdminPath);
 
 const READ: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS];
 const READ_OR_DELETE: &[Method] = &[Method::DELETE, Method::GET, Method::HEAD, Method::OPTIONS];
@@ -50,50 +50,50 @@ const PUT: &[Method] = &[Method::OPTIONS, Method::PUT];
 
 /// All of them. The first pattern that matches a path decides.
 const TABLE: &[EndpointRow] = &[
-    ("/", READ, Endpoint::Node),
-    ("/cache", DELETE, Endpoint::Cache),
-    ("/cache/{key}", READ_OR_DELETE, Endpoint::Cache),
-    ("/clustering/data-planes", READ, Endpoint::Clustering),
-    ("/clustering/status", READ, Endpoint::Clustering),
-    ("/config", READ_OR_POST, Endpoint::Config),
-    ("/debug/cluster/log-level/{log_level}", PUT, Endpoint::ClusterLogLevel),
-    ("/debug/explain", READ, Endpoint::Explain),
-    ("/debug/node/log-level", READ, Endpoint::LogLevel),
-    ("/debug/node/log-level/{log_level}", PUT, Endpoint::NewLogLevel),
-    ("/endpoints", READ, Endpoint::Endpoints),
-    ("/metrics", READ, Endpoint::Metrics),
-    ("/mock/state", DELETE, Endpoint::MockState),
-    ("/mynah/events", READ, Endpoint::Events),
-    ("/mynah/exchanges", READ, Endpoint::Exchanges),
-    ("/mynah/exchanges/{number}", READ, Endpoint::SingleExchange),
-    ("/mynah/traffic", READ, Endpoint::Traffic),
-    ("/plugins/enabled", READ, Endpoint::EnabledPlugins),
-    ("/plugins/schema/{name}", READ, Endpoint::PluginConfigSchema),
-    ("/proxy-cache", DELETE, Endpoint::ResponseCache),
-    ("/proxy-cache/{cache_key}", READ_OR_DELETE, Endpoint::ResponseCache),
-    ("/proxy-cache/{plugin_id}/caches/{cache_key}", READ_OR_DELETE, Endpoint::ResponseCache),
-    ("/schemas/plugins/validate", POST, Endpoint::Schemas),
-    ("/schemas/{db_entity_name}/validate", POST, Endpoint::Schemas),
-    ("/schemas/plugins/{name}", READ, Endpoint::Schemas),
-    ("/schemas/vaults/{name}", READ, Endpoint::Schemas),
-    ("/schemas/{name}", READ, Endpoint::Schemas),
-    ("/status", READ, Endpoint::Status),
-    ("/status/dns", READ, Endpoint::DnsStatus),
-    ("/status/ready", READ, Endpoint::Readiness),
-    ("/tags", READ, Endpoint::Tags),
-    ("/tags/{tags}", READ, Endpoint::Tags),
-    ("/timers", READ, Endpoint::Timers),
-    ("/upstreams/{upstreams}/health", READ, Endpoint::UpstreamHealth),
-    ("/upstreams/{upstreams}/targets/{targets}/healthy", PUT, Endpoint::TargetHealth),
-    ("/upstreams/{upstreams}/targets/{targets}/unhealthy", PUT, Endpoint::TargetHealth),
-    ("/upstreams/{upstreams}/targets/{targets}/{address}/healthy", PUT, Endpoint::TargetHealth),
-    ("/upstreams/{upstreams}/targets/{targets}/{address}/unhealthy", PUT, Endpoint::TargetHealth),
+    ("/", READ, AdminPath::Node),
+    ("/cache", DELETE, AdminPath::Cache),
+    ("/cache/{key}", READ_OR_DELETE, AdminPath::Cache),
+    ("/clustering/data-planes", READ, AdminPath::Clustering),
+    ("/clustering/status", READ, AdminPath::Clustering),
+    ("/config", READ_OR_POST, AdminPath::Config),
+    ("/debug/cluster/log-level/{log_level}", PUT, AdminPath::ClusterLogLevel),
+    ("/debug/explain", READ, AdminPath::Explain),
+    ("/debug/node/log-level", READ, AdminPath::LogLevel),
+    ("/debug/node/log-level/{log_level}", PUT, AdminPath::NewLogLevel),
+    ("/endpoints", READ, AdminPath::Endpoints),
+    ("/metrics", READ, AdminPath::Metrics),
+    ("/mock/state", DELETE, AdminPath::MockState),
+    ("/mynah/events", READ, AdminPath::Events),
+    ("/mynah/exchanges", READ, AdminPath::Exchanges),
+    ("/mynah/exchanges/{number}", READ, AdminPath::SingleExchange),
+    ("/mynah/traffic", READ, AdminPath::Traffic),
+    ("/plugins/enabled", READ, AdminPath::EnabledPlugins),
+    ("/plugins/schema/{name}", READ, AdminPath::PluginConfigSchema),
+    ("/proxy-cache", DELETE, AdminPath::ResponseCache),
+    ("/proxy-cache/{cache_key}", READ_OR_DELETE, AdminPath::ResponseCache),
+    ("/proxy-cache/{plugin_id}/caches/{cache_key}", READ_OR_DELETE, AdminPath::ResponseCache),
+    ("/schemas/plugins/validate", POST, AdminPath::Schemas),
+    ("/schemas/{db_entity_name}/validate", POST, AdminPath::Schemas),
+    ("/schemas/plugins/{name}", READ, AdminPath::Schemas),
+    ("/schemas/vaults/{name}", READ, AdminPath::Schemas),
+    ("/schemas/{name}", READ, AdminPath::Schemas),
+    ("/status", READ, AdminPath::Status),
+    ("/status/dns", READ, AdminPath::DnsStatus),
+    ("/status/ready", READ, AdminPath::Readiness),
+    ("/tags", READ, AdminPath::Tags),
+    ("/tags/{tags}", READ, AdminPath::Tags),
+    ("/timers", READ, AdminPath::Timers),
+    ("/upstreams/{upstreams}/health", READ, AdminPath::UpstreamHealth),
+    ("/upstreams/{upstreams}/targets/{targets}/healthy", PUT, AdminPath::TargetHealth),
+    ("/upstreams/{upstreams}/targets/{targets}/unhealthy", PUT, AdminPath::TargetHealth),
+    ("/upstreams/{upstreams}/targets/{targets}/{address}/healthy", PUT, AdminPath::TargetHealth),
+    ("/upstreams/{upstreams}/targets/{targets}/{address}/unhealthy", PUT, AdminPath::TargetHealth),
 ];
 
 /// The endpoint of a path, and its methods; `None` if there is none. The readiness may be on another listener only.
-pub(super) fn find(path: &[&str], has_readiness: bool) -> Option<(Endpoint, &'static [Method])> {
+pub(super) fn find(path: &[&str], has_readiness: bool) -> Option<(AdminPath, &'static [Method])> {
     let row = TABLE.iter().find(|(pattern, ..)| matches(pattern, path))?;
-    (has_readiness || row.2 != Endpoint::Readiness).then_some((row.2, row.1))
+    (has_readiness || row.2 != AdminPath::Readiness).then_some((row.2, row.1))
 }
 
 /// Whether a path has the segments of a pattern.
@@ -111,7 +111,7 @@ fn matches(pattern: &str, path: &[&str]) -> bool {
 
 /// The patterns of all paths, sorted.
 fn patterns(has_readiness: bool) -> Vec<String> {
-    let fixed = TABLE.iter().filter(|row| has_readiness || row.2 != Endpoint::Readiness);
+    let fixed = TABLE.iter().filter(|row| has_readiness || row.2 != AdminPath::Readiness);
     let mut all: Vec<String> = fixed.map(|row| row.0.to_owned()).collect();
     for entity in entity::kinds() {
         let Some(segment) = entity.endpoint.top else { continue };
@@ -191,9 +191,9 @@ mod tests {
     #[test]
     fn the_first_pattern_of_a_path_decides() {
         for (path, expected) in [
-            ("/schemas/plugins/validate", Some((Endpoint::Schemas, POST))),
-            ("/schemas/vaults/validate", Some((Endpoint::Schemas, POST))),
-            ("/schemas/plugins/cors", Some((Endpoint::Schemas, READ))),
+            ("/schemas/plugins/validate", Some((AdminPath::Schemas, POST))),
+            ("/schemas/vaults/validate", Some((AdminPath::Schemas, POST))),
+            ("/schemas/plugins/cors", Some((AdminPath::Schemas, READ))),
             ("/schemas", None),
             ("/status/ready", None),
             ("/cache/a/b", None),

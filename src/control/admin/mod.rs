@@ -55,7 +55,7 @@ use crate::{
     settings::{ResponseHeader, ResponseHeaders, Settings},
     traffic::TrafficMonitor,
 };
-use endpoints::Endpoint;
+use endpoints::AdminPath;
 use entities::EntityPath;
 use refusal::AdminRefusal;
 
@@ -186,59 +186,59 @@ impl AdminApi {
     /// the endpoint.
     async fn answer_endpoint(
         self: &Arc<Self>,
-        endpoint: Endpoint,
+        endpoint: AdminPath,
         segments: &[&str],
         request: Request<Body>,
         has_readiness: bool,
     ) -> Response<Body> {
         let query = request.uri().query().unwrap_or_default().to_owned();
         match (endpoint, segments) {
-            (Endpoint::Node, _) => self.node(),
+            (AdminPath::Node, _) => self.node(),
             // The status contains diagnostics, which take time to locate in a large configuration.
-            (Endpoint::Status, _) => self.answer_in_pool(move |admin| admin.status(&query)).await,
-            (Endpoint::Readiness, _) => self.ready(),
-            (Endpoint::DnsStatus, _) => {
+            (AdminPath::Status, _) => self.answer_in_pool(move |admin| admin.status(&query)).await,
+            (AdminPath::Readiness, _) => self.ready(),
+            (AdminPath::DnsStatus, _) => {
                 reply::message(StatusCode::NOT_IMPLEMENTED, "not implemented with the legacy DNS client")
             }
-            (Endpoint::Config, _) if request.method() == Method::POST => self.post_config(request).await,
-            (Endpoint::Config, _) => self.answer_in_pool(Self::config).await,
-            (Endpoint::Explain, _) => self.answer_in_pool(move |admin| admin.explain(&query)).await,
-            (Endpoint::MockState, _) => {
+            (AdminPath::Config, _) if request.method() == Method::POST => self.post_config(request).await,
+            (AdminPath::Config, _) => self.answer_in_pool(Self::config).await,
+            (AdminPath::Explain, _) => self.answer_in_pool(move |admin| admin.explain(&query)).await,
+            (AdminPath::MockState, _) => {
                 self.control.live().current().reset_plugins();
                 reply::empty(StatusCode::NO_CONTENT)
             }
-            (Endpoint::ResponseCache, [_, below @ ..]) => self.response_cache(below, request.method()),
-            (Endpoint::UpstreamHealth, [_, upstream, ..]) => {
+            (AdminPath::ResponseCache, [_, below @ ..]) => self.response_cache(below, request.method()),
+            (AdminPath::UpstreamHealth, [_, upstream, ..]) => {
                 let upstream = (*upstream).to_owned();
                 self.answer_in_pool(move |admin| admin.health(&upstream, &query)).await
             }
-            (Endpoint::TargetHealth, [_, upstream, _, target, address @ .., word]) => {
+            (AdminPath::TargetHealth, [_, upstream, _, target, address @ .., word]) => {
                 self.set_health(upstream, target, address.first().copied(), *word == "healthy")
             }
-            (Endpoint::Tags, [_, tag @ ..]) => {
+            (AdminPath::Tags, [_, tag @ ..]) => {
                 let tag = tag.first().map(|tag| percent_decode_str(tag).decode_utf8_lossy().into_owned());
                 let path = request.uri().path().to_owned();
                 let tags = move |admin: &Self| admin.tags(tag.as_deref(), &path, &query);
                 self.answer_in_pool(move |admin| tags(admin).unwrap_or_else(AdminRefusal::answer)).await
             }
-            (Endpoint::Endpoints, _) => Self::endpoints(has_readiness),
-            (Endpoint::Metrics, _) => self.answer_in_pool(Self::metrics).await,
-            (Endpoint::Timers, _) => Self::timers(),
-            (Endpoint::Traffic, _) => self.traffic(&query),
-            (Endpoint::Exchanges, _) => self.exchanges(&query),
-            (Endpoint::SingleExchange, [.., number]) => self.exchange(number),
-            (Endpoint::Events, _) => self.events(&query),
-            (Endpoint::EnabledPlugins, _) => Self::enabled_plugins(),
-            (Endpoint::PluginConfigSchema, [.., name]) => self.plugin_config_schema(name),
-            (Endpoint::Schemas, [_, names @ ..]) => self.schemas(names, request).await,
-            (Endpoint::Clustering, _) => reply::message(
+            (AdminPath::Endpoints, _) => Self::endpoints(has_readiness),
+            (AdminPath::Metrics, _) => self.answer_in_pool(Self::metrics).await,
+            (AdminPath::Timers, _) => Self::timers(),
+            (AdminPath::Traffic, _) => self.traffic(&query),
+            (AdminPath::Exchanges, _) => self.exchanges(&query),
+            (AdminPath::SingleExchange, [.., number]) => self.exchange(number),
+            (AdminPath::Events, _) => self.events(&query),
+            (AdminPath::EnabledPlugins, _) => Self::enabled_plugins(),
+            (AdminPath::PluginConfigSchema, [.., name]) => self.plugin_config_schema(name),
+            (AdminPath::Schemas, [_, names @ ..]) => self.schemas(names, request).await,
+            (AdminPath::Clustering, _) => reply::message(
                 StatusCode::BAD_REQUEST,
                 "this endpoint is only available when Kong is configured to run as Control Plane for the cluster",
             ),
-            (Endpoint::LogLevel, _) => self.log_level(),
-            (Endpoint::NewLogLevel, [.., level]) => self.set_log_level(level, &query),
-            (Endpoint::ClusterLogLevel, _) => Self::refuse_cluster_log_level(),
-            (Endpoint::Cache, _) if request.method() == Method::DELETE => {
+            (AdminPath::LogLevel, _) => self.log_level(),
+            (AdminPath::NewLogLevel, [.., level]) => self.set_log_level(level, &query),
+            (AdminPath::ClusterLogLevel, _) => Self::refuse_cluster_log_level(),
+            (AdminPath::Cache, _) if request.method() == Method::DELETE => {
                 reply::empty(StatusCode::NO_CONTENT)
             }
             _ => not_found(),
