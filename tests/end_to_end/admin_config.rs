@@ -128,7 +128,7 @@ vaults:
 - {{name: env, prefix: my-env, config: {{prefix: X_}}}}
 key_sets:
 - name: ks
-  keys: [{{name: k, kid: '1', jwk: '{{\"kty\":\"oct\",\"kid\":\"1\",\"k\":\"AAAA\"}}'}}]
+  keys: [{{name: k, kid: '1', jwk: '{{\"kty\":\"OKP\",\"kid\":\"1\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}}'}}]
 certificates:
 - cert: {cert}
   key: {key}
