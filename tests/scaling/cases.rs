@@ -374,14 +374,14 @@ pub(crate) const OF_ENTITIES: &[Case] = &[
     case("key_sets.keys", |n| {
         below("key_sets", "\"name\": \"s\"", "keys", n, |i| {
             format!(
-                "\"kid\": \"k{i}\", \"name\": \"k{i}\", \"jwk\": \"{{\\\"kid\\\": \\\"k{i}\\\", \\\"kty\\\": \\\"oct\\\"}}\""
+                "\"kid\": \"k{i}\", \"name\": \"k{i}\", \"jwk\": \"{{\\\"kid\\\": \\\"k{i}\\\", \\\"kty\\\": \\\"OKP\\\", \\\"crv\\\": \\\"Ed25519\\\", \\\"x\\\": \\\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\\\"}}\""
             )
         })
     }),
     case("keys", |n| {
         entities("keys", n, |i| {
             format!(
-                "\"kid\": \"k{i}\", \"name\": \"k{i}\", \"jwk\": \"{{\\\"kid\\\": \\\"k{i}\\\", \\\"kty\\\": \\\"oct\\\"}}\""
+                "\"kid\": \"k{i}\", \"name\": \"k{i}\", \"jwk\": \"{{\\\"kid\\\": \\\"k{i}\\\", \\\"kty\\\": \\\"OKP\\\", \\\"crv\\\": \\\"Ed25519\\\", \\\"x\\\": \\\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\\\"}}\""
             )
         })
     }),
