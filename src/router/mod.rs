@@ -41,7 +41,7 @@ mod lookup;
 mod options;
 mod path;
 mod path_regex;
-mod precedence;
+mod ranking_rule;
 mod priority;
 #[cfg(test)]
 mod properties;
@@ -53,7 +53,7 @@ mod shadows;
 mod small_tables;
 mod text_table;
 #[cfg(test)]
-mod ties;
+mod tie_tests;
 
 pub use conflicts::conflicts;
 pub use lookup::Router;

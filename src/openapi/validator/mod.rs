@@ -6,13 +6,13 @@
 //! | file | contents |
 //! |---|---|
 //! | `program`, `compile`, `infer_types` | the compiled schema, its compiler, and the types of values that follow |
-//! | `evaluate`, `bounds`, `unevaluated` | the evaluator, which decides whether a value is valid |
+//! | `evaluate`, `range_keywords` (minimum, minItems, ...), `unevaluated` | the evaluator, which decides whether a value is valid |
 //! | `explain` | errors: the keywords that do not hold |
 //! | `shape` | types, properties and items, by which texts are converted to values |
 //! | `instance`, `equality` | instances, their equality and hashes |
 //! | `pattern`, `format` | patterns and formats of strings |
 
-mod bounds;
+mod range_keywords;
 mod compile;
 mod equality;
 mod evaluate;
