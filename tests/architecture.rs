@@ -68,7 +68,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "uri",
         ],
     ),
-    ("traffic", &["document", "entity", "metrics", "nginx_status", "plugin"]),
+    ("traffic", &["document", "entity", "metrics", "nginx_status", "plugin", "request_id"]),
     (
         "snapshot",
         &[
@@ -198,6 +198,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
             "src/upstream/",
             "src/balancer/",
             "src/snapshot/live.rs",
+            "src/traffic/mod.rs",
             "src/supervise.rs",
             "src/plugin/",
             "src/proxy/",

@@ -27,6 +27,9 @@ use std::{
 
 use mynah_lease::LeaseState;
 
+/// The error about a document outside the folder of specs.
+pub const OUTSIDE_SPECS: &str = "it is outside the folder of specs";
+
 /// The time for which a file in an unknown state has to be unchanged.
 pub const SETTLE_TIME: Duration = Duration::from_millis(250);
 

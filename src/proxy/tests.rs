@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use std::net::SocketAddr;
 
 use super::*;
-use crate::{router::RouterOptions, snapshot::SnapshotCompiler};
+use crate::{router::RouterOptions, settings::Settings, snapshot::SnapshotCompiler};
 
 /// The future is moved into its place for every request, so its size costs time.
 #[test]

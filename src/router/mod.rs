@@ -41,10 +41,10 @@ mod lookup;
 mod options;
 mod path;
 mod path_regex;
-mod ranking_rule;
 mod priority;
 #[cfg(test)]
 mod properties;
+mod ranking_rule;
 #[cfg(test)]
 mod recorded_cases;
 mod request_fields;

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     AnswerKind,
-    samples::{Sample, Samples},
+    samples::{TrafficSample, TrafficSamples},
 };
 use crate::entity::record_label;
 
@@ -87,7 +87,7 @@ impl AnswerCounts {
         self.gateway + self.mock + self.upstream
     }
 
-    fn new<'a>(samples: impl Iterator<Item = &'a Sample>) -> Self {
+    fn new<'a>(samples: impl Iterator<Item = &'a TrafficSample>) -> Self {
         let mut counts = Self::default();
         let (mut mock_times, mut other_times) = (Vec::new(), Vec::new());
         for sample in samples {
@@ -140,10 +140,10 @@ impl Percentiles {
 
 impl TrafficHistory {
     /// Adds the requests that finished in the last `span`.
-    pub(super) fn add(&mut self, now: SystemTime, span: Duration, samples: Samples) {
+    pub(super) fn add(&mut self, now: SystemTime, span: Duration, samples: TrafficSamples) {
         let mut all = AnswerCounts::new(samples.kept.iter());
         all.gateway += samples.excess;
-        let mut by_route: HashMap<&str, Vec<&Sample>> = HashMap::new();
+        let mut by_route: HashMap<&str, Vec<&TrafficSample>> = HashMap::new();
         for sample in &samples.kept {
             let route = sample.route.as_deref().and_then(|matched| record_label(&matched.route_record));
             by_route.entry(route.unwrap_or_default()).or_default().push(sample);
@@ -209,12 +209,12 @@ fn milliseconds(time: Duration) -> u64 {
 mod tests {
     use super::*;
 
-    fn sample(status: u16, micros: u32, kind: AnswerKind) -> Sample {
-        Sample { route: None, micros, status, kind }
+    fn sample(status: u16, micros: u32, kind: AnswerKind) -> TrafficSample {
+        TrafficSample { route: None, micros, status, kind }
     }
 
-    fn add(history: &mut TrafficHistory, samples: Vec<Sample>) {
-        let samples = Samples { kept: samples, excess: 0 };
+    fn add(history: &mut TrafficHistory, samples: Vec<TrafficSample>) {
+        let samples = TrafficSamples { kept: samples, excess: 0 };
         history.add(SystemTime::now(), Duration::from_secs(1), samples);
     }
 

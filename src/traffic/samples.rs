@@ -38,7 +38,7 @@ impl AnswerKind {
 
 /// A finished request.
 #[derive(Debug)]
-pub(super) struct Sample {
+pub(super) struct TrafficSample {
     pub(super) route: Option<Arc<MatchedRoute>>,
     /// Microseconds from its arrival to the end of its response.
     pub(super) micros: u32,
@@ -48,18 +48,18 @@ pub(super) struct Sample {
 
 /// Samples since they were last taken.
 #[derive(Debug, Default)]
-pub(super) struct Samples {
-    pub(super) kept: Vec<Sample>,
+pub(super) struct TrafficSamples {
+    pub(super) kept: Vec<TrafficSample>,
     /// Requests beyond the limit of a buffer.
     pub(super) excess: u64,
 }
 
 /// Buffers of samples, one for each thread.
 #[derive(Debug, Default)]
-pub(super) struct SampleBuffers(Sharded<Mutex<Samples>>);
+pub(super) struct SampleBuffers(Sharded<Mutex<TrafficSamples>>);
 
 impl SampleBuffers {
-    fn push(&self, sample: Sample) {
+    fn push(&self, sample: TrafficSample) {
         let mut buffer = lock(self.0.local());
         if buffer.kept.len() < MAX_SAMPLES {
             buffer.kept.push(sample);
@@ -69,8 +69,8 @@ impl SampleBuffers {
     }
 
     /// Takes the samples of all buffers.
-    pub(super) fn take(&self) -> Samples {
-        let mut all = Samples::default();
+    pub(super) fn take(&self) -> TrafficSamples {
+        let mut all = TrafficSamples::default();
         for buffer in self.0.all() {
             let taken = mem::take(&mut *lock(buffer));
             all.excess += taken.excess;
@@ -107,7 +107,7 @@ impl RequestTraffic {
 impl Drop for RequestTraffic {
     fn drop(&mut self) {
         let micros = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
-        self.monitor.samples.push(Sample {
+        self.monitor.samples.push(TrafficSample {
             route: self.route.take(),
             micros,
             status: self.status,
@@ -130,7 +130,7 @@ mod tests {
     fn a_buffer_is_bounded_and_no_request_is_lost() {
         let buffers = SampleBuffers::default();
         for _ in 0..MAX_SAMPLES + 3 {
-            buffers.push(Sample { route: None, micros: 1, status: 200, kind: AnswerKind::Mock });
+            buffers.push(TrafficSample { route: None, micros: 1, status: 200, kind: AnswerKind::Mock });
         }
         let taken = buffers.take();
         assert_eq!((taken.kept.len(), taken.excess), (MAX_SAMPLES, 3));

@@ -17,7 +17,7 @@ use crate::{
     config::DeclarativeFormat,
     control::config_source::MAX_CONFIG_BYTES,
     diag::SourceFile,
-    file_read::{read_unchecked, text_hash},
+    file_read::{OUTSIDE_SPECS, read_unchecked, text_hash},
 };
 
 /// A configuration that was kept.
@@ -157,7 +157,7 @@ fn read_document(path: &Path, hash: u64, specs: &Path, bytes_left: u64) -> io::R
     let context = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let real = path.canonicalize().map_err(context)?;
     let folder = specs.canonicalize().map_err(context)?;
-    let outside = || context(io::Error::other("it is outside the folder of specs"));
+    let outside = || context(io::Error::other(OUTSIDE_SPECS));
     let real_path = inside(&real, &folder).ok_or_else(outside)?;
     let written = inside(path, specs).or_else(|| inside(path, &folder)).ok_or_else(outside)?;
     let bytes = read_unchecked(&real, bytes_left).map_err(context)?;

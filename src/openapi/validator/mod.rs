@@ -12,7 +12,6 @@
 //! | `instance`, `equality` | instances, their equality and hashes |
 //! | `pattern`, `format` | patterns and formats of strings |
 
-mod range_keywords;
 mod compile;
 mod equality;
 mod evaluate;
@@ -22,6 +21,7 @@ mod infer_types;
 mod instance;
 mod pattern;
 mod program;
+mod range_keywords;
 mod shape;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     diag::{self, Diagnostic, SourceFile},
     document::{self, Dialect, Document, NodePath},
-    file_read::text_hash,
+    file_read::{OUTSIDE_SPECS, text_hash},
     openapi::{self, Api, LibraryLocation},
 };
 
@@ -105,7 +105,7 @@ fn lower(
 fn read_inside_folder(path: &FilePath, setup: &PluginSetup<'_>) -> std::io::Result<Vec<u8>> {
     let (path, folder) = (path.canonicalize()?, setup.specs.canonicalize()?);
     if !path.starts_with(&folder) {
-        return Err(std::io::Error::other("it is outside the folder of specs"));
+        return Err(std::io::Error::other(OUTSIDE_SPECS));
     }
     if !path.is_file() {
         return Err(std::io::Error::other("it is not a regular file"));
