@@ -10,6 +10,7 @@ use super::{
     der::{SEQUENCE, element},
     pem,
     private_key::{KeyNumbers, KeyType, PrivateKey, modulus},
+    public_key::MISSING,
     signing::{SigningFault, prepare},
     x509::SubjectKey,
 };
@@ -56,7 +57,7 @@ pub fn is_point_of(curve: &str, x: &[u8], y: &[u8]) -> bool {
 fn public_key(text: &str) -> Result<Vec<u8>, String> {
     let blocks = pem::blocks(text);
     let Some(block) = blocks.into_iter().find(|block| block.label == "PUBLIC KEY") else {
-        return Err("there is no `-----BEGIN PUBLIC KEY-----` in it".to_owned());
+        return Err(MISSING.to_owned());
     };
     let der = block.bytes?;
     match subject_key(&der) {
@@ -148,7 +149,7 @@ mod tests {
         let (public, private) = pair();
         let (of_another, private_of_another) = pair();
         let rsa = include_str!("../../tests/end_to_end/rsa-8192.key.pem");
-        let none = || KeyPairFault::Public("there is no `-----BEGIN PUBLIC KEY-----` in it".to_owned());
+        let none = || KeyPairFault::Public(MISSING.to_owned());
         for (case, keys, expected) in [
             ("both", (Some(&*public), Some(&*private)), Ok(())),
             ("public", (Some(&*public), None), Ok(())),

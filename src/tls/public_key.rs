@@ -7,6 +7,9 @@ use rustls::pki_types::{
 
 use super::der::{BIT_STRING, INTEGER, SEQUENCE, bit_length, element};
 
+/// The error of a text without a public key.
+pub(super) const MISSING: &str = "there is no `-----BEGIN PUBLIC KEY-----` in it";
+
 /// A public key that verifies signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
@@ -36,7 +39,7 @@ impl PublicKey {
     /// A text that says why it is not valid.
     pub fn from_pem(text: &str) -> Result<Self, String> {
         let info = SubjectPublicKeyInfoDer::from_pem_slice(text.as_bytes()).map_err(|error| match error {
-            pem::Error::NoItemsFound => "there is no `-----BEGIN PUBLIC KEY-----` in it".to_owned(),
+            pem::Error::NoItemsFound => MISSING.to_owned(),
             _ => "it is no PEM".to_owned(),
         })?;
         let (algorithm, bits) = parts(&info).ok_or("it is no SubjectPublicKeyInfo")?;
@@ -114,7 +117,7 @@ mod tests {
     fn texts_that_are_not_a_key_are_errors() {
         let why = |text: &str| PublicKey::from_pem(text).unwrap_err();
         let pem = |base64: &str| format!("-----BEGIN PUBLIC KEY-----\n{base64}\n-----END PUBLIC KEY-----\n");
-        assert_eq!(why("secret"), "there is no `-----BEGIN PUBLIC KEY-----` in it");
+        assert_eq!(why("secret"), MISSING);
         assert_eq!(why("-----BEGIN PUBLIC KEY-----\nMAA=\n"), "it is no PEM");
         assert_eq!(why(&pem("MAA=")), "it is no SubjectPublicKeyInfo");
         let unused_bits = "MAswBQYDK2VwAwIBAQ==";
