@@ -12,6 +12,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY lease ./lease
 COPY src ./src
+COPY web ./web
 COPY deploy/release ./deploy/release
 # The binary of the release archives: musl is linked in, so that the images below need nothing.
 # hadolint ignore=DL3008

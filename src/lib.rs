@@ -41,6 +41,7 @@
 //! | [`snapshot`] | a compiled configuration: router, plugin chains, destinations; immutable |
 //! | [`proxy`] | request lifecycle: route, plugins, upstream attempts, response |
 //! | [`control`] | the configuration in force: file watch, SIGHUP, Admin API, reloads |
+//! | [`pages`] | the developer portal and the manager: their files, login, the Admin API below their path |
 //! | [`server`] | listeners, connections, TLS, graceful shutdown |
 
 pub mod access_log;
@@ -66,6 +67,8 @@ pub mod metrics;
 pub mod mock;
 pub mod nginx_status;
 pub mod openapi;
+#[cfg(feature = "ui")]
+pub mod pages;
 pub mod plugin;
 pub mod proxy;
 pub mod reply;

@@ -126,6 +126,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "entity",
             "file_read",
             "metrics",
+            "openapi",
             "plugin",
             "proxy",
             "reply",
@@ -137,9 +138,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "uri",
         ],
     ),
+    ("pages", &["body", "constant_time", "control", "reply", "uri"]),
     (
         "server",
         &[
+            "pages",
             "access_log",
             "body",
             "control",

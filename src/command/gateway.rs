@@ -8,6 +8,8 @@ use std::{
 };
 
 use anyhow::{Context, Result};
+#[cfg(feature = "ui")]
+use mynah::pages::PageKind;
 use mynah::{
     access_log::AccessLog,
     body::BodyBuffers,
@@ -21,7 +23,10 @@ use mynah::{
     proxy::{self, Proxy},
     reply::ErrorTemplates,
     server::{self, BoundListener, ListenerRole, ListenerTlsAcceptor, StopSignals, bind},
-    settings::{Listener, LoadedSettings, LogTemplate, Settings, VerifyClient},
+    settings::{
+        CertificateFiles, ClientCertificates, Listener, ListenerTls, LoadedSettings, LogTemplate, Settings,
+        VerifyClient,
+    },
     snapshot::{LiveSnapshot, SnapshotCompiler, UpstreamTls},
     supervise::supervise,
     tls::{self, CaStore},
@@ -29,6 +34,8 @@ use mynah::{
     uri::Scheme,
 };
 
+#[cfg(feature = "ui")]
+use super::pages;
 use super::{
     load::{
         CompileOptions, NO_CONFIG, NO_CONFIG_HELP, NO_QUARANTINE_HELP, QUARANTINE_HELP, enabled_plugins,
@@ -67,7 +74,8 @@ pub(crate) fn serve(loaded: LoadedSettings, source: &ConfigSource, specs: PathBu
     if !open.is_empty() {
         tracing::warn!(
             "the Admin API on {} is open to every client that reaches this address: set MYNAH_ADMIN_TOKEN, ask for client \
-             certificates (nginx_admin_ssl_verify_client), or listen on 127.0.0.1 (admin_listen)",
+             certificates (nginx_admin_ssl_verify_client), or listen on 127.0.0.1 (admin_listen, admin_gui_listen, \
+             portal_gui_listen)",
             open.join(", ")
         );
     }
@@ -185,11 +193,15 @@ fn write_pid_file(prefix: &Path) -> Option<PidFile> {
     file.ok()
 }
 
-/// Listeners of the Admin API that other machines reach without a token and without a client certificate.
+/// Listeners of the Admin API and of pages that other machines reach without a token and without a client certificate.
 fn open_admin_listeners(settings: &Settings) -> impl Iterator<Item = &Listener> {
     let has_token = settings.admin_token.is_some();
     let requires_certificate = settings.tls.admin_clients.verify == VerifyClient::Required;
-    settings.admin_listen.iter().filter(move |listener| {
+    let managers = settings.admin_gui_listen.iter().flatten();
+    let portals = settings.portal_gui_listen.iter().flatten();
+    let portals = portals.filter(|listener| settings.allows_portal_writes(listener));
+    let pages = managers.chain(portals).filter(|_| cfg!(feature = "ui") && !settings.admin_listen.is_empty());
+    settings.admin_listen.iter().chain(pages).filter(move |listener| {
         let requires_certificate = requires_certificate && listener.tls;
         !has_token && !requires_certificate && !listener.address.ip().to_canonical().is_loopback()
     })
@@ -220,25 +232,19 @@ fn listen(
     let proxy = ListenerRole::Proxy(proxy);
     let mut bound = Vec::new();
     let tls = &settings.tls;
-    let [admin, status] = [ListenerRole::Admin(admin.clone()), ListenerRole::Status(admin.clone())];
+    let [role, status] = [ListenerRole::Admin(admin.clone()), ListenerRole::Status(admin.clone())];
     // The proxy writes into its log itself.
     let (no_log, admin_log, status_log) = (&None, &logs.admin, &logs.status);
     let all = [
         ("proxy_listen", &settings.proxy_listen, proxy, no_log, &tls.proxy, &tls.proxy_clients),
-        ("admin_listen", &settings.admin_listen, admin, admin_log, &tls.admin, &tls.admin_clients),
+        ("admin_listen", &settings.admin_listen, role, admin_log, &tls.admin, &tls.admin_clients),
         ("status_listen", &settings.status_listen, status, status_log, &tls.status, &tls.status_clients),
     ];
     for (setting, listeners, role, log, given, clients) in all {
         for listener in listeners {
             // Only the proxy presents certificates of the configuration.
             let live = matches!(role, ListenerRole::Proxy(_)).then(|| live.clone());
-            let acceptor = || {
-                ListenerTlsAcceptor::new(tls, given, clients, live, listener.http2)
-                    .map_err(anyhow::Error::msg)
-            };
-            let acceptor = listener.tls.then(acceptor).transpose();
-            let tls =
-                acceptor.with_context(|| format!("cannot set up TLS on {} ({setting})", listener.address))?;
+            let tls = tls_acceptor(setting, listener, tls, (given, clients), live)?;
             bound.push(BoundListener {
                 listener: bind(setting, listener)?,
                 role: role.clone(),
@@ -250,7 +256,32 @@ fn listen(
             });
         }
     }
+    #[cfg(feature = "ui")]
+    pages::listen(settings, admin, &logs.admin, &mut bound)?;
+    #[cfg(not(feature = "ui"))]
+    for (name, page) in
+        [("portal_gui_listen", &settings.portal_gui_listen), ("admin_gui_listen", &settings.admin_gui_listen)]
+    {
+        if page.as_ref().is_some_and(|listeners| !listeners.is_empty()) {
+            tracing::warn!("{name} has no effect: this binary was built without the feature `ui`");
+        }
+    }
     Ok(bound)
+}
+
+/// TLS of a listener that has the flag `ssl`.
+pub(super) fn tls_acceptor(
+    setting: &str,
+    listener: &Listener,
+    tls: &ListenerTls,
+    (certificates, clients): (&CertificateFiles, &ClientCertificates),
+    live: Option<Arc<LiveSnapshot>>,
+) -> Result<Option<ListenerTlsAcceptor>> {
+    let acceptor = || {
+        ListenerTlsAcceptor::new(tls, certificates, clients, live, listener.http2).map_err(anyhow::Error::msg)
+    };
+    let acceptor = listener.tls.then(acceptor).transpose();
+    acceptor.with_context(|| format!("cannot set up TLS on {} ({setting})", listener.address))
 }
 
 /// The templates of error bodies that settings name.
@@ -329,6 +360,11 @@ fn greeting(bound: &[BoundListener]) -> String {
             ListenerRole::Proxy(_) => "proxy",
             ListenerRole::Admin(_) => "admin",
             ListenerRole::Status(_) => "status",
+            #[cfg(feature = "ui")]
+            ListenerRole::Page(page) => match page.kind() {
+                PageKind::Portal => "portal",
+                PageKind::Manager => "manager",
+            },
         };
         let scheme = Scheme::from_tls(tls.is_some()).as_str();
         let local = listener.local_addr();

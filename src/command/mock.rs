@@ -62,6 +62,7 @@ impl MockArgs {
             ("proxy_listen", Some(SocketAddr::new(self.host, self.port).to_string())),
             ("admin_listen", Some("off".to_owned())),
             ("status_listen", Some("off".to_owned())),
+            ("admin_gui_listen", Some("off".to_owned())),
             ("log_level", self.log_level.log_level.clone()),
         ];
         let loaded = load_settings(overrides, None)?;

@@ -18,6 +18,8 @@ pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod mock;
 pub(crate) mod output;
+#[cfg(feature = "ui")]
+pub(crate) mod pages;
 pub(crate) mod pid_file;
 pub(crate) mod run;
 pub(crate) mod schema;

@@ -24,6 +24,10 @@ pub(crate) struct RunArgs {
     admin_listen: Option<String>,
     #[arg(long, value_name = "LISTEN", help = setting_help("status_listen"))]
     status_listen: Option<String>,
+    #[arg(long, value_name = "LISTEN", help = setting_help("portal_gui_listen"))]
+    portal_gui_listen: Option<String>,
+    #[arg(long, value_name = "LISTEN", help = setting_help("admin_gui_listen"))]
+    admin_gui_listen: Option<String>,
     /// Serve a configuration without the entities that have errors; requests that these would have guarded are refused
     #[arg(long)]
     quarantine: bool,
@@ -40,6 +44,8 @@ impl RunArgs {
             ("proxy_listen", self.proxy_listen),
             ("admin_listen", self.admin_listen),
             ("status_listen", self.status_listen),
+            ("portal_gui_listen", self.portal_gui_listen),
+            ("admin_gui_listen", self.admin_gui_listen),
             ("log_level", self.log_level.log_level),
             ("declarative_config_on_error", self.quarantine.then(|| "quarantine".to_owned())),
             ("declarative_config", path_value(self.config.file)),

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     ConfigSource,
+    api_documents::{ApiDocument, ApiDocuments},
     compile::ReadOptions,
     last_good::LastGoodStore,
     live_config::{
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     config::DeclarativeFormat,
     diag::{DiagnosticReport, SourceFile},
+    entity::PluginEntity,
     file_read::{FileReader, UnfinishedFile},
     snapshot::{
         CompiledSnapshot, LiveSnapshot, Snapshot, SnapshotChecker, SnapshotCompiler, describe_changes,
@@ -58,6 +60,9 @@ pub struct Control {
     /// Format of the source.
     format: DeclarativeFormat,
     checker: SnapshotChecker,
+    /// Folder of the OpenAPI documents.
+    specs: PathBuf,
+    api_documents: ApiDocuments,
     /// Whether file system events report that a writer has not closed its file.
     has_open_writer: Arc<AtomicBool>,
     hold_time: Duration,
@@ -75,12 +80,15 @@ impl Control {
     pub fn new(compiler: SnapshotCompiler) -> Self {
         let live_config = LiveConfig::new(LiveSnapshot::new(compiler.empty()));
         let (format, checker) = (DeclarativeFormat::default(), compiler.checker());
+        let specs = compiler.specs().to_owned();
         Self {
             live_config,
             compiler: Mutex::new(compiler),
             source: None,
             format,
             checker,
+            specs,
+            api_documents: ApiDocuments::default(),
             has_open_writer: Arc::default(),
             hold_time: TRUNCATION_HOLD,
             quarantines: false,
@@ -146,6 +154,11 @@ impl Control {
     #[must_use]
     pub const fn live(&self) -> &Arc<LiveSnapshot> {
         self.live_config.live()
+    }
+
+    /// The OpenAPI documents in the folder of specs and in the settings of plugins.
+    pub(super) fn api_documents(&self, plugins: &[Arc<PluginEntity>]) -> Vec<ApiDocument> {
+        self.api_documents.list(&self.specs, plugins)
     }
 
     /// The live configuration and the results of the last loads.

@@ -1,6 +1,7 @@
 //! Control plane: loads configurations, watches their files, serves the Admin API, and publishes the live Snapshot.
 
 pub mod admin;
+mod api_documents;
 mod compile;
 mod config_files;
 mod config_source;

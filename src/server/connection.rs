@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::{Response, StatusCode};
 use hyper::service::service_fn;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo},
@@ -32,11 +33,15 @@ use super::{
     socket::{self, AbortHandle},
     tls::ListenerTlsAcceptor,
 };
+#[cfg(feature = "ui")]
+use crate::pages::PageServer;
 use crate::{
     access_log::AccessLog,
+    body::Body,
     control::{Readiness, admin::AdminApi},
     metrics::ListenerCounters,
     proxy::{ClientConnection, HeadBounds, Proxy, ShutdownStage},
+    reply,
     settings::Settings,
     supervise::supervise,
 };
@@ -65,6 +70,21 @@ pub enum ListenerRole {
     Admin(Arc<AdminApi>),
     /// The status API, a part of the Admin API about health.
     Status(Arc<AdminApi>),
+    /// A page, with the Admin API below its path.
+    #[cfg(feature = "ui")]
+    Page(Arc<PageServer>),
+}
+
+impl ListenerRole {
+    /// Answer of a listener other than the proxy to a request that cannot be parsed.
+    pub(super) fn answer_malformed(&self, status: StatusCode) -> Response<Body> {
+        match self {
+            Self::Admin(admin) | Self::Status(admin) => admin.answer_malformed(status),
+            #[cfg(feature = "ui")]
+            Self::Page(page) => page.admin().answer_malformed(status),
+            Self::Proxy(_) => reply::message(status, &reply::default_message(status)),
+        }
+    }
 }
 
 /// State that the listeners of a group share.

@@ -141,21 +141,21 @@ impl ConnectionSession {
                 guard.log = log;
                 response
             }
-            ListenerRole::Admin(admin) | ListenerRole::Status(admin) => {
+            _ => {
                 guard.log.line =
                     self.access_log.as_ref().map(|log| start_log_line(log, &request, &self.connection));
                 let is_local = self.connection.local.ip().to_canonical().is_loopback();
                 // Boxed: otherwise the future of each request of the proxy would have the size of these.
-                let caught = match &self.role {
-                    _ if let Some(status) = check_transfer_coding(&request) => {
-                        let mut response = admin.answer_malformed(status);
+                let caught = match check_transfer_coding(&request) {
+                    Some(status) => {
+                        let mut response = self.role.answer_malformed(status);
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                         Ok(response)
                     }
-                    ListenerRole::Status(_) => {
-                        catch_future_panic(Box::pin(admin.status_answer(request, is_local)).as_mut()).await
+                    None => {
+                        catch_future_panic(Box::pin(self.answer_beside_proxy(request, is_local)).as_mut())
+                            .await
                     }
-                    _ => catch_future_panic(Box::pin(admin.answer(request, is_local)).as_mut()).await,
                 };
                 let response = caught.unwrap_or_else(|panic| {
                     tracing::error!("a request to the Admin API {panic}");
@@ -193,6 +193,18 @@ impl ConnectionSession {
         Ok(response.map(|body| ResponseBody { body, guard, is_http2, declared_length, failure: None }))
     }
 
+    /// Answers one request of a listener other than the proxy.
+    async fn answer_beside_proxy(&self, request: Request<Body>, is_local: bool) -> Response<Body> {
+        match &self.role {
+            // `answer` has the proxy's own branch.
+            ListenerRole::Proxy(_) => reply::message(StatusCode::NOT_FOUND, "Not found"),
+            ListenerRole::Admin(admin) => admin.answer(request, is_local).await,
+            ListenerRole::Status(admin) => admin.status_answer(request, is_local).await,
+            #[cfg(feature = "ui")]
+            ListenerRole::Page(page) => page.answer(request, is_local, self.connection.tls.is_some()).await,
+        }
+    }
+
     /// Ends the connection after this response.
     fn close_after(&self, version: Version, response: &mut Response<Body>) {
         if version == Version::HTTP_2 {
@@ -207,9 +219,7 @@ impl ConnectionSession {
         let id = RequestId::random();
         let (response, log) = match &self.role {
             ListenerRole::Proxy(proxy) => (proxy.unreadable(status, &id), proxy.access_log()),
-            ListenerRole::Admin(admin) | ListenerRole::Status(admin) => {
-                (admin.answer_malformed(status), self.access_log.as_ref())
-            }
+            role => (role.answer_malformed(status), self.access_log.as_ref()),
         };
         let (mut head, body) = response.into_parts();
         head.headers.insert(DATE, self.activity.date());

@@ -172,6 +172,26 @@ pub(super) fn check(layers: &mut SettingLayers, settings: &Settings) {
             .wrong
             .extend(faults.into_iter().map(|fault: SettingFault| fault.at(SettingOrigin::clone(&origin))));
     }
+    // The pages have the Admin API below their path.
+    for (setting, listeners) in [
+        ("portal_gui_listen", settings.portal_listeners().listeners),
+        ("admin_gui_listen", settings.manager_listeners().listeners),
+    ] {
+        let origin = layers.get(setting).map(|given| given.origin.clone());
+        let is_required = tls.admin_clients.verify == VerifyClient::Required;
+        let fault = is_required.then(|| plain_listener(ADMIN.verify, setting, &listeners)).flatten();
+        layers.wrong.extend(fault.zip(origin).map(|(fault, origin)| fault.at(origin)));
+    }
+}
+
+/// The fault of a listener without TLS that other machines can reach.
+fn plain_listener(name: &str, setting: &str, listeners: &[Listener]) -> Option<SettingFault> {
+    let is_plain =
+        |listener: &&Listener| !listener.tls && !listener.address.ip().to_canonical().is_loopback();
+    let address = listeners.iter().find(is_plain)?.address;
+    let message =
+        format!("{name} is 'on', but {address} of {setting} speaks plain HTTP, without client certificates");
+    Some(SettingFault::new(message, format!("give it the flag `ssl`, or take it out of {setting}")))
 }
 
 fn faults(
@@ -190,17 +210,8 @@ fn faults(
         faults.push(SettingFault::new(message, format!("set its file as {}", names.client)));
     }
     if clients.verify == VerifyClient::Required {
-        let is_plain =
-            |listener: &&Listener| !listener.tls && !listener.address.ip().to_canonical().is_loopback();
-        if let Some(listener) = listeners.iter().find(is_plain) {
-            let message = format!(
-                "{name} is 'on', but {} of {setting} speaks plain HTTP, without client certificates",
-                listener.address
-            );
-            faults.push(SettingFault::new(
-                message,
-                format!("give it the flag `ssl`, or take it out of {setting}"),
-            ));
+        if let Some(fault) = plain_listener(name, setting, listeners) {
+            faults.push(fault);
         } else if !listeners.iter().any(|listener| listener.tls) {
             let message = format!("{name} is 'on', but no listener of {setting} speaks TLS");
             faults.push(SettingFault::new(message, "give one the flag `ssl`, or write `off`"));

@@ -195,7 +195,15 @@ mod tests {
     #[test]
     fn the_rows_have_the_defaults_of_the_type() {
         let overrides: Vec<_> = table::rows().map(|row| format!("{}={}\n", row.name, row.default)).collect();
-        let loaded = load("", "", &overrides.concat()).unwrap();
+        let mut loaded = load("", "", &overrides.concat()).unwrap();
+        // Whether the listeners of a page are given makes a difference.
+        let settings = &mut loaded.settings;
+        for (given, default) in [
+            (settings.portal_gui_listen.take(), Settings::default().portal_listeners()),
+            (settings.admin_gui_listen.take(), Settings::default().manager_listeners()),
+        ] {
+            assert_eq!(given, Some(default.listeners));
+        }
         assert_eq!(loaded, LoadedSettings { settings: Settings::default(), warnings: Vec::new() });
     }
 

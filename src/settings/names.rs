@@ -20,8 +20,6 @@ const NOT_APPLICABLE: &[&str] = &[
     "admin_error_log",
     "admin_gui_access_log",
     "admin_gui_error_log",
-    "admin_gui_listen",
-    "admin_gui_path",
     "anonymous_reports",
     "admin_api_uri",
     "cluster_listen",
@@ -229,7 +227,8 @@ mod tests {
         check("keyring_enabled", Some(SettingKind::Unsupported));
         check("nginx_http_merge_slashes", Some(SettingKind::Unsupported));
         check("vault_env_ttl", Some(SettingKind::Unsupported));
-        check("portal_gui_listen", Some(SettingKind::NotApplicable));
+        check("portal_gui_listen", Some(SettingKind::Supported("portal_gui_listen")));
+        check("portal_auth_conf", Some(SettingKind::NotApplicable));
         check("nginx_proxy_proxy_read_timeout", Some(SettingKind::NotApplicable));
         check("nginx_upstream_keepalive", Some(SettingKind::Supported("upstream_keepalive_pool_size")));
         check("resolver_address", Some(SettingKind::Supported("dns_resolver")));

@@ -17,7 +17,7 @@ use super::{
     admin, client_certificates, directive, dns, headers,
     listen::listeners,
     log_format::log_format,
-    network,
+    network, pages,
     setting_row::{SettingRow, settings_table},
     tls,
     value::{self, access_log, seconds, switch, word},
@@ -59,6 +59,12 @@ settings_table! {
         /// Empty for `off`.
         status_listen: Vec<Listener> => "status_listen" = "off", listeners,
             "Addresses of /status and /metrics without the rest of the Admin API, or `off`";
+        "portal_gui_listen" = "127.0.0.1:8003",
+            |settings, name, text| { settings.portal_gui_listen = Some(listeners(name, text)?); Ok(()) },
+            "Addresses of the developer portal with flags in Kong's notation, or `off`";
+        "admin_gui_listen" = "127.0.0.1:8002",
+            |settings, name, text| { settings.admin_gui_listen = Some(listeners(name, text)?); Ok(()) },
+            "Addresses of the manager with flags in Kong's notation, or `off`";
         http2_streams: NonZeroU32 => "nginx_http_http2_max_concurrent_streams"
             | "nginx_proxy_http2_max_concurrent_streams"
             = "128", value::streams,
@@ -79,7 +85,15 @@ settings_table! {
             "URLs of the Admin API whose host names clients may use";
         /// Empty if no page may use the Admin API.
         admin_gui_url: Vec<String> => "admin_gui_url" = "", admin::origins,
-            "Origins of pages that may use the Admin API";
+            "Origins of further pages that may use the Admin API; the portal links the first as the manager";
+
+        // Pages.
+        /// None for changes on loopback addresses only.
+        portal_gui_writes: Option<bool> => "portal_gui_writes" = "", pages::optional_switch,
+            "Allow changes through the portal; unset, only on loopback addresses (not in Kong)", protective;
+        /// Begins and ends with a slash.
+        admin_gui_path: String => "admin_gui_path" = "/", pages::page_path,
+            "Path of the manager";
 
         // Logs.
         log_level: LogLevel => "log_level" = "notice", word,
@@ -286,6 +300,10 @@ settings_table! {
         admin_log_template: Option<LogTemplate>,
         /// Format that `status_access_log` names after its destination; none for `access_log_format`.
         status_log_template: Option<LogTemplate>,
+        /// `portal_gui_listen`; none if unset ([`Settings::portal_listeners`]).
+        portal_gui_listen: Option<Vec<Listener>>,
+        /// `admin_gui_listen`; none if unset ([`Settings::manager_listeners`]).
+        admin_gui_listen: Option<Vec<Listener>>,
         /// `ssl_*`, `admin_ssl_*`, `status_ssl_*`, `client_ssl*`, `lua_ssl_*`, `nginx_*_ssl_*`.
         tls: ListenerTls,
         /// `dns_*`.

@@ -105,6 +105,8 @@ impl Setup {
     fn spawn(&self, arguments: &[&str]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
+        // Many gateways run at a time, and the default ports of the pages are fixed.
+        command.env("KONG_PORTAL_GUI_LISTEN", "off").env("KONG_ADMIN_GUI_LISTEN", "off");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -87,6 +87,7 @@ mod mocking_together;
 mod nameserver;
 mod openssl;
 mod overload;
+mod pages;
 mod parts;
 mod pem;
 mod protocols;

@@ -30,6 +30,8 @@ impl Gateway {
         let listen = "127.0.0.1:0, 127.0.0.1:0 http2 ssl";
         command.args(["run", "--proxy-listen", listen, "--admin-listen", "127.0.0.1:0"]);
         command.env_clear().env("KONG_DECLARATIVE_CONFIG_STRING", "_format_version: \"3.0\"");
+        // Many gateways run at a time, and the default ports of the pages are fixed.
+        command.env("KONG_PORTAL_GUI_LISTEN", "off").env("KONG_ADMIN_GUI_LISTEN", "off");
         command.envs(environment.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = command.spawn().unwrap();

@@ -47,6 +47,8 @@ impl Server {
                 flag => drop(command.arg(flag)),
             }
         }
+        // Many servers run at a time, and the default port of the portal is fixed.
+        command.env("KONG_PORTAL_GUI_LISTEN", "off");
         command.args(["--port", "0"]).current_dir(&directory).stdout(Stdio::piped());
         command.stderr(fs::File::create(directory.join("stderr")).unwrap());
         let mut child = command.spawn().unwrap();

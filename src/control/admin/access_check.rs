@@ -1,4 +1,5 @@
-//! Access rules of the Admin API and of the status listener: names of the host, origins of pages, and the token.
+//! Access rules of the Admin API, of the status listener and of the pages: names of the host, origins of pages, and
+//! the token.
 //!
 //! The attacker's tool is a browser. A page of another site reaches the API either under its own name, which a DNS
 //! server of the attacker binds to the API's address (DNS rebinding), or with a cross-origin request. Against the
@@ -44,7 +45,7 @@ pub(super) fn check_admin_access(
         Err(ambiguity) => return Some(reply::message(StatusCode::BAD_REQUEST, ambiguity)),
     };
     let token = settings.admin_token.as_ref();
-    let has_valid_token = token.is_some_and(|token| sent_token(headers).is_some_and(|sent| token.is(sent)));
+    let has_valid_token = has_token(headers, settings);
     // A page that reaches this address by DNS rebinding does not have the token.
     if !has_valid_token && !host.as_ref().is_some_and(|host| is_trusted_host(host, settings, local)) {
         return Some(refuse_host(local));
@@ -58,9 +59,51 @@ pub(super) fn check_admin_access(
     if preflight || has_valid_token {
         return None;
     }
+    Some(refuse_without_token())
+}
+
+/// Checks whether a request that a page's script sends to its own listener is allowed. `is_logged_in` states that it
+/// belongs to a session, which replaces the token; without `needs_login`, neither is required.
+pub(super) fn check_page_access(
+    request: &Request<Body>,
+    settings: &Settings,
+    local: bool,
+    needs_login: bool,
+    is_logged_in: bool,
+) -> Option<Response<Body>> {
+    let headers = request.headers();
+    let host = match trusted_host(request, settings, local) {
+        Ok(host) => host,
+        Err(refusal) => return Some(refusal),
+    };
+    if is_cross_site(headers, Some(&host), settings) {
+        return Some(refuse_foreign_page());
+    }
+    let is_closed = needs_login && settings.admin_token.is_some();
+    (is_closed && !is_logged_in && !has_token(headers, settings)).then(refuse_without_token)
+}
+
+/// The host of a request, if it is trusted; the refusal if not. A token does not replace this check.
+pub(super) fn trusted_host(
+    request: &Request<Body>,
+    settings: &Settings,
+    local: bool,
+) -> Result<Authority, Response<Body>> {
+    let host =
+        requested_host(request).map_err(|ambiguity| reply::message(StatusCode::BAD_REQUEST, ambiguity))?;
+    host.filter(|host| is_trusted_host(host, settings, local)).ok_or_else(|| refuse_host(local))
+}
+
+/// Whether a request carries the token.
+pub(super) fn has_token(headers: &HeaderMap, settings: &Settings) -> bool {
+    let token = settings.admin_token.as_ref();
+    token.is_some_and(|token| sent_token(headers).is_some_and(|sent| token.is(sent)))
+}
+
+fn refuse_without_token() -> Response<Body> {
     let mut response = reply::message(StatusCode::UNAUTHORIZED, "Unauthorized");
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    Some(response)
+    response
 }
 
 /// Checks whether a request of the status listener is allowed. Probes of HTTP/1.0 have no Host; no browser sends such
@@ -207,10 +250,12 @@ fn is_private_name(host: &str) -> bool {
 /// Whether a name occurs in the settings: in `admin_allowed_hosts`, as a listen address, or in the URL of an allowed
 /// page.
 fn is_configured_host(host: &str, settings: &Settings) -> bool {
-    let is_listener = settings.admin_listen.iter().chain(&settings.status_listen).any(|listener| {
-        let address = listener.address.ip();
-        !address.is_unspecified() && address.to_string() == host
-    });
+    let pages = [&settings.portal_gui_listen, &settings.admin_gui_listen].into_iter().flatten().flatten();
+    let is_listener =
+        settings.admin_listen.iter().chain(&settings.status_listen).chain(pages).any(|listener| {
+            let address = listener.address.ip();
+            !address.is_unspecified() && address.to_string() == host
+        });
     let is_page = settings.admin_gui_url.iter().any(|origin| {
         let authority =
             origin.split_once("://").and_then(|(_, authority)| authority.parse::<Authority>().ok());

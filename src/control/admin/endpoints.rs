@@ -36,6 +36,9 @@ pub(super) enum AdminPath {
     Exchanges,
     SingleExchange,
     Traffic,
+    Apis,
+    ApiDocument,
+    ApiStatus,
 }
 
 /// A pattern of paths, with its parameters in braces, the methods, and what it stands for.
@@ -63,6 +66,9 @@ const TABLE: &[EndpointRow] = &[
     ("/endpoints", READ, AdminPath::Endpoints),
     ("/metrics", READ, AdminPath::Metrics),
     ("/mock/state", DELETE, AdminPath::MockState),
+    ("/mynah/apis", READ, AdminPath::Apis),
+    ("/mynah/apis/document", READ, AdminPath::ApiDocument),
+    ("/mynah/apis/status", READ, AdminPath::ApiStatus),
     ("/mynah/events", READ, AdminPath::Events),
     ("/mynah/exchanges", READ, AdminPath::Exchanges),
     ("/mynah/exchanges/{number}", READ, AdminPath::SingleExchange),

@@ -2,11 +2,12 @@
 //!
 //! | part | holds |
 //! |---|---|
-//! | `access_check` | access rules: host names, page origins, the token |
+//! | `access_check` | access rules, also of the pages: host names, page origins, the token |
 //! | `entities`, `pagination`, `collections` | paths of entities, lists, and the collections there are |
 //! | `upload`, `input`, `form`, `record_check` | from a request body to a checked record |
 //! | `work_pools` | threads for work that grows with the configuration |
 //! | `write`, `write_request`, `constraints`, `server_names`, `plan`, `file_item` | from a record to a change of the text; Kong's 405 where writes are refused |
+//! | `apis` | OpenAPI documents, and what answers for their operations |
 //! | `config` | export and import of the whole configuration |
 //! | `response_cache` | stored responses of `proxy-cache` |
 //! | `traffic`, `events` | traffic of the last minutes, and a stream of changes |
@@ -14,6 +15,7 @@
 //! | `refusal` | Kong's error objects |
 
 mod access_check;
+mod apis;
 mod collections;
 mod config;
 mod constraints;
@@ -44,7 +46,7 @@ mod write_request;
 
 use std::{sync::Arc, time::Instant};
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, uri::Authority};
 use percent_encoding::percent_decode_str;
 
 use super::Control;
@@ -143,6 +145,73 @@ impl AdminApi {
         finish(response, self.settings.headers, started, head_only)
     }
 
+    /// Answers a request that a page's script sends to its own listener. `is_logged_in` states that the request belongs to a
+    /// session.
+    pub async fn answer_page(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        local: bool,
+        is_logged_in: bool,
+    ) -> Response<Body> {
+        let started = Instant::now();
+        let head_only = request.method() == Method::HEAD;
+        let response = match self.check_page(&request, local, true, is_logged_in) {
+            Some(refusal) => refusal,
+            None => self.route(request).await,
+        };
+        finish(response, self.settings.headers, started, head_only)
+    }
+
+    /// Checks whether a request that a page's script sends to its own listener is allowed; returns the refusal if not.
+    #[must_use]
+    pub fn check_page(
+        &self,
+        request: &Request<Body>,
+        local: bool,
+        needs_login: bool,
+        is_logged_in: bool,
+    ) -> Option<Response<Body>> {
+        access_check::check_page_access(request, &self.settings, local, needs_login, is_logged_in)
+    }
+
+    /// The host by which a page was requested.
+    ///
+    /// # Errors
+    /// The answer to a request whose host is ambiguous or unknown, so that its page could be one of another site.
+    pub fn page_host(&self, request: &Request<Body>, local: bool) -> Result<Authority, Response<Body>> {
+        access_check::trusted_host(request, &self.settings, local)
+    }
+
+    /// Answers a request of a portal without writes, which has only what is for readers and needs no token.
+    pub async fn answer_reader(self: &Arc<Self>, request: Request<Body>, local: bool) -> Response<Body> {
+        let started = Instant::now();
+        let head_only = request.method() == Method::HEAD;
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let response = match self.check_page(&request, local, false, false) {
+            Some(refusal) => refusal,
+            None => match split_path(request.uri().path()).as_deref() {
+                Some(["mynah", "apis", ..]) if is_read => self.route(request).await,
+                _ => reply::message(
+                    StatusCode::FORBIDDEN,
+                    "this portal is for readers; portal_gui_writes allows changes",
+                ),
+            },
+        };
+        finish(response, self.settings.headers, started, head_only)
+    }
+
+    /// Whether requests must carry the token.
+    #[must_use]
+    pub fn requires_token(&self) -> bool {
+        self.settings.admin_token.is_some()
+    }
+
+    /// Whether a request carries the token.
+    #[must_use]
+    pub fn has_token(&self, headers: &HeaderMap) -> bool {
+        access_check::has_token(headers, &self.settings)
+    }
+
     /// Answer to a request that cannot be parsed.
     #[must_use]
     pub fn answer_malformed(&self, status: StatusCode) -> Response<Body> {
@@ -224,6 +293,9 @@ impl AdminApi {
             (AdminPath::Endpoints, _) => Self::endpoints(has_readiness),
             (AdminPath::Metrics, _) => self.answer_in_pool(Self::metrics).await,
             (AdminPath::Timers, _) => Self::timers(),
+            (AdminPath::Apis, _) => self.answer_in_pool(move |admin| admin.apis(&query)).await,
+            (AdminPath::ApiDocument, _) => self.answer_in_pool(move |admin| admin.api_document(&query)).await,
+            (AdminPath::ApiStatus, _) => self.api_status(),
             (AdminPath::Traffic, _) => self.traffic(&query),
             (AdminPath::Exchanges, _) => self.exchanges(&query),
             (AdminPath::SingleExchange, [.., number]) => self.exchange(number),

@@ -252,7 +252,9 @@ fn configuration(settings: &Settings) -> Value {
         "proxy_listen": listens(&settings.proxy_listen),
         "admin_listen": listens(&settings.admin_listen),
         "status_listen": listens(&settings.status_listen),
-        "admin_gui_listen": [],
+        "admin_gui_listen": listens(&settings.manager_listeners().listeners),
+        "admin_gui_path": settings.admin_gui_path,
+        "portal_gui_listen": listens(&settings.portal_listeners().listeners),
         "loaded_plugins": plugins,
         "upstream_keepalive_pool_size": settings.upstream_keepalive_pool_size,
         "upstream_keepalive_max_requests":
@@ -271,7 +273,8 @@ fn configuration(settings: &Settings) -> Value {
         "proxy_listeners": listeners(&settings.proxy_listen),
         "admin_listeners": listeners(&settings.admin_listen),
         "status_listeners": listeners(&settings.status_listen),
-        "admin_gui_listeners": [],
+        "admin_gui_listeners": listeners(&settings.manager_listeners().listeners),
+        "portal_gui_listeners": listeners(&settings.portal_listeners().listeners),
         "admin_gui_url": settings.admin_gui_url,
         "log_level": settings.log_level.name(),
     })
