@@ -12,6 +12,7 @@
 //! | [`supervise`] | panics: logged, confined to the work in which they happen; background tasks are restarted |
 //! | [`document`] | YAML and JSON as an ordered tree of values, and the position of each node in the text |
 //! | [`diag`] | diagnostics: a message about a node of a file, rendered with the source text |
+//! | [`text_diff`] | differences between two texts, as the lines of a diff |
 //! | [`ip_network`] | blocks of IP addresses |
 //! | [`uri`] | scheme, host, port and path of URIs: parsing, normalization, encoding |
 //! | [`nginx_status`] | status codes that nginx adds to those of HTTP |
@@ -80,6 +81,7 @@ pub mod server;
 pub mod settings;
 pub mod snapshot;
 pub mod supervise;
+pub mod text_diff;
 pub mod tls;
 pub mod traffic;
 pub mod upstream;

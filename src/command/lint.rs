@@ -9,8 +9,7 @@ use anyhow::Result;
 use clap::Args;
 use mynah::{
     control::read_config,
-    diag::{Diagnostic, DiagnosticReport, plural},
-    document::{self, Dialect},
+    diag::{DiagnosticReport, plural},
     openapi::{self, LibraryLocation},
 };
 use serde_json::Value;
@@ -78,28 +77,9 @@ fn lint_file(file: &Path, strict: bool) -> (DiagnosticReport, Option<usize>) {
         Ok(source) => source,
         Err(report) => return (report, None),
     };
-    let document = match document::read(&source.text, Dialect::Specification) {
-        Ok(document) => document,
-        Err(error) => {
-            let diagnostic = Diagnostic::syntax(document::NodePath::root(), &error);
-            return (DiagnosticReport::new(source, vec![diagnostic]), None);
-        }
-    };
-    let mut diagnostics: Vec<Diagnostic> = document
-        .duplicates
-        .into_iter()
-        .map(|path| Diagnostic::warning(path, "this key stands twice; the last one counts").key())
-        .collect();
-    match openapi::lint(document.value, &LibraryLocation::file(file, reference_root(file)), strict) {
-        Ok((api, found)) => {
-            diagnostics.extend(found);
-            (DiagnosticReport::new(source, diagnostics), Some(api.operations.len()))
-        }
-        Err(error) => {
-            diagnostics.push(error);
-            (DiagnosticReport::new(source, diagnostics), None)
-        }
-    }
+    let location = LibraryLocation::file(file, reference_root(file));
+    let (report, api) = openapi::lint_text(&source, &location, strict);
+    (report, api.map(|api| api.operations.len()))
 }
 
 /// The folder that the references of a document may not leave: its own.

@@ -5,7 +5,7 @@ use super::{
     DeclarativeFormat,
     foreign_files::{foreign_file, is_template},
     is_substituted,
-    value_hints::{add_value_hints, node_at},
+    value_hints::add_value_hints,
 };
 use crate::{
     diag::{Diagnostic, MarkedPart, SourceFile},
@@ -33,7 +33,7 @@ pub(super) fn add_hints(
     add_value_hints(diagnostics, source, document);
     if format == DeclarativeFormat::Deck {
         for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.is_error()) {
-            let text = node_at(document, &diagnostic.path).and_then(Value::as_str);
+            let text = diagnostic.path.find(document).and_then(Value::as_str);
             if let Some(name) = text.filter(|text| is_substituted(text)).and_then(variable_name) {
                 diagnostic.help = Some(not_replaced_help(name));
             }

@@ -55,7 +55,7 @@ pub(super) fn warn_of_clear_secrets(
     }
     // The value of a variable is not in the text.
     let written = written()?;
-    found.retain(|(at, _)| node(&written, at).is_some_and(|value| node(document, at) == Some(value)));
+    found.retain(|(at, _)| at.find(&written).is_some_and(|value| at.find(document) == Some(value)));
     let section = |(at, _): &(NodePath, String)| {
         let step = at.steps().first();
         document.entries().position(|(key, _)| matches!(step, Some(PathStep::Key(first)) if **first == *key))
@@ -137,12 +137,4 @@ fn find_in_record(
 fn is_secret(text: &str) -> bool {
     let is_address = split_url(text).is_some_and(|(_, authority, _)| !authority.contains('@'));
     !text.is_empty() && !is_vault_reference(text) && !is_address
-}
-
-fn node<'a>(document: &'a Value, at: &NodePath) -> Option<&'a Value> {
-    at.steps().iter().try_fold(document, |value, step| match step {
-        PathStep::Key(key) => value.get(key),
-        PathStep::Index(n) => value.items().get(*n),
-        PathStep::Inside => None,
-    })
 }

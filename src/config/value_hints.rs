@@ -20,22 +20,13 @@ pub(super) fn add_value_hints(diagnostics: &mut [Diagnostic], source: &SourceFil
         quote_as_written(diagnostics, source);
     }
     for diagnostic in diagnostics.iter_mut().filter(|diagnostic| diagnostic.is_error()) {
-        let value = node_at(document, &diagnostic.path);
+        let value = diagnostic.path.find(document);
         if diagnostic.path == NodePath::root().key(FORMAT_VERSION.name) {
             diagnostic.help = version_help(diagnostic, value);
         } else if let Some(help) = value.and_then(|value| value_help(diagnostic, value)) {
             diagnostic.help = Some(help);
         }
     }
-}
-
-/// The node at a path.
-pub(super) fn node_at<'a>(document: &'a Value, path: &NodePath) -> Option<&'a Value> {
-    path.steps().iter().try_fold(document, |node, step| match step {
-        PathStep::Key(key) => node.get(key),
-        PathStep::Index(n) => node.items().get(*n),
-        PathStep::Inside => None,
-    })
 }
 
 /// Shows numbers in place of texts as they are written: `12:30` and not 750.

@@ -4,18 +4,20 @@
 use std::{
     path::{Path as FilePath, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
     ConfigSource,
     api_documents::{ApiDocument, ApiDocuments},
+    change_log::{ChangeCause, ChangeContext, ChangeLog},
     compile::ReadOptions,
     last_good::LastGoodStore,
     live_config::{
         FileStamps, LiveConfig, LoadCandidate, LoadHistory, SourceVersion, TextLocation, unfinished_report,
     },
     load_result::{LoadedConfig, PostError, Reconciled},
+    publish::NewConfig,
     truncation,
 };
 use crate::{
@@ -23,9 +25,7 @@ use crate::{
     diag::{DiagnosticReport, SourceFile},
     entity::PluginEntity,
     file_read::{FileReader, UnfinishedFile},
-    snapshot::{
-        CompiledSnapshot, LiveSnapshot, Snapshot, SnapshotChecker, SnapshotCompiler, describe_changes,
-    },
+    snapshot::{CompiledSnapshot, LiveSnapshot, Snapshot, SnapshotChecker, SnapshotCompiler},
 };
 
 /// How long a text that may have been cut off has to stay unchanged before it is loaded.
@@ -40,12 +40,17 @@ pub(super) struct ReconcileMode {
     rereads_inputs: bool,
     /// Whether a text without content is an empty configuration. In a reload it is refused: files are emptied by mistake.
     accepts_blank: bool,
+    /// What the log of changes says of a load.
+    cause: ChangeCause,
 }
 
 impl ReconcileMode {
-    pub(super) const START: Self = Self { accepts_blank: true, ..Self::FORCED };
-    pub(super) const FORCED: Self = Self { is_forced: true, rereads_inputs: true, accepts_blank: false };
-    const IF_CHANGED: Self = Self { is_forced: false, ..Self::FORCED };
+    pub(super) const START: Self = Self { accepts_blank: true, cause: ChangeCause::Start, ..Self::FORCED };
+    /// The start, where a kept configuration takes the place of a text without content.
+    pub(super) const START_OR_RESTORE: Self = Self { accepts_blank: false, ..Self::START };
+    const FORCED: Self =
+        Self { is_forced: true, rereads_inputs: true, accepts_blank: false, cause: ChangeCause::Signal };
+    const IF_CHANGED: Self = Self { is_forced: false, cause: ChangeCause::File, ..Self::FORCED };
     const BEFORE_WRITE: Self = Self { rereads_inputs: false, ..Self::IF_CHANGED };
 }
 
@@ -63,6 +68,7 @@ pub struct Control {
     /// Folder of the OpenAPI documents.
     specs: PathBuf,
     api_documents: ApiDocuments,
+    pub(super) changes: Mutex<ChangeLog>,
     /// Whether file system events report that a writer has not closed its file.
     has_open_writer: Arc<AtomicBool>,
     hold_time: Duration,
@@ -89,6 +95,7 @@ impl Control {
             checker,
             specs,
             api_documents: ApiDocuments::default(),
+            changes: Mutex::default(),
             has_open_writer: Arc::default(),
             hold_time: TRUNCATION_HOLD,
             quarantines: false,
@@ -150,6 +157,21 @@ impl Control {
         }
     }
 
+    /// The folder of the OpenAPI documents that plugins name.
+    #[must_use]
+    pub fn specs(&self) -> &FilePath {
+        &self.specs
+    }
+
+    pub(super) const fn source(&self) -> Option<&ConfigSource> {
+        self.source.as_ref()
+    }
+
+    /// The format of the source.
+    pub(super) const fn source_format(&self) -> DeclarativeFormat {
+        self.format
+    }
+
     /// The live Snapshot and its successors.
     #[must_use]
     pub const fn live(&self) -> &Arc<LiveSnapshot> {
@@ -197,6 +219,7 @@ impl Control {
         let pending = |unfinished: &UnfinishedFile| {
             Reconciled::Pending(self.live_config.record_unfinished(unfinished, is_forced))
         };
+        let started = Instant::now();
         // The stamps are taken before anything is read, so that a change during the load differs from them.
         let (source_stamps, stamps) = (
             FileStamps::take(config_source.files()),
@@ -226,10 +249,16 @@ impl Control {
             (_, Ok(text)) => (text, self.format, TextLocation::Source),
             (_, Err(report)) => {
                 let is_failure = self.live_config.record_refusal(None, &report, Some(stamps));
+                if is_failure {
+                    let change = ChangeContext { cause: mode.cause, started, old: None, undoes: None };
+                    self.record_refused(change, &report);
+                }
                 return Reconciled::Refused { report, is_failure };
             }
         };
         let before = self.live().current();
+        let change =
+            ChangeContext { cause: mode.cause, started, old: self.load_history().text, undoes: None };
         let is_blank = mode.accepts_blank && is_blank(&text.text);
         let read = if is_blank { ConfigSource::empty_text(&text.name) } else { text.clone() };
         let compiled = self.compile(compiler, &read, format, &before, reader);
@@ -244,6 +273,9 @@ impl Control {
             Ok(compiled) => compiled,
             Err(report) => {
                 let is_failure = self.live_config.record_refusal(Some(text), &report, stamps);
+                if is_failure {
+                    self.record_refused(change, &report);
+                }
                 return Reconciled::Refused { report, is_failure };
             }
         };
@@ -262,7 +294,8 @@ impl Control {
                 ));
             }
         }
-        let loaded = self.publish(compiler, &before, &text, format, location, compiled);
+        let new = NewConfig { source: &text, format, location, compiled, change };
+        let loaded = self.publish(compiler, &before, new);
         // The state of mocks is reset even if a plugin instance is reused.
         loaded.snapshot.reset_plugins();
         Reconciled::Loaded(loaded)
@@ -279,12 +312,21 @@ impl Control {
     ) -> Result<LoadedConfig, PostError> {
         let mut compiler = self.lock_compiler();
         let (before, reader) = (self.live().current(), self.file_reader());
+        let (started, old) = (Instant::now(), self.load_history().text);
         let compiled = self.compile(&mut compiler, source, format, &before, &reader);
         if let Some(unfinished) = reader.unfinished() {
             return Err(PostError::Unfinished(unfinished_report(&unfinished)));
         }
-        let compiled = compiled.map_err(PostError::Refused)?;
-        let loaded = self.publish(&mut compiler, &before, source, format, TextLocation::Memory, compiled);
+        let change = ChangeContext { cause: ChangeCause::PostConfig, started, old, undoes: None };
+        let compiled = match compiled {
+            Ok(compiled) => compiled,
+            Err(report) => {
+                self.record_refused(change, &report);
+                return Err(PostError::Refused(report));
+            }
+        };
+        let new = NewConfig { source, format, location: TextLocation::Memory, compiled, change };
+        let loaded = self.publish(&mut compiler, &before, new);
         loaded.snapshot.reset_plugins();
         Ok(loaded)
     }
@@ -301,38 +343,6 @@ impl Control {
         let quarantines = self.quarantines;
         ReadOptions { format, before, advise, layout: false, known: None, reader, quarantines }
             .compile(compiler, source)
-    }
-
-    /// Publishes the Snapshot that was compiled from this text, and keeps the text as the last good one.
-    pub(super) fn publish(
-        &self,
-        compiler: &mut SnapshotCompiler,
-        before: &Snapshot,
-        source: &Arc<SourceFile>,
-        format: DeclarativeFormat,
-        location: TextLocation,
-        compiled: CompiledSnapshot,
-    ) -> LoadedConfig {
-        let loaded = self.publish_unkept(compiler, before, source, format, location, compiled);
-        self.keep(compiler, source, format, &loaded.snapshot);
-        loaded
-    }
-
-    /// Publishes the Snapshot that was compiled from this text.
-    pub(super) fn publish_unkept(
-        &self,
-        compiler: &mut SnapshotCompiler,
-        before: &Snapshot,
-        source: &Arc<SourceFile>,
-        format: DeclarativeFormat,
-        location: TextLocation,
-        mut compiled: CompiledSnapshot,
-    ) -> LoadedConfig {
-        compiler.adopt(&mut compiled);
-        let CompiledSnapshot { snapshot, warnings, .. } = compiled;
-        let changes = describe_changes(&before.entities, &snapshot.entities);
-        let snapshot = self.live_config.publish(snapshot, source, format, location);
-        LoadedConfig { snapshot, warnings: DiagnosticReport::new(source.clone(), warnings), changes }
     }
 
     /// Current stamps of the files, if they differ from those of the last comparison with what is live, or if no

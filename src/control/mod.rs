@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod api_documents;
+mod change_log;
 mod compile;
 mod config_files;
 mod config_source;
@@ -11,6 +12,7 @@ pub mod load;
 mod load_result;
 mod log_level;
 mod mock_config;
+mod publish;
 mod readiness;
 pub mod reload;
 mod start;
@@ -20,6 +22,7 @@ mod truncation;
 pub mod watch;
 pub mod write;
 
+pub use change_log::{ChangeCause, ChangeEntry, FileChange, compare_sources};
 pub use compile::compile_config;
 pub use config_source::{ConfigSource, read_config};
 pub use live_config::{LoadFailure, LoadHistory, PendingLoad};

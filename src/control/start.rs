@@ -6,18 +6,20 @@ use std::{
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use uuid::Uuid;
 
 use super::{
     Control, LoadedConfig, Reconciled,
+    change_log::{ChangeCause, ChangeContext},
     compile::ReadOptions,
     config_source::ConfigSource,
     last_good::{KeptConfig, LastGoodStore, LiveText},
     live_config::TextLocation,
     load::{ReconcileMode, is_blank},
+    publish::NewConfig,
 };
 use crate::{
     config::DeclarativeFormat,
@@ -43,7 +45,7 @@ impl Control {
             return restored.map_or_else(|| self.load_first(ReconcileMode::START), Ok);
         }
         // As in a reload, a file without content is one that cannot be used.
-        let report = match self.load_first(ReconcileMode::FORCED) {
+        let report = match self.load_first(ReconcileMode::START_OR_RESTORE) {
             Ok(loaded) => return Ok(loaded),
             Err(report) => report,
         };
@@ -89,12 +91,15 @@ impl Control {
                 return None;
             }
         };
+        let started = Instant::now();
         let mut compiler = self.lock_compiler();
         let before = self.live().current();
         match self.compile_kept(&mut compiler, store, &kept, &before) {
             Ok(compiled) => {
                 let KeptConfig { source, format, saved_at, .. } = kept;
-                let loaded = self.publish_unkept(&mut compiler, &before, &source, format, location, compiled);
+                let change = ChangeContext { cause: ChangeCause::Start, started, old: None, undoes: None };
+                let new = NewConfig { source: &source, format, location, compiled, change };
+                let loaded = self.publish_unkept(&mut compiler, &before, new);
                 if location == TextLocation::Source {
                     self.live_config.mark_restored(saved_at);
                 }

@@ -1,5 +1,7 @@
 //! Rendering of diagnostics: with the source line underlined, as rustc does, and as JSON.
 
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
@@ -56,45 +58,73 @@ impl DiagnosticReport {
 
     fn render_one(&self, diagnostic: &Diagnostic, position: &Position, renderer: &Renderer) -> String {
         let source = self.source_of(diagnostic);
-        let Position { line, column, bytes } = position;
+        let Position { line, column, .. } = position;
         let level = if diagnostic.severity == Severity::Error { Level::ERROR } else { Level::WARNING };
         let path = diagnostic.path.to_string();
-        let line_start = source.text[..bytes.start].rfind('\n').map_or(0, |newline| newline + 1);
-        let line_end = source.text[bytes.start..].find('\n').map_or(source.text.len(), |at| bytes.start + at);
         let group = level.primary_title(&*diagnostic.message);
         let help = diagnostic.help.as_deref().map(|help| Level::HELP.message(help));
-        let drawn = &source.text[line_start..line_end];
-        if drawn.len() > MAX_LINE_LENGTH || source.text.is_empty() || may_hold_secret(drawn, &path) {
+        let Some(MarkedLine { text, span }) = self.marked_line(diagnostic, position) else {
             let position = format!("{}:{line}:{column} {path}", source.name);
             let group = group.element(Level::NOTE.message(position.trim_end()));
             return renderer.render(&[group.elements(help)]);
-        }
+        };
         // The renderer gets only this line, so that it does not read a large file once for each diagnostic.
-        let span = bytes.start - line_start..bytes.end.min(line_end) - line_start;
-        let snippet = Snippet::source(drawn)
+        let snippet = Snippet::source(text)
             .line_start(*line)
             .path(&*source.name)
             .annotation(AnnotationKind::Primary.span(span).label(&*path));
         renderer.render(&[group.element(snippet).elements(help)])
     }
 
+    /// The line of a diagnostic; `None` if it is too long, or may hold a secret, or if there is no text.
+    fn marked_line<'a>(
+        &'a self,
+        diagnostic: &'a Diagnostic,
+        Position { bytes, .. }: &Position,
+    ) -> Option<MarkedLine<'a>> {
+        let whole = &*self.source_of(diagnostic).text;
+        let start = whole[..bytes.start].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = whole[bytes.start..].find('\n').map_or(whole.len(), |at| bytes.start + at);
+        let text = &whole[start..end];
+        let is_hidden = text.len() > MAX_LINE_LENGTH
+            || whole.is_empty()
+            || may_hold_secret(text, &diagnostic.path.to_string());
+        let span = bytes.start - start..bytes.end.clamp(bytes.start, end) - start;
+        (!is_hidden).then_some(MarkedLine { text, span })
+    }
+
     /// All diagnostics as a JSON array: one object each, with `file`, `line`, `column`, `path`, `severity`,
-    /// `message` and `help`.
+    /// `message` and `help`; with `source`, the line as a list of `line` and `text`, and `length`, the number of its
+    /// characters that are marked. `source` is empty where [`Self::draw`] shows no line.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let each = self.in_file_order().into_iter().map(|(diagnostic, Position { line, column, .. })| {
+        let each = self.in_file_order().into_iter().map(|(diagnostic, position)| {
+            let marked = self.marked_line(diagnostic, &position);
+            let length = marked.as_ref().map_or(0, |marked| marked.text[marked.span.clone()].chars().count());
+            let source: Vec<Value> = marked
+                .iter()
+                .map(|marked| json!({ "line": position.line, "text": marked.text.trim_end_matches('\r') }))
+                .collect();
             json!({
                 "file": self.source_of(diagnostic).name,
-                "line": line,
-                "column": column,
+                "line": position.line,
+                "column": position.column,
+                "length": length,
                 "path": diagnostic.path.to_string(),
                 "severity": if diagnostic.is_error() { "error" } else { "warning" },
                 "message": diagnostic.message,
                 "help": diagnostic.help,
+                "source": source,
             })
         });
         Value::Array(each.collect())
     }
+}
+
+/// The line of a diagnostic, and the bytes of it that are marked.
+struct MarkedLine<'a> {
+    text: &'a str,
+    span: Range<usize>,
 }
 
 /// Whether a line may hold a password or a key. It is not shown, since reports reach logs and other people's screens.
@@ -152,7 +182,10 @@ services:
         );
         insta::assert_snapshot!(report.draw(RenderStyle::Plain));
         assert_eq!(report.summary(), "kong.yaml:4:3: unknown field, did you mean `host`? (and 1 more error)");
-        assert_eq!(report.to_json()[2]["line"], 13);
+        let all = report.to_json();
+        assert_eq!(all[2]["line"], 13);
+        assert_eq!((&all[0]["column"], &all[0]["length"]), (&3.into(), &4.into()));
+        assert_eq!(all[0]["source"], serde_json::json!([{ "line": 4, "text": "  hots: example.com" }]));
     }
 
     #[test]

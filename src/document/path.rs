@@ -3,7 +3,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::SharedText;
+use super::{SharedText, Value};
 
 /// One step from a node to a child.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +22,15 @@ pub struct NodePath(
     /// `None` for the root, never an empty list.
     Option<Arc<[PathStep]>>,
 );
+
+/// The node at the end of steps; `None` if there is none, or if it is inside a string.
+pub(super) fn find_node<'a>(document: &'a Value, steps: &[PathStep]) -> Option<&'a Value> {
+    steps.iter().try_fold(document, |value, step| match step {
+        PathStep::Key(key) => value.get(key),
+        PathStep::Index(n) => value.items().get(*n),
+        PathStep::Inside => None,
+    })
+}
 
 impl NodePath {
     /// The root of a document.
@@ -58,6 +67,12 @@ impl NodePath {
     #[must_use]
     pub fn steps(&self) -> &[PathStep] {
         self.0.as_deref().unwrap_or_default()
+    }
+
+    /// The node of a document; `None` if there is none, or if it is inside a string.
+    #[must_use]
+    pub fn find<'a>(&self, document: &'a Value) -> Option<&'a Value> {
+        find_node(document, self.steps())
     }
 
     /// This path as a [`NodePlace`], for a traversal that starts here.

@@ -31,7 +31,7 @@ pub use api::{
     StatusKey,
 };
 pub use library::{DocumentLibrary, DocumentNode, LibraryLocation, ReferenceError};
-pub use lint::lint;
+pub use lint::{lint, lint_text};
 pub use lower::lower;
 pub use negotiate::{MediaTypeOffers, NegotiatedType, negotiate};
 pub use paths::{OperationMatch, PathLookup, PathTable, is_plain};

@@ -131,6 +131,14 @@ impl SnapshotCompiler {
         }
     }
 
+    /// Runs compilations whose results are not published: the files that the last configuration names stay as they are.
+    pub fn try_out<T>(&mut self, compile: impl FnOnce(&mut Self) -> T) -> T {
+        let kept = (self.referenced_files.clone(), self.misplaced_errors.clone());
+        let result = compile(self);
+        (self.referenced_files, self.misplaced_errors) = kept;
+        result
+    }
+
     /// Makes a compiled Snapshot the current one, whose parts the next one reuses.
     pub fn adopt(&mut self, compiled: &mut CompiledSnapshot) {
         self.reusable = std::mem::take(&mut compiled.reusable);

@@ -1,7 +1,7 @@
 //! `GET` and `POST /config`: export and import of the declarative configuration as a text. (Kong: Admin API,
 //! "Declarative configuration".)
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
@@ -12,14 +12,14 @@ use tokio::runtime::Handle;
 use super::{
     AdminApi,
     input::{INVALID_JSON_BODY, is_too_many},
+    query::Query,
     refusal::AdminRefusal,
     upload::Upload,
-    write::UNFINISHED_RETRY_INTERVAL,
 };
 use crate::{
     body::Body,
     config::{self, DeclarativeFormat, refusal},
-    control::{PostError, config_source::UNFINISHED_WAIT},
+    control::PostError,
     diag::SourceFile,
     document::{Dialect, Mapping, Value},
     entity::{
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Largest body of `POST /config`, in bytes.
-const MAX_CONFIG_BODY_BYTES: usize = 64 << 20;
+pub(super) const MAX_CONFIG_BODY_BYTES: usize = 64 << 20;
 
 impl AdminApi {
     /// Exports the running configuration as YAML, complete: defaults filled in, `~` for unset fields, references by
@@ -47,6 +47,13 @@ impl AdminApi {
     pub(super) async fn post_config(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let query = head.uri.query().unwrap_or_default().to_owned();
+        match Query::new(&query).dry_run() {
+            Ok(false) => (),
+            Ok(true) => {
+                return reply::message(StatusCode::BAD_REQUEST, "POST /mynah/check tries a configuration");
+            }
+            Err(refusal) => return refusal.answer(),
+        }
         let Upload { bytes, permit: _permit } = match self.uploads.read(body, MAX_CONFIG_BODY_BYTES).await {
             Ok(upload) => upload,
             Err(refusal) => return refusal.answer(),
@@ -63,17 +70,8 @@ impl AdminApi {
         if has_argument(&query, "check_hash", &["1"]) && hash == self.control.live().current().hash {
             return reply::empty(StatusCode::NOT_MODIFIED);
         }
-        let deadline = Instant::now() + UNFINISHED_WAIT;
-        loop {
-            let (query, source) = (query.clone(), source.clone());
-            match self.run_write(move |admin| admin.load_config(&source, &query)).await {
-                Ok(Err(AdminRefusal::FileUnfinished(_))) if Instant::now() < deadline => {
-                    tokio::time::sleep(UNFINISHED_RETRY_INTERVAL).await;
-                }
-                Ok(answer) => return answer.unwrap_or_else(AdminRefusal::answer),
-                Err(refusal) => return refusal.answer(),
-            }
-        }
+        let loaded = self.run_write_until_finished(move |admin| admin.load_config(&source, &query)).await;
+        loaded.unwrap_or_else(AdminRefusal::answer)
     }
 
     fn load_config(&self, source: &Arc<SourceFile>, query: &str) -> Result<Response<Body>, AdminRefusal> {

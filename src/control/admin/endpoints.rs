@@ -4,7 +4,7 @@
 use http::{Method, Response, StatusCode};
 use serde_json::json;
 
-use super::{AdminApi, collections};
+use super::{AdminApi, collections, own_paths::OwnPath};
 use crate::{body::Body, entity, entity::target, reply};
 
 /// What a path that is not one of entities stands for.
@@ -32,13 +32,7 @@ pub(super) enum AdminPath {
     NewLogLevel,
     ClusterLogLevel,
     Cache,
-    Events,
-    Exchanges,
-    SingleExchange,
-    Traffic,
-    Apis,
-    ApiDocument,
-    ApiStatus,
+    Own(OwnPath),
 }
 
 /// A pattern of paths, with its parameters in braces, the methods, and what it stands for.
@@ -47,6 +41,7 @@ type EndpointRow = (&'static str, &'static [Method], AdminPath);
 const READ: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS];
 const READ_OR_DELETE: &[Method] = &[Method::DELETE, Method::GET, Method::HEAD, Method::OPTIONS];
 const READ_OR_POST: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST];
+const READ_OR_PUT: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT];
 const DELETE: &[Method] = &[Method::DELETE, Method::OPTIONS];
 const POST: &[Method] = &[Method::OPTIONS, Method::POST];
 const PUT: &[Method] = &[Method::OPTIONS, Method::PUT];
@@ -66,13 +61,19 @@ const TABLE: &[EndpointRow] = &[
     ("/endpoints", READ, AdminPath::Endpoints),
     ("/metrics", READ, AdminPath::Metrics),
     ("/mock/state", DELETE, AdminPath::MockState),
-    ("/mynah/apis", READ, AdminPath::Apis),
-    ("/mynah/apis/document", READ, AdminPath::ApiDocument),
-    ("/mynah/apis/status", READ, AdminPath::ApiStatus),
-    ("/mynah/events", READ, AdminPath::Events),
-    ("/mynah/exchanges", READ, AdminPath::Exchanges),
-    ("/mynah/exchanges/{number}", READ, AdminPath::SingleExchange),
-    ("/mynah/traffic", READ, AdminPath::Traffic),
+    ("/mynah/apis", READ, AdminPath::Own(OwnPath::Apis)),
+    ("/mynah/apis/document", READ, AdminPath::Own(OwnPath::ApiDocument)),
+    ("/mynah/apis/status", READ, AdminPath::Own(OwnPath::ApiStatus)),
+    ("/mynah/changes", READ, AdminPath::Own(OwnPath::Changes)),
+    ("/mynah/changes/{number}", READ, AdminPath::Own(OwnPath::SingleChange)),
+    ("/mynah/check", POST, AdminPath::Own(OwnPath::Check)),
+    ("/mynah/events", READ, AdminPath::Own(OwnPath::Events)),
+    ("/mynah/exchanges", READ, AdminPath::Own(OwnPath::Exchanges)),
+    ("/mynah/exchanges/{number}", READ, AdminPath::Own(OwnPath::SingleExchange)),
+    ("/mynah/file", READ_OR_PUT, AdminPath::Own(OwnPath::File)),
+    ("/mynah/lint", POST, AdminPath::Own(OwnPath::Lint)),
+    ("/mynah/traffic", READ, AdminPath::Own(OwnPath::Traffic)),
+    ("/mynah/undo", POST, AdminPath::Own(OwnPath::Undo)),
     ("/plugins/enabled", READ, AdminPath::EnabledPlugins),
     ("/plugins/schema/{name}", READ, AdminPath::PluginConfigSchema),
     ("/proxy-cache", DELETE, AdminPath::ResponseCache),

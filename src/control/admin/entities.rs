@@ -12,6 +12,7 @@ use super::{
     input::{self, RequestInput},
     pagination::ListQuery,
     plan::by,
+    query::Query,
     refusal::AdminRefusal,
     upload::{Upload, UploadPermit},
 };
@@ -156,13 +157,17 @@ impl AdminApi {
             };
             self.run_read(move |_| read()).await.and_then(|result| result)
         } else {
+            let dry_run = match Query::new(head.uri.query().unwrap_or_default()).dry_run() {
+                Ok(dry_run) => dry_run,
+                Err(refusal) => return refusal.answer(),
+            };
             // The body of a DELETE is ignored.
             let input = match head.method {
                 Method::DELETE => Ok((RequestInput::default(), None)),
                 _ => self.read_input(head.headers, body).await,
             };
             match input {
-                Ok((input, _permit)) => self.write(path, head.method, input).await,
+                Ok((input, _permit)) => self.write(path, head.method, input, dry_run).await,
                 Err(refusal) => Err(refusal),
             }
         };

@@ -10,12 +10,18 @@
 //! | `apis` | OpenAPI documents, and what answers for their operations |
 //! | `config` | export and import of the whole configuration |
 //! | `response_cache` | stored responses of `proxy-cache` |
+//! | `own_paths` | the table of paths that Kong does not have |
 //! | `traffic`, `events` | traffic of the last minutes, and a stream of changes |
+//! | `changes` | the last loads and writes, and undo |
+//! | `text` | the text of the configuration as a whole: checked, read, written |
+//! | `lint` | faults of an OpenAPI document, and what it describes |
+//! | `query` | parameters of a query |
 //! | `schemas`, `tags`, `endpoints`, `node`, `metrics`, `health`, `debug` | queries |
 //! | `refusal` | Kong's error objects |
 
 mod access_check;
 mod apis;
+mod changes;
 mod collections;
 mod config;
 mod constraints;
@@ -27,17 +33,21 @@ mod file_item;
 mod form;
 mod health;
 mod input;
+mod lint;
 mod metrics;
 mod node;
 pub use node::KONG_VERSION;
+mod own_paths;
 mod pagination;
 mod plan;
+mod query;
 mod record_check;
 mod refusal;
 mod response_cache;
 mod schemas;
 mod server_names;
 mod tags;
+mod text;
 mod traffic;
 mod upload;
 mod work_pools;
@@ -138,6 +148,11 @@ impl AdminApi {
         let response = match split_path(request.uri().path()).as_deref() {
             Some(["status", "ready"]) if matches!(*request.method(), Method::GET | Method::HEAD) => {
                 self.ready()
+            }
+            // Lines of the configuration are for clients of the Admin API only.
+            Some(["status"]) if matches!(*request.method(), Method::GET | Method::HEAD) => {
+                let query = request.uri().query().unwrap_or_default().to_owned();
+                self.answer_in_pool(move |admin| admin.status(&query, false)).await
             }
             Some(["status" | "metrics"]) => self.route(request).await,
             _ => not_found(),
@@ -264,7 +279,7 @@ impl AdminApi {
         match (endpoint, segments) {
             (AdminPath::Node, _) => self.node(),
             // The status contains diagnostics, which take time to locate in a large configuration.
-            (AdminPath::Status, _) => self.answer_in_pool(move |admin| admin.status(&query)).await,
+            (AdminPath::Status, _) => self.answer_in_pool(move |admin| admin.status(&query, true)).await,
             (AdminPath::Readiness, _) => self.ready(),
             (AdminPath::DnsStatus, _) => {
                 reply::message(StatusCode::NOT_IMPLEMENTED, "not implemented with the legacy DNS client")
@@ -293,13 +308,7 @@ impl AdminApi {
             (AdminPath::Endpoints, _) => Self::endpoints(has_readiness),
             (AdminPath::Metrics, _) => self.answer_in_pool(Self::metrics).await,
             (AdminPath::Timers, _) => Self::timers(),
-            (AdminPath::Apis, _) => self.answer_in_pool(move |admin| admin.apis(&query)).await,
-            (AdminPath::ApiDocument, _) => self.answer_in_pool(move |admin| admin.api_document(&query)).await,
-            (AdminPath::ApiStatus, _) => self.api_status(),
-            (AdminPath::Traffic, _) => self.traffic(&query),
-            (AdminPath::Exchanges, _) => self.exchanges(&query),
-            (AdminPath::SingleExchange, [.., number]) => self.exchange(number),
-            (AdminPath::Events, _) => self.events(&query),
+            (AdminPath::Own(path), segments) => self.own_path(path, segments, request).await,
             (AdminPath::EnabledPlugins, _) => Self::enabled_plugins(),
             (AdminPath::PluginConfigSchema, [.., name]) => self.plugin_config_schema(name),
             (AdminPath::Schemas, [_, names @ ..]) => self.schemas(names, request).await,

@@ -80,14 +80,21 @@ impl AdminApi {
         reply::json(StatusCode::OK, json!({ "enabled_plugins": names }).to_string())
     }
 
-    pub(super) fn status(&self, query: &str) -> Response<Body> {
+    /// The state of the node; `with_source` adds source lines to diagnostics.
+    pub(super) fn status(&self, query: &str, with_source: bool) -> Response<Body> {
         let unit = match SizeUnit::parse(query) {
             Ok(unit) => unit,
             Err(message) => return reply::message(StatusCode::BAD_REQUEST, &message),
         };
         let history = self.control.load_history();
         let snapshot = self.control.live().current();
-        let report_json = |at: SystemTime, report: &DiagnosticReport| json!({ "at": unix_seconds(at), "message": report.summary(), "diagnostics": report.to_json() });
+        let report_json = |at: SystemTime, report: &DiagnosticReport| {
+            let mut diagnostics = report.to_json();
+            for diagnostic in diagnostics.as_array_mut().into_iter().flatten().filter(|_| !with_source) {
+                diagnostic["source"] = Value::Array(Vec::new());
+            }
+            json!({ "at": unix_seconds(at), "message": report.summary(), "diagnostics": diagnostics })
+        };
         let pending = history.pending.as_ref().map(|pending| report_json(pending.at, &pending.report));
         // A postponed load is also a reason why the live configuration differs from the file.
         let failure = history.last_error.as_ref().map(|failure| report_json(failure.at, &failure.report));
@@ -280,7 +287,7 @@ fn configuration(settings: &Settings) -> Value {
     })
 }
 
-fn unix_seconds(time: SystemTime) -> u64 {
+pub(super) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |duration| duration.as_secs())
 }
 

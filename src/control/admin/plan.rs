@@ -31,11 +31,7 @@ impl<'a> ConfigView<'a> {
 
     /// What the text says at a place.
     fn written(&self, at: &NodePath) -> Option<&'a Value> {
-        at.steps().iter().try_fold(self.document, |value, step| match step {
-            PathStep::Key(key) => value.get(key),
-            PathStep::Index(n) => value.items().get(*n),
-            PathStep::Inside => None,
-        })
+        at.find(self.document)
     }
 
     /// A new entity: `record` is complete, `given` is what was said of it, and `names` are the server names of a new

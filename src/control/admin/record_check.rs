@@ -88,11 +88,7 @@ pub(super) fn check_record(
 /// Inserts the messages of diagnostics about the record at `at`.
 pub(super) fn insert_diagnostics(fields: &mut Mapping, diagnostics: &[Diagnostic], at: &NodePath) {
     let messages = diag::fields(diagnostics);
-    let own_messages = at.steps().iter().try_fold(&messages, |value, step| match step {
-        PathStep::Key(key) => value.get(key),
-        PathStep::Index(n) => value.items().get(*n),
-        PathStep::Inside => None,
-    });
+    let own_messages = at.find(&messages);
     match own_messages {
         Some(Value::String(message)) => {
             fields.insert(diag::ENTITY, vec![Value::String(message.clone())]);

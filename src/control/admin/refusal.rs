@@ -1,10 +1,11 @@
 //! Kong's error objects: codes, names and messages. (Kong: Admin API, "Errors".)
 
 use http::{Response, StatusCode};
+use serde_json::json;
 
 use crate::{
     body::Body,
-    diag::ENTITY,
+    diag::{DiagnosticReport, ENTITY},
     document::{Mapping, Value},
     reply,
 };
@@ -36,6 +37,8 @@ pub(super) enum AdminRefusal {
     Coded { code: i64, name: &'static str, message: String },
     /// A file is being written; the text says why that matters and what to do.
     FileUnfinished(String),
+    /// A whole text that cannot be used.
+    InvalidText(Box<DiagnosticReport>),
     /// A plain message.
     Plain(StatusCode, String),
 }
@@ -119,6 +122,10 @@ impl AdminRefusal {
             }
             Self::Coded { code, name, message } => (bad_request, code, name, message, None),
             Self::FileUnfinished(why) => return reply::message(StatusCode::CONFLICT, &why),
+            Self::InvalidText(report) => {
+                let answer = json!({ "message": report.summary(), "diagnostics": report.to_json() });
+                return reply::json(bad_request, answer.to_string());
+            }
             Self::Plain(status, message) => return reply::message(status, &message),
         };
         let mut object: Mapping =

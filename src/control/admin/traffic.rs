@@ -3,7 +3,7 @@
 use http::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::{AdminApi, refusal::AdminRefusal};
+use super::{AdminApi, query::Query, refusal::AdminRefusal};
 use crate::{
     body::Body,
     reply,
@@ -17,32 +17,6 @@ const MAX_SECONDS: usize = 600;
 /// Exchanges in an answer without `count`, and most of them.
 const DEFAULT_EXCHANGES: usize = 100;
 const MAX_EXCHANGES: usize = 500;
-
-/// Parameters of a query, the last of each name.
-struct Query<'a>(Vec<(std::borrow::Cow<'a, str>, std::borrow::Cow<'a, str>)>);
-
-impl<'a> Query<'a> {
-    fn new(query: &'a str) -> Self {
-        Self(form_urlencoded::parse(query.as_bytes()).collect())
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| &**value)
-    }
-
-    /// A number from 0 to `max`.
-    fn number<N: std::str::FromStr + PartialOrd + std::fmt::Display>(
-        &self,
-        name: &str,
-        max: N,
-    ) -> Result<Option<N>, String> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        match text.parse::<N>() {
-            Ok(number) if number <= max => Ok(Some(number)),
-            _ => Err(format!("{name} must be a whole number from 0 to {max}")),
-        }
-    }
-}
 
 impl AdminApi {
     /// The numbers of the last minutes.

@@ -7,17 +7,24 @@
 //! written is not overwritten.
 
 mod condense;
+mod preview;
 mod save;
+mod text;
 mod variables;
 mod verify;
 
-use std::sync::Arc;
+pub use preview::{PreviewStep, PreviewedWrite};
+pub use text::{CheckedText, CurrentText, TextChange, WrittenText};
+
+use std::{path::Path, sync::Arc, time::Instant};
 
 use super::{
     Control,
+    change_log::{ChangeCause, ChangeContext},
     compile::ReadOptions,
     live_config::{LoadHistory, TextLocation, unfinished_report},
     load_result::Reconciled,
+    publish::NewConfig,
 };
 use crate::{
     config::{self, DeclarativeFormat},
@@ -90,6 +97,17 @@ pub enum WriteError<E> {
     Unfinished(String),
 }
 
+impl WritePlan {
+    /// Whether nothing has to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.gone.is_empty()
+    }
+}
+
+/// Message for a file that was saved again during every attempt of a write.
+const BUSY_FILE: &str = "another process keeps saving the file";
+
 /// Message for a change that the text has no place for.
 fn inexpressible(why: &str) -> String {
     format!("the text has no place for the change: {why}")
@@ -122,76 +140,90 @@ impl Control {
     ) -> Result<CompletedWrite, WriteError<E>> {
         let mut compiler = self.lock_compiler();
         for _ in 0..MAX_ATTEMPTS {
-            match self.reconcile_for_write(&mut compiler) {
-                Reconciled::Unchanged | Reconciled::Loaded(_) => (),
-                Reconciled::Pending(report) => return Err(WriteError::Unfinished(report.summary())),
-                Reconciled::Refused { report, .. } => {
-                    let why = report.summary();
-                    return Err(WriteError::Conflict(format!(
-                        "the file has changed and cannot be used: {why}"
-                    )));
-                }
-            }
-            let (before, history) = (self.live().current(), self.load_history());
-            let (Some(source), format) = (history.text, history.format) else {
-                return Err(WriteError::Conflict("there is no configuration yet".to_owned()));
-            };
-            if !source.parts.is_empty() {
-                return Err(WriteError::ReadOnly(several_files_message(&source.name)));
-            }
-            // The text is the one that was compiled into `before`.
-            if let Some(why) = quarantine_message(&before) {
-                return Err(WriteError::ReadOnly(why));
-            }
-            let parsed = ParsedText::of_snapshot(&before, &source.text)
-                .map_or_else(|| ParsedText::parse(&source.text, format), Ok);
-            let parsed = parsed.map_err(WriteError::Conflict)?;
+            let started = Instant::now();
+            self.load_before_write(&mut compiler)?;
+            let before = self.live().current();
+            let base = self.write_base(&before)?;
+            let parsed = base.parse()?;
             let plan = decide(&before.entities, &parsed.document).map_err(WriteError::Refused)?;
-            if plan.changes.is_empty() && plan.gone.is_empty() {
+            if plan.is_empty() {
                 let record = plan.wanted.map(|wanted| wanted.record);
                 return Ok(CompletedWrite { snapshot: before, record });
             }
-            // A configuration that has replaced the file in memory is edited in memory.
-            let file = self.file().filter(|_| history.replaced_source.is_none());
-            if let Some(Err(why)) = file.map(save::check_may_write) {
+            if let Some(Err(why)) = base.file.map(save::check_may_write) {
                 why.into_write_error()?;
                 continue;
             }
-            let reader = self.file_reader();
-            let mut attempt = WriteAttempt {
-                reader: &reader,
-                compiler: &mut compiler,
-                source: &source,
-                format,
-                file,
-                parsed: &parsed,
-                known: parsed
-                    .layout
-                    .as_deref()
-                    .and_then(|layout| before.origin.known_text(&source.text, layout)),
-                plan: &plan,
-                before: &before,
-            };
-            let prepared_write = attempt.prepare::<E>();
-            if let Some(unfinished) = reader.unfinished() {
-                return Err(WriteError::Unfinished(unfinished_report(&unfinished).summary()));
-            }
-            let PreparedWrite { source: new, compiled, prepared, at } = prepared_write?;
+            let PreparedWrite { source: new, compiled, prepared, at } =
+                self.prepare_write(&mut compiler, &base, &parsed, &plan)?;
+            let WriteBase { source, format, file, .. } = base;
             if let Err(why) = prepared.map_or(Ok(()), |file| file?.replace(source.text.as_bytes())) {
                 why.into_write_error()?;
                 continue;
             }
             let location = if file.is_some() { TextLocation::Source } else { TextLocation::Memory };
-            let loaded = self.publish(&mut compiler, &before, &new, format, location, compiled);
+            let change =
+                ChangeContext { cause: ChangeCause::Write, started, old: Some(source), undoes: None };
+            let new = NewConfig { source: &new, format, location, compiled, change };
+            let loaded = self.publish(&mut compiler, &before, new);
+            let record = at.and_then(|at| record_at(&loaded.snapshot, &at));
             // The previous configuration is dropped in another thread, so that the answer does not wait for it.
             let _ = std::thread::Builder::new().spawn(move || drop((before, parsed)));
-            let record = at.and_then(|at| {
-                let all = &loaded.snapshot.entities.records;
-                all.iter().find(|record| record.at == at).map(|record| record.value.clone())
-            });
             return Ok(CompletedWrite { snapshot: loaded.snapshot, record });
         }
-        Err(WriteError::Conflict("another process keeps saving the file".to_owned()))
+        Err(WriteError::Conflict(BUSY_FILE.to_owned()))
+    }
+
+    /// Loads a version of the file that was saved since.
+    fn load_before_write<E>(&self, compiler: &mut SnapshotCompiler) -> Result<(), WriteError<E>> {
+        match self.reconcile_for_write(compiler) {
+            Reconciled::Unchanged | Reconciled::Loaded(_) => Ok(()),
+            Reconciled::Pending(report) => Err(WriteError::Unfinished(report.summary())),
+            Reconciled::Refused { report, .. } => {
+                let why = report.summary();
+                Err(WriteError::Conflict(format!("the file has changed and cannot be used: {why}")))
+            }
+        }
+    }
+
+    /// The text of the live Snapshot, if it can be edited.
+    fn write_base<'a, E>(&'a self, before: &'a Snapshot) -> Result<WriteBase<'a>, WriteError<E>> {
+        let history = self.load_history();
+        let (Some(source), format) = (history.text, history.format) else {
+            return Err(WriteError::Conflict("there is no configuration yet".to_owned()));
+        };
+        if !source.parts.is_empty() {
+            return Err(WriteError::ReadOnly(several_files_message(&source.name)));
+        }
+        // The text is the one that was compiled into `before`.
+        if let Some(why) = quarantine_message(before) {
+            return Err(WriteError::ReadOnly(why));
+        }
+        // A configuration that has replaced the file in memory is edited in memory.
+        let file = self.file().filter(|_| history.replaced_source.is_none());
+        Ok(WriteBase { before, source, format, file })
+    }
+
+    /// Makes a planned write in the text, and checks the result.
+    fn prepare_write<E>(
+        &self,
+        compiler: &mut SnapshotCompiler,
+        base: &WriteBase<'_>,
+        parsed: &ParsedText,
+        plan: &WritePlan,
+    ) -> Result<PreparedWrite, WriteError<E>> {
+        let reader = self.file_reader();
+        let WriteBase { before, source, format, file } = base;
+        let known = parsed.layout.as_deref();
+        let known = known.and_then(|layout| before.origin.known_text(&source.text, layout));
+        let (format, file) = (*format, *file);
+        let mut attempt =
+            WriteAttempt { reader: &reader, compiler, source, format, file, parsed, known, plan, before };
+        let prepared = attempt.prepare::<E>();
+        match reader.unfinished() {
+            Some(unfinished) => Err(WriteError::Unfinished(unfinished_report(&unfinished).summary())),
+            None => prepared,
+        }
     }
 
     /// Reason why writes cannot be saved, as far as it is known before one is made.
@@ -224,6 +256,29 @@ impl SaveError {
     }
 }
 
+/// The record of the entity at a place.
+fn record_at(snapshot: &Snapshot, at: &NodePath) -> Option<Value> {
+    let all = &snapshot.entities.records;
+    all.iter().find(|record| record.at == *at).map(|record| record.value.clone())
+}
+
+/// The configuration that a write is made on.
+struct WriteBase<'a> {
+    before: &'a Snapshot,
+    source: Arc<SourceFile>,
+    format: DeclarativeFormat,
+    /// The file that the text is saved to; `None` if it is in memory, or if the write is only tried.
+    file: Option<&'a Path>,
+}
+
+impl WriteBase<'_> {
+    fn parse<E>(&self) -> Result<ParsedText, WriteError<E>> {
+        let text = &self.source.text;
+        let parsed = ParsedText::of_snapshot(self.before, text);
+        parsed.map_or_else(|| ParsedText::parse(text, self.format), Ok).map_err(WriteError::Conflict)
+    }
+}
+
 /// A document and its layout, if that is known.
 #[derive(Clone)]
 struct ParsedText {
@@ -253,7 +308,7 @@ struct WriteAttempt<'a> {
     source: &'a Arc<SourceFile>,
     format: DeclarativeFormat,
     /// File that the text is saved to, if it comes from one.
-    file: Option<&'a std::path::Path>,
+    file: Option<&'a Path>,
     parsed: &'a ParsedText,
     /// Layout of the text before the write, if it is known.
     known: Option<KnownText<'a>>,

@@ -15,7 +15,7 @@ mod write;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use super::{NodePath, PathStep, Value};
+use super::{NodePath, Value, path::find_node as node};
 use editor::TextEditor;
 pub(super) use layout::LayoutDraft;
 pub use layout::TextLayout;
@@ -76,13 +76,4 @@ pub fn edit(
         }
     }
     Err(EditError("it stands behind too many aliases"))
-}
-
-/// The node at the end of the steps.
-fn node<'a>(document: &'a Value, steps: &[PathStep]) -> Option<&'a Value> {
-    steps.iter().try_fold(document, |value, step| match step {
-        PathStep::Key(key) => value.get(key),
-        PathStep::Index(n) => value.items().get(*n),
-        PathStep::Inside => None,
-    })
 }

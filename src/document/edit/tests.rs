@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::document::{Dialect, Mapping, read, read_after};
+use crate::document::{Dialect, Mapping, PathStep, read, read_after};
 
 fn at(path: &str) -> NodePath {
     path.split('.').filter(|step| !step.is_empty()).fold(NodePath::root(), |path, step| match step.parse() {

@@ -20,11 +20,11 @@ mod tests;
 mod visit;
 mod walk;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use crate::{
-    diag::{Diagnostic, Severity},
-    document::{NodePath, PathStep, Value},
+    diag::{Diagnostic, DiagnosticReport, Severity, SourceFile},
+    document::{self, Dialect, NodePath, PathStep, Value},
 };
 
 use super::{Api, LibraryLocation, SpecVersion, lower, messages::MORE_PROBLEMS, strict};
@@ -58,6 +58,36 @@ pub fn lint(
         descriptions::check(&api, &mut findings);
     }
     Ok((api, findings.list))
+}
+
+/// Reads a text, and returns all faults of the document with their places, and the API if it can be used.
+#[must_use]
+pub fn lint_text(
+    source: &Arc<SourceFile>,
+    location: &LibraryLocation,
+    is_strict: bool,
+) -> (DiagnosticReport, Option<Api>) {
+    let document = match document::read(&source.text, Dialect::Specification) {
+        Ok(document) => document,
+        Err(error) => {
+            let diagnostic = Diagnostic::syntax(NodePath::root(), &error);
+            return (DiagnosticReport::new(source.clone(), vec![diagnostic]), None);
+        }
+    };
+    let warn_of_duplicate =
+        |path| Diagnostic::warning(path, "this key stands twice; the last one counts").key();
+    let mut diagnostics: Vec<Diagnostic> = document.duplicates.into_iter().map(warn_of_duplicate).collect();
+    let api = match lint(document.value, location, is_strict) {
+        Ok((api, found)) => {
+            diagnostics.extend(found);
+            Some(api)
+        }
+        Err(error) => {
+            diagnostics.push(error);
+            None
+        }
+    };
+    (DiagnosticReport::new(source.clone(), diagnostics), api)
 }
 
 /// The error of the crate `openapiv3`, which supports OpenAPI 3.0 only.
