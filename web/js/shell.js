@@ -181,7 +181,7 @@ export function Shell({ page, search, counts = {}, children }) {
       <a class="brand" href="#/" aria-label="mynah"><${Logo} /><span class="wide-only">mynah</span></a>
       <nav class="apps" aria-label="Pages">${link("portal", "Portal")}${link("manager", "Manager")}</nav>
       <span class="grow"></span>
-      <button class="find" aria-label="Search" onClick=${() => setDialog("search")}><${Icon} name="search" />
+      <button class="find" onClick=${() => setDialog("search")}><${Icon} name="search" />
         <span>${page === "portal" ? "Search operations" : "Search everything"}</span><kbd aria-hidden="true">/</kbd></button>
       ${status && html`<${FileChip} status=${status} href=${page === "manager" ? "#/reloads" : undefined} />`}
       <button class="btn quiet icon" aria-label=${`Theme: ${theme}`} title=${`Theme: ${theme} (t)`} onClick=${turnTheme}>

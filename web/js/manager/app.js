@@ -56,4 +56,7 @@ function Manager() {
     <${Content} path=${path} query=${query} about=${about} status=${status} counts=${counts} onCount=${count} />`}</${Shell}>`;
 }
 
-render(html`<${Manager} />`, document.getElementById("app"));
+// The bar of the document itself stands there until the first rendering.
+const root = document.getElementById("app");
+root.replaceChildren();
+render(html`<${Manager} />`, root);

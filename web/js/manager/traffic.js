@@ -24,7 +24,7 @@ function columnsOf(seconds) {
   const count = (second, digit) => Object.entries(second.statuses).filter(([status]) => status[0] === digit).reduce((sum, [, number]) => sum + number, 0);
   const rate = (second, number) => (second.span_ms ? (number * 1000) / second.span_ms : number);
   const column = (value) => seconds.map(value);
-  const at = column((second) => second.at);
+  const at = column((second) => second.at / 1000);
   return {
     requests: [at, column((second) => rate(second, second.mock)), column((second) => rate(second, second.upstream + second.gateway))],
     times: [at, column((second) => second.other_ms.p50), column((second) => second.other_ms.p95), column((second) => second.other_ms.p99)],
@@ -66,7 +66,7 @@ function Detail({ number, onClose }) {
   return html`<section class="card detail" aria-label="Exchange"><header><h2 class="cut mono">${exchange.method} ${path}</h2>
       <button class="btn quiet icon sm" aria-label="Close" onClick=${onClose}><${Icon} name="x" /></button></header>
     <div class="pad stack"><div class="row wrap"><${Status} code=${exchange.status} /><${State} kind=${kind}>${word}</${State}>
-        <span class="faint small">${new Date(exchange.started_at * 1000).toLocaleTimeString()}</span><span class="grow"></span><b class="num">${milliseconds(exchange.duration_ms)} ms</b></div>
+        <span class="faint small">${new Date(exchange.started_at).toLocaleTimeString()}</span><span class="grow"></span><b class="num">${milliseconds(exchange.duration_ms)} ms</b></div>
       <dl class="kv">${exchange.route && html`<dt>Route</dt><dd>${exchange.route}</dd>`}${exchange.service && html`<dt>Service</dt><dd>${exchange.service}</dd>`}
         <dt>Client</dt><dd class="mono">${exchange.client_ip}</dd>${exchange.consumer && html`<dt>Consumer</dt><dd>${exchange.consumer}</dd>`}
         ${(exchange.upstream?.attempts || []).map(({ address, failure_status }) => html`<dt>Attempt</dt><dd class="mono">${address}${failure_status && html` <span class="err-ink">${failure_status}</span>`}</dd>`)}
@@ -103,7 +103,7 @@ export function Traffic() {
             <td class="first"><span class="row"><${Method} name=${exchange.method} /><button class="linkrow mono cut" onClick=${() => setSelected(exchange.number)}>${exchange.url.replace(/^[a-z]+:\/\/[^/]*/, "")}</button></span></td>
             <td><${Status} code=${exchange.status} /></td><td class="second"><${State} kind=${KINDS[exchange.kind][0]}>${KINDS[exchange.kind][1]}</${State}></td>
             <td class="hide">${exchange.route || html`<span class="faint">none</span>`}</td><td class="num">${milliseconds(exchange.duration_ms)}</td>
-            <td class="faint hide">${new Date(exchange.started_at * 1000).toLocaleTimeString()}</td></tr>`)}</tbody></table></div>`
+            <td class="faint hide">${new Date(exchange.started_at).toLocaleTimeString()}</td></tr>`)}</tbody></table></div>`
         : html`<p class="pad muted">${exchanges ? "No request yet. They are recorded while this page is open." : "…"}</p>`}
       <div class="foot" role="status">${plural(rows.length, "exchange")}, the newest first</div></section>
       ${selected && html`<${Detail} number=${selected} onClose=${() => setSelected(null)} />`}</div>`;

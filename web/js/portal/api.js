@@ -35,7 +35,7 @@ function CorsNote({ api, about, onDone }) {
   };
   return html`<div class="note warn"><${Icon} name="triangle-alert" /><div>
       <b>“Try it out” will fail on ${routes.length === 1 ? "a route" : plural(routes.length, "route")}.</b>
-      ${" "}${routes.map((route, index) => html`${index > 0 && ", "}<code>${route}</code>`)} ${routes.length === 1 ? "has" : "have"} no plugin
+      ${" "}${routes.map((route, index) => html`${index > 0 && ", "}<code>${route}</code>`)} ${routes.length === 1 ? "has" : "have"} no plugin${" "}
       <code>cors</code>, so a browser may not read the answers, while curl may.${error && html`<p class="fielderr">${error.message}</p>`}</div>
     ${about.writes && html`<button class="btn sm write" onClick=${add}>Add cors</button>`}</div>`;
 }

@@ -35,4 +35,7 @@ function Portal() {
   return html`<${Shell} page="portal" search=${loadSearch}>${draw}</${Shell}>`;
 }
 
-render(html`<${Portal} />`, document.getElementById("app"));
+// The bar of the document itself stands there until the first rendering.
+const root = document.getElementById("app");
+root.replaceChildren();
+render(html`<${Portal} />`, root);
