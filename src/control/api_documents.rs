@@ -20,12 +20,12 @@ use crate::{
 };
 
 /// Most documents of a list.
-const MAX_DOCUMENTS: usize = 500;
+pub(super) const MAX_DOCUMENTS: usize = 500;
 /// Most entries of folders that are looked at, and the deepest folder.
 const MAX_ENTRIES: usize = 5000;
-const MAX_DEPTH: usize = 4;
+pub(super) const MAX_DEPTH: usize = 4;
 /// Largest document of a list, in bytes; a larger one is listed with an error.
-const MAX_BYTES: u64 = 8 << 20;
+pub(super) const MAX_BYTES: u64 = 8 << 20;
 /// Most operations and diagnostics of a summary.
 const MAX_OPERATIONS: usize = 2000;
 const MAX_DIAGNOSTICS: usize = 50;
@@ -86,9 +86,7 @@ impl ApiDocuments {
     }
 
     fn of_files(&self, folder: &FilePath) -> Vec<ApiDocument> {
-        let mut names = Vec::new();
-        collect_names(folder, FilePath::new(""), 0, &mut MAX_ENTRIES.clone(), &mut names);
-        names.sort();
+        let names = list_names(folder);
         let mut known = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         let mut documents = Vec::new();
         let mut kept = HashMap::with_capacity(names.len());
@@ -134,6 +132,14 @@ impl ApiDocuments {
 /// Whether the files to which a document refers are those that were read.
 fn is_current(summary: &ApiSummary) -> bool {
     summary.stamps.iter().all(|(path, stamp)| FileStamp::take(path) == *stamp)
+}
+
+/// Names of the files below a folder that may be documents, sorted.
+pub(super) fn list_names(folder: &FilePath) -> Vec<PathBuf> {
+    let mut names = Vec::new();
+    collect_names(folder, FilePath::new(""), 0, &mut MAX_ENTRIES.clone(), &mut names);
+    names.sort();
+    names
 }
 
 /// Names of the files below a folder that may be documents. Links are followed only within the folder.

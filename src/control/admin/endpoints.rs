@@ -32,16 +32,21 @@ pub(super) enum AdminPath {
     NewLogLevel,
     ClusterLogLevel,
     Cache,
+    Files,
+    File,
     Own(OwnPath),
 }
 
-/// A pattern of paths, with its parameters in braces, the methods, and what it stands for.
+/// A pattern of paths, with its parameters in braces, the methods, and what it stands for. A parameter with an asterisk stands
+/// for one segment or more.
 type EndpointRow = (&'static str, &'static [Method], AdminPath);
 
 const READ: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS];
 const READ_OR_DELETE: &[Method] = &[Method::DELETE, Method::GET, Method::HEAD, Method::OPTIONS];
 const READ_OR_POST: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS, Method::POST];
 const READ_OR_PUT: &[Method] = &[Method::GET, Method::HEAD, Method::OPTIONS, Method::PUT];
+const FILE: &[Method] =
+    &[Method::DELETE, Method::GET, Method::HEAD, Method::OPTIONS, Method::PATCH, Method::PUT];
 const DELETE: &[Method] = &[Method::DELETE, Method::OPTIONS];
 const POST: &[Method] = &[Method::OPTIONS, Method::POST];
 const PUT: &[Method] = &[Method::OPTIONS, Method::PUT];
@@ -59,6 +64,9 @@ const TABLE: &[EndpointRow] = &[
     ("/debug/node/log-level", READ, AdminPath::LogLevel),
     ("/debug/node/log-level/{log_level}", PUT, AdminPath::NewLogLevel),
     ("/endpoints", READ, AdminPath::Endpoints),
+    ("/files", READ_OR_POST, AdminPath::Files),
+    ("/files/{*path}", FILE, AdminPath::File),
+    ("/kong", READ, AdminPath::Node),
     ("/metrics", READ, AdminPath::Metrics),
     ("/mock/state", DELETE, AdminPath::MockState),
     ("/mynah/apis", READ, AdminPath::Own(OwnPath::Apis)),
@@ -110,6 +118,7 @@ fn matches(pattern: &str, path: &[&str]) -> bool {
     loop {
         match (segments.next(), path.next()) {
             (None, None) => return true,
+            (Some(expected), Some(_)) if expected.starts_with("{*") => return true,
             (Some(expected), Some(segment)) if expected.starts_with('{') || expected == *segment => (),
             _ => return false,
         }

@@ -9,6 +9,7 @@
 //! | `write`, `write_request`, `constraints`, `server_names`, `plan`, `file_item` | from a record to a change of the text; Kong's 405 where writes are refused |
 //! | `apis` | OpenAPI documents, and what answers for their operations |
 //! | `config` | export and import of the whole configuration |
+//! | `files` | files of the portal: the documents in the folder of specs |
 //! | `response_cache` | stored responses of `proxy-cache` |
 //! | `own_paths` | the table of paths that Kong does not have |
 //! | `traffic`, `events` | traffic of the last minutes, and a stream of changes |
@@ -30,6 +31,7 @@ mod endpoints;
 mod entities;
 mod events;
 mod file_item;
+mod files;
 mod form;
 mod health;
 mod input;
@@ -70,6 +72,9 @@ use crate::{
 use endpoints::AdminPath;
 use entities::EntityPath;
 use refusal::AdminRefusal;
+
+/// The workspace of all entities. (Kong: Workspaces.)
+const DEFAULT_WORKSPACE: &str = "default";
 
 /// The Admin API: answers its requests.
 #[derive(Debug)]
@@ -245,12 +250,23 @@ impl AdminApi {
     async fn route(self: &Arc<Self>, request: Request<Body>) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let Some(segments) = split_path(&path) else { return not_found() };
-        let entity_path = entities::parse_path(&segments);
         // Kong has `/status/ready` on the status listener only; without a status listener it is available here.
         let has_readiness = self.settings.status_listen.is_empty();
-        let endpoint = endpoints::find(&segments, has_readiness);
-        let known = endpoint.map(|found| found.1).or_else(|| entity_path.as_ref().map(EntityPath::methods));
-        let Some(allowed) = known else { return not_found() };
+        let find = |segments: &[&str]| {
+            let entity_path = entities::parse_path(segments);
+            let endpoint = endpoints::find(segments, has_readiness);
+            let known =
+                endpoint.map(|found| found.1).or_else(|| entity_path.as_ref().map(EntityPath::methods));
+            known.map(|allowed| (endpoint, entity_path, allowed))
+        };
+        // A path without a workspace is one of the default workspace.
+        let mut segments = &*segments;
+        let mut found = find(segments);
+        if let (None, [workspace, below @ ..]) = (&found, segments) {
+            found = Some(below).filter(|_| *workspace == DEFAULT_WORKSPACE).and_then(find);
+            segments = below;
+        }
+        let Some((endpoint, entity_path, allowed)) = found else { return not_found() };
         if request.method() == Method::OPTIONS {
             return answer_options(allowed, request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS));
         }
@@ -259,7 +275,7 @@ impl AdminApi {
         }
         match (endpoint, entity_path) {
             (Some((endpoint, _)), _) => {
-                self.answer_endpoint(endpoint, &segments, request, has_readiness).await
+                self.answer_endpoint(endpoint, segments, request, has_readiness).await
             }
             (None, Some(entity_path)) => self.entities(entity_path, request).await,
             (None, None) => not_found(),
@@ -277,7 +293,7 @@ impl AdminApi {
     ) -> Response<Body> {
         let query = request.uri().query().unwrap_or_default().to_owned();
         match (endpoint, segments) {
-            (AdminPath::Node, _) => self.node(),
+            (AdminPath::Node, _) => self.node(request.headers()),
             // The status contains diagnostics, which take time to locate in a large configuration.
             (AdminPath::Status, _) => self.answer_in_pool(move |admin| admin.status(&query, true)).await,
             (AdminPath::Readiness, _) => self.ready(),
@@ -308,6 +324,8 @@ impl AdminApi {
             (AdminPath::Endpoints, _) => Self::endpoints(has_readiness),
             (AdminPath::Metrics, _) => self.answer_in_pool(Self::metrics).await,
             (AdminPath::Timers, _) => Self::timers(),
+            (AdminPath::Files, _) => self.files(request).await,
+            (AdminPath::File, [_, path @ ..]) => self.file_of_path(&path.join("/"), request).await,
             (AdminPath::Own(path), segments) => self.own_path(path, segments, request).await,
             (AdminPath::EnabledPlugins, _) => Self::enabled_plugins(),
             (AdminPath::PluginConfigSchema, [.., name]) => self.plugin_config_schema(name),

@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use http::{Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, header, uri::Authority};
 use serde_json::{Value, json};
 
 use super::{AdminApi, metrics::resident_memory_kib};
@@ -31,7 +31,8 @@ const REPLACED_IN_MEMORY: &str =
     "POST /config has replaced it in memory; the file is loaded again when it is saved, or on SIGHUP";
 
 impl AdminApi {
-    pub(super) fn node(&self) -> Response<Body> {
+    /// Describes the node. `headers` are those of the request: its host reaches pages that listen on all addresses.
+    pub(super) fn node(&self, headers: &HeaderMap) -> Response<Body> {
         let snapshot = self.control.live().current();
         let available: serde_json::Map<String, Value> = plugin::ALL
             .iter()
@@ -55,7 +56,7 @@ impl AdminApi {
             "pids": { "master": std::process::id(), "workers": [std::process::id()] },
             "timers": { "running": 0, "pending": 0 },
             "plugins": { "available_on_server": available, "enabled_in_cluster": in_use },
-            "configuration": configuration(&self.settings),
+            "configuration": configuration(&self.settings, headers),
         });
         reply::json(StatusCode::OK, text.to_string())
     }
@@ -232,7 +233,7 @@ impl SizeUnit {
 }
 
 /// The settings of the process that clients of the Admin API read.
-fn configuration(settings: &Settings) -> Value {
+fn configuration(settings: &Settings, headers: &HeaderMap) -> Value {
     let listeners = |all: &[Listener]| -> Vec<Value> {
         let convert = |listener: &Listener| json!({ "ip": listener.address.ip(), "port": listener.address.port(), "ssl": listener.tls, "http2": listener.http2, "listener": listener.address.to_string() });
         all.iter().map(convert).collect()
@@ -261,6 +262,10 @@ fn configuration(settings: &Settings) -> Value {
         "status_listen": listens(&settings.status_listen),
         "admin_gui_listen": listens(&settings.manager_listeners().listeners),
         "admin_gui_path": settings.admin_gui_path,
+        "portal": !settings.portal_listeners().listeners.is_empty(),
+        "portal_gui_host": portal_host(settings, headers),
+        "portal_gui_protocol": "http",
+        "portal_is_legacy": false,
         "portal_gui_listen": listens(&settings.portal_listeners().listeners),
         "loaded_plugins": plugins,
         "upstream_keepalive_pool_size": settings.upstream_keepalive_pool_size,
@@ -285,6 +290,19 @@ fn configuration(settings: &Settings) -> Value {
         "admin_gui_url": settings.admin_gui_url,
         "log_level": settings.log_level.name(),
     })
+}
+
+/// Host and port of the portal, with which clients make its URL.
+fn portal_host(settings: &Settings, headers: &HeaderMap) -> Option<String> {
+    let listeners = settings.portal_listeners().listeners;
+    let address = listeners.iter().find(|listener| !listener.tls)?.address;
+    if !address.ip().is_unspecified() {
+        return Some(address.to_string());
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = host.and_then(|host| host.parse::<Authority>().ok());
+    let host = host.as_ref().map_or("127.0.0.1", Authority::host);
+    Some(format!("{host}:{}", address.port()))
 }
 
 pub(super) fn unix_seconds(time: SystemTime) -> u64 {

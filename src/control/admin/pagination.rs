@@ -1,5 +1,7 @@
 //! Pagination of lists: `size`, `offset`, `tags`. (Kong: Admin API, "Pagination" and "Tags".)
 
+use std::ops::Range;
+
 use http::{Response, StatusCode};
 
 use super::refusal::AdminRefusal;
@@ -89,29 +91,41 @@ impl ListQuery {
         nested: bool,
         key: fn(&Value) -> &str,
     ) -> Response<Body> {
-        let first_key = self.start.as_deref().unwrap_or_default();
-        let start = rows.partition_point(|row| key(row) < first_key);
-        let end = start.saturating_add(self.size.unwrap_or(100)).min(rows.len());
-        let page: Vec<Value> = rows.get(start..end).unwrap_or_default().iter().map(without_key).collect();
+        let range = self.page_range(rows, key);
+        let next = rows.get(range.end);
+        let page: Vec<Value> = rows.get(range).unwrap_or_default().iter().map(without_key).collect();
         let mut answer: Mapping = [("data", Value::from(page)), ("next", Value::Null)].into_iter().collect();
-        if let Some(next) = rows.get(end) {
-            let text = Value::from(vec![Value::from(key(next))]).to_json();
-            let offset = base64_codec::encode_url(text);
-            let mut next = format!("{path}?offset={offset}");
-            if !nested {
-                for (name, value) in
-                    [("tags", self.tags_text.clone()), ("size", self.size.map(|size| size.to_string()))]
-                {
-                    if let Some(value) = value {
-                        let value: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
-                        next = format!("{next}&{name}={value}");
-                    }
-                }
-            }
+        if let Some(next) = next {
+            let (next, offset) = self.next_page(key(next), path, nested);
             answer.insert("next", next);
             answer.insert("offset", offset);
         }
         reply::json(StatusCode::OK, Value::from(answer).to_json())
+    }
+
+    /// The rows of the page among all, which are sorted by their keys.
+    pub(super) fn page_range<T>(&self, rows: &[T], key: impl Fn(&T) -> &str) -> Range<usize> {
+        let first_key = self.start.as_deref().unwrap_or_default();
+        let start = rows.partition_point(|row| key(row) < first_key);
+        start..start.saturating_add(self.size.unwrap_or(100)).min(rows.len())
+    }
+
+    /// The URL of the next page, which begins with the row of this key, and its offset.
+    pub(super) fn next_page(&self, key: &str, path: &str, nested: bool) -> (String, String) {
+        let text = Value::from(vec![Value::from(key)]).to_json();
+        let offset = base64_codec::encode_url(text);
+        let mut next = format!("{path}?offset={offset}");
+        if !nested {
+            for (name, value) in
+                [("tags", self.tags_text.clone()), ("size", self.size.map(|size| size.to_string()))]
+            {
+                if let Some(value) = value {
+                    let value: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+                    next = format!("{next}&{name}={value}");
+                }
+            }
+        }
+        (next, offset)
     }
 }
 

@@ -9,6 +9,7 @@
 mod condense;
 mod preview;
 mod save;
+pub mod spec_files;
 mod text;
 mod variables;
 mod verify;

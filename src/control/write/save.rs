@@ -79,6 +79,79 @@ pub(super) fn prepare(path: &Path, new: &[u8]) -> Result<PreparedFile, SaveError
     Ok(prepared)
 }
 
+/// Creates a file with a text, complete from the first moment at which others see it.
+///
+/// # Errors
+/// The file exists ([`SaveError::Changed`]), or the system refused it.
+pub(super) fn create(path: &Path, text: &[u8]) -> Result<(), SaveError> {
+    let failed = |error: io::Error| match error.kind() {
+        ErrorKind::AlreadyExists => SaveError::Changed,
+        _ => save_error(path, &error),
+    };
+    let directory = lock_directory(path).map_err(failed)?;
+    let temp = temp_path(path);
+    let written = write_new(&temp, text).and_then(|()| rename_new(&temp, path));
+    // It exists only if it was not renamed.
+    let _ = fs::remove_file(&temp);
+    written.map_err(failed)?;
+    flush_directory(path, directory.as_ref());
+    Ok(())
+}
+
+/// Removes a file.
+///
+/// # Errors
+/// The system refused it.
+pub(super) fn remove(path: &Path) -> Result<(), SaveError> {
+    let failed = |error: io::Error| save_error(path, &error);
+    let directory = lock_directory(path).map_err(failed)?;
+    fs::remove_file(path).map_err(failed)?;
+    flush_directory(path, directory.as_ref());
+    Ok(())
+}
+
+/// Writes a temporary file, and flushes it.
+fn write_new(temp: &Path, text: &[u8]) -> io::Result<()> {
+    // A temporary file that exists is left from a crash, since the directory is locked.
+    match fs::remove_file(temp) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => (),
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(temp)?;
+    file.write_all(text)?;
+    file.sync_all()
+}
+
+/// Renames a file to a name that is free; in one step where the file system can do that.
+fn rename_new(temp: &Path, path: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::{
+            fs::{CWD, RenameFlags, renameat_with},
+            io::Errno,
+        };
+        match renameat_with(CWD, temp, CWD, path, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => (),
+            result => return Ok(result?),
+        }
+    }
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(ErrorKind::AlreadyExists.into());
+    }
+    fs::rename(temp, path)
+}
+
+/// Flushes the entries of a directory after a change of `path` in it; not every file system can do that.
+fn flush_directory(path: &Path, directory: Option<&File>) {
+    match directory.map(File::sync_all) {
+        Some(Err(error)) if error.kind() != ErrorKind::InvalidInput => {
+            let path = path.display();
+            tracing::warn!("{path} has changed, but a power failure may restore the old state: {error}");
+        }
+        _ => (),
+    }
+}
+
 impl PreparedFile {
     /// Replaces the text `old` by the new one. A symbolic link stays, and its target is replaced; owner and
     /// permissions stay.
@@ -109,14 +182,8 @@ impl PreparedFile {
         } else {
             fs::rename(&self.temp, &self.target).map_err(failed)?;
         }
-        // The renamed entry has to reach the disk as well; not every file system can flush a directory.
-        match self.directory.as_ref().map(File::sync_all) {
-            Some(Err(error)) if error.kind() != ErrorKind::InvalidInput => {
-                let path = self.path.display();
-                tracing::warn!("{path} is written, but a power failure may restore the old text: {error}");
-            }
-            _ => (),
-        }
+        // The renamed entry has to reach the disk as well.
+        flush_directory(&self.path, self.directory.as_ref());
         Ok(())
     }
 
@@ -233,7 +300,7 @@ fn temp_path(target: &Path) -> PathBuf {
 }
 
 /// Classifies an error for the client of a write.
-fn save_error(path: &Path, error: &io::Error) -> SaveError {
+pub(super) fn save_error(path: &Path, error: &io::Error) -> SaveError {
     let why = format!("{} cannot be written: {error}", path.display());
     match error.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => SaveError::ReadOnly(why),
