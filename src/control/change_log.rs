@@ -53,7 +53,7 @@ impl ChangeCause {
 
 /// The part of one file that changed.
 #[derive(Clone, Debug)]
-pub struct FileChange {
+pub struct PatchedFile {
     /// The name of the file.
     pub file: String,
     /// The change.
@@ -62,9 +62,9 @@ pub struct FileChange {
 
 /// The changes between two versions of a configuration, by file.
 #[must_use]
-pub fn compare_sources(old: Option<&SourceFile>, new: &SourceFile) -> Vec<FileChange> {
+pub fn compare_sources(old: Option<&SourceFile>, new: &SourceFile) -> Vec<PatchedFile> {
     let change = |name: &str, old: &str, new: &str| {
-        TextPatch::between(old, new).map(|patch| FileChange { file: name.to_owned(), patch })
+        TextPatch::between(old, new).map(|patch| PatchedFile { file: name.to_owned(), patch })
     };
     let (old_parts, new_parts) = (old.map(parts).unwrap_or_default(), parts(new));
     if old_parts.is_empty() && new_parts.is_empty() {
@@ -109,7 +109,7 @@ pub struct ChangeEntry {
     /// The diagnostics as JSON; `None` if they are too old.
     pub diagnostics: Option<Value>,
     /// The changes of the text; `None` if they are too old.
-    pub changes: Option<Vec<FileChange>>,
+    pub changes: Option<Vec<PatchedFile>>,
     /// The number of the change that was undone, if it is an undo.
     pub undoes: Option<u64>,
     /// Hash of the text.

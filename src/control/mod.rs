@@ -22,7 +22,7 @@ mod truncation;
 pub mod watch;
 pub mod write;
 
-pub use change_log::{ChangeCause, ChangeEntry, FileChange, compare_sources};
+pub use change_log::{ChangeCause, ChangeEntry, PatchedFile, compare_sources};
 pub use compile::compile_config;
 pub use config_source::{ConfigSource, read_config};
 pub use live_config::{LoadFailure, LoadHistory, PendingLoad};

@@ -17,8 +17,14 @@ pub(super) const DEF: PluginDef =
 const FIELDS: &[Field] = &[
     Field::new("allow", setting_checks::STRINGS).describe("the groups whose consumers are let in"),
     Field::new("deny", setting_checks::STRINGS).describe("the groups whose consumers are not let in"),
-    Field::new("hide_groups_header", FieldKind::Boolean).required().default("false"),
-    Field::new("always_use_authenticated_groups", FieldKind::Boolean).required().default("false"),
+    Field::new("hide_groups_header", FieldKind::Boolean)
+        .describe("whether the upstream does not get `X-Consumer-Groups`")
+        .required()
+        .default("false"),
+    Field::new("always_use_authenticated_groups", FieldKind::Boolean)
+        .describe("whether groups that another plugin has found take precedence")
+        .required()
+        .default("false"),
 ];
 
 const CONSUMER_GROUPS: HeaderName = HeaderName::from_static("x-consumer-groups");

@@ -23,8 +23,14 @@ use crate::{
 pub(super) const DEF: PluginDef =
     PluginDef::new("basic-auth", 1100, FIELDS, compile).enforces(basic_scheme_settings);
 
-const FIELDS: &[Field] =
-    &[ANONYMOUS, HIDE_CREDENTIALS, Field::new("realm", FieldKind::String).required().default("\"service\"")];
+const FIELDS: &[Field] = &[
+    ANONYMOUS,
+    HIDE_CREDENTIALS,
+    Field::new("realm", FieldKind::String)
+        .describe("the realm of the challenge")
+        .required()
+        .default("\"service\""),
+];
 
 /// Settings for a scheme of the type `http` with the scheme `basic`.
 fn basic_scheme_settings(scheme: &SecurityKind) -> Option<Mapping> {

@@ -20,13 +20,18 @@ pub(super) const DEF: PluginDef = PluginDef::new("correlation-id", 100_001, FIEL
 
 const FIELDS: &[Field] = &[
     Field::new("header_name", FieldKind::String)
+        .describe("the header field that has the id")
         .default("\"Kong-Request-ID\"")
         .rules(&[FieldRule::Holds(schema::check_header_name)]),
     Field::new("generator", FieldKind::String)
+        .describe("how ids are made")
         .required()
         .default("\"uuid#counter\"")
         .rules(&[FieldRule::OneOf(&["uuid", "uuid#counter", "tracker"])]),
-    Field::new("echo_downstream", FieldKind::Boolean).required().default("false"),
+    Field::new("echo_downstream", FieldKind::Boolean)
+        .describe("whether the response has the id, too")
+        .required()
+        .default("false"),
 ];
 
 struct CorrelationId {

@@ -14,7 +14,8 @@ use crate::{
 
 /// The setting: a snippet for each value, by its name.
 pub(super) const FIELD: Field =
-    Field::new("custom_fields_by_lua", FieldKind::Map(&Field::item(FieldKind::String)));
+    Field::new("custom_fields_by_lua", FieldKind::Map(&Field::item(FieldKind::String)))
+        .describe("further fields of a log entry, each with the Lua code that makes its value");
 
 /// Checks of the setting: without an interpreter it has to be empty.
 #[cfg(not(feature = "lua"))]

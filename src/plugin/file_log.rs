@@ -27,8 +27,13 @@ pub(super) const DEF: PluginDef = PluginDef::new("file-log", 9, FIELDS, compile)
     .protocols(&PLUGIN_PROTOCOLS);
 
 const FIELDS: &[Field] = &[
-    Field::new("path", FieldKind::String).required(),
-    Field::new("reopen", FieldKind::Boolean).required().default("false"),
+    Field::new("path", FieldKind::String)
+        .describe("the file to which a line is written for each request")
+        .required(),
+    Field::new("reopen", FieldKind::Boolean)
+        .describe("whether the file is opened again for each request, for tools that rotate it")
+        .required()
+        .default("false"),
     custom_fields::FIELD,
 ];
 

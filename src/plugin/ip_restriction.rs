@@ -23,8 +23,10 @@ const NETWORKS: FieldKind =
 const FIELDS: &[Field] = &[
     Field::new("allow", NETWORKS).describe("the addresses or networks that are let in"),
     Field::new("deny", NETWORKS).describe("the addresses or networks that are not let in"),
-    Field::new("status", FieldKind::Number).rules(&[setting_checks::STATUS_CODE]),
-    Field::new("message", FieldKind::String),
+    Field::new("status", FieldKind::Number)
+        .describe("the status of the refusal")
+        .rules(&[setting_checks::STATUS_CODE]),
+    Field::new("message", FieldKind::String).describe("the message of the refusal"),
 ];
 
 fn needs_a_list(config: &Value) -> Option<EntityFault> {

@@ -44,8 +44,11 @@ const FIELDS: &[Field] = &[
         .describe("whether the body may hold the key")
         .required()
         .default("false"),
-    Field::new("run_on_preflight", FieldKind::Boolean).required().default("true"),
-    Field::new("realm", FieldKind::String),
+    Field::new("run_on_preflight", FieldKind::Boolean)
+        .describe("whether preflights need a key")
+        .required()
+        .default("true"),
+    Field::new("realm", FieldKind::String).describe("the realm of the challenge"),
 ];
 
 /// The size limit of a body that is searched for a key, in bytes.

@@ -17,8 +17,12 @@ use crate::{
     schema::{Field, FieldKind},
 };
 
-pub(super) const DEF: PluginDef =
-    PluginDef::new("panics", 5, &[Field::new("phase", FieldKind::String).required()], compile);
+pub(super) const DEF: PluginDef = PluginDef::new(
+    "panics",
+    5,
+    &[Field::new("phase", FieldKind::String).describe("the phase that panics").required()],
+    compile,
+);
 
 struct Panics(String);
 

@@ -14,13 +14,25 @@ pub(super) const DEF: PluginDef =
     PluginDef::new("prometheus", 13, FIELDS, compile).protocols(&PLUGIN_PROTOCOLS);
 
 const FIELDS: &[Field] = &[
-    Field::new("per_consumer", FieldKind::Boolean).default("false"),
-    Field::new("status_code_metrics", FieldKind::Boolean).default("false"),
-    Field::new("ai_metrics", FieldKind::Boolean).default("false"),
-    Field::new("latency_metrics", FieldKind::Boolean).default("false"),
-    Field::new("bandwidth_metrics", FieldKind::Boolean).default("false"),
-    Field::new("upstream_health_metrics", FieldKind::Boolean).default("false"),
-    Field::new("wasm_metrics", FieldKind::Boolean).default("false"),
+    Field::new("per_consumer", FieldKind::Boolean)
+        .describe("whether metrics are kept for each consumer")
+        .default("false"),
+    Field::new("status_code_metrics", FieldKind::Boolean)
+        .describe("whether responses are counted by status")
+        .default("false"),
+    Field::new("ai_metrics", FieldKind::Boolean)
+        .describe("accepted; there are no such metrics")
+        .default("false"),
+    Field::new("latency_metrics", FieldKind::Boolean)
+        .describe("whether latencies are measured")
+        .default("false"),
+    Field::new("bandwidth_metrics", FieldKind::Boolean)
+        .describe("whether bytes are counted")
+        .default("false"),
+    Field::new("upstream_health_metrics", FieldKind::Boolean)
+        .describe("whether the health of targets is shown")
+        .default("false"),
+    Field::new("wasm_metrics", FieldKind::Boolean).describe("accepted; there are none").default("false"),
 ];
 
 struct Prometheus(MetricGroups);

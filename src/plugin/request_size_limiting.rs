@@ -21,12 +21,18 @@ pub(super) const DEF: PluginDef =
 const READ_AHEAD_BYTES: usize = 64 << 10;
 
 const FIELDS: &[Field] = &[
-    Field::new("allowed_payload_size", FieldKind::Integer).default("128"),
+    Field::new("allowed_payload_size", FieldKind::Integer)
+        .describe("the size of the largest body")
+        .default("128"),
     Field::new("size_unit", FieldKind::String)
+        .describe("the unit of that size")
         .required()
         .default("\"megabytes\"")
         .rules(&[FieldRule::OneOf(&["megabytes", "kilobytes", "bytes"])]),
-    Field::new("require_content_length", FieldKind::Boolean).required().default("false"),
+    Field::new("require_content_length", FieldKind::Boolean)
+        .describe("whether a body needs `Content-Length`")
+        .required()
+        .default("false"),
 ];
 
 struct RequestSizeLimiting {

@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 
-use super::{teapot, test_support};
+use super::{ALL, teapot, test_support};
+use crate::schema::{Field, FieldKind};
 
 /// The Rust code in the section "A plugin".
 fn printed_plugin() -> &'static str {
@@ -10,6 +11,30 @@ fn printed_plugin() -> &'static str {
     let section = text.split("\n## A plugin\n").nth(1).expect("the section");
     let code = section.split("\n```rust\n").nth(1).expect("its code");
     code.split("```").next().unwrap_or_default()
+}
+
+/// The paths of settings without a text for forms and editors.
+fn without_description(fields: &[Field], at: &str) -> Vec<String> {
+    let of_field = |field: &Field| {
+        let path = format!("{at}.{}", field.name);
+        let mut found = match field.kind {
+            FieldKind::Record(fields) => without_description(fields, &path),
+            _ => Vec::new(),
+        };
+        // An older spelling is described by the newer one.
+        if field.description.is_none() && field.alias_of.is_empty() {
+            found.push(path);
+        }
+        found
+    };
+    fields.iter().flat_map(of_field).collect()
+}
+
+#[test]
+fn every_setting_is_described() {
+    let missing: Vec<_> =
+        ALL.iter().flat_map(|def| without_description(def.settings.fields, def.name)).collect();
+    assert!(missing.is_empty(), "add `.describe(…)` to {missing:#?}");
 }
 
 #[test]

@@ -10,6 +10,9 @@ use crate::{
     schema::is_header_name,
 };
 
+/// Description of the settings `rename`.
+pub(super) const RENAMED: &str = "what gets another name, as `old:new`";
+
 /// Rules for one part of a message: headers, query or body.
 #[derive(Debug)]
 pub(super) struct TransformRules<K, V> {

@@ -24,6 +24,7 @@ mod admin_files;
 mod admin_keys;
 mod admin_paths;
 mod admin_read_only;
+mod admin_rows;
 mod admin_safety;
 mod admin_schemas;
 mod admin_text;

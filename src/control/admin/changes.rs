@@ -11,7 +11,7 @@ use super::{
 use crate::{
     body::Body,
     control::{
-        ChangeEntry, FileChange, compare_sources,
+        ChangeEntry, PatchedFile, compare_sources,
         write::{WriteError, WrittenText},
     },
     reply,
@@ -112,10 +112,10 @@ fn summary(entry: &ChangeEntry) -> Map<String, Value> {
 }
 
 /// The lines of a diff, `diff`, and whether lines are left out, `truncated`. A line names its file if there are several.
-pub(super) fn diff_entry(changes: &[FileChange]) -> Map<String, Value> {
+pub(super) fn diff_entry(changes: &[PatchedFile]) -> Map<String, Value> {
     let mut lines = Vec::new();
     let mut is_truncated = false;
-    for FileChange { file, patch } in changes {
+    for PatchedFile { file, patch } in changes {
         let diff = patch.lines();
         is_truncated |= diff.is_truncated;
         for line in diff.lines {

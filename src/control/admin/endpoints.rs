@@ -80,6 +80,8 @@ const TABLE: &[EndpointRow] = &[
     ("/mynah/exchanges/{number}", READ, AdminPath::Own(OwnPath::SingleExchange)),
     ("/mynah/file", READ_OR_PUT, AdminPath::Own(OwnPath::File)),
     ("/mynah/lint", POST, AdminPath::Own(OwnPath::Lint)),
+    ("/mynah/rows/{collection}", READ, AdminPath::Own(OwnPath::Rows)),
+    ("/mynah/source/{collection}/{key}", READ, AdminPath::Own(OwnPath::Source)),
     ("/mynah/traffic", READ, AdminPath::Own(OwnPath::Traffic)),
     ("/mynah/undo", POST, AdminPath::Own(OwnPath::Undo)),
     ("/plugins/enabled", READ, AdminPath::EnabledPlugins),

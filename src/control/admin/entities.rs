@@ -48,7 +48,8 @@ pub(super) struct EntityKey {
 }
 
 impl EntityKey {
-    fn new(entity: &'static EntitySchema, segment: &str) -> Option<Self> {
+    /// The key that a path segment stands for.
+    pub(super) fn new(entity: &'static EntitySchema, segment: &str) -> Option<Self> {
         Some(Self { entity, text: percent_decode_str(segment).decode_utf8().ok()?.into_owned() })
     }
 

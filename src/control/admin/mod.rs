@@ -16,6 +16,7 @@
 //! | `changes` | the last loads and writes, and undo |
 //! | `text` | the text of the configuration as a whole: checked, read, written |
 //! | `lint` | faults of an OpenAPI document, and what it describes |
+//! | `rows`, `source` | compact rows of a collection; the lines of one entity in the file |
 //! | `query` | parameters of a query |
 //! | `schemas`, `tags`, `endpoints`, `node`, `metrics`, `health`, `debug` | queries |
 //! | `refusal` | Kong's error objects |
@@ -46,8 +47,10 @@ mod query;
 mod record_check;
 mod refusal;
 mod response_cache;
+mod rows;
 mod schemas;
 mod server_names;
+mod source;
 mod tags;
 mod text;
 mod traffic;

@@ -21,6 +21,8 @@ pub(super) enum OwnPath {
     SingleExchange,
     File,
     Lint,
+    Rows,
+    Source,
     Traffic,
     Undo,
 }
@@ -48,6 +50,16 @@ impl AdminApi {
             OwnPath::File if request.method() == Method::PUT => self.put_file(request).await,
             OwnPath::File => self.run_read(Self::file).await.and_then(|answer| answer),
             OwnPath::Lint => self.lint(request).await,
+            OwnPath::Rows => {
+                let headers = request.headers().clone();
+                self.run_read(move |admin| admin.rows(&last, &query, &headers))
+                    .await
+                    .and_then(|answer| answer)
+            }
+            OwnPath::Source => {
+                let collection = (*segments.get(2).unwrap_or(&"")).to_owned();
+                self.run_read(move |admin| admin.source(&collection, &last)).await.and_then(|answer| answer)
+            }
             OwnPath::Traffic => Ok(self.traffic(&query)),
             OwnPath::Undo => self.undo(&query).await,
         };

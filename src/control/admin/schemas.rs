@@ -230,6 +230,9 @@ fn field_attributes(field: &Field, of_entity: bool) -> Map<String, Json> {
     let mut attributes = Map::new();
     let kind = if matches!(field.kind, FieldKind::Any) { "json" } else { field.kind.name() };
     attributes.insert("type".into(), kind.into());
+    if let Some(description) = field.description {
+        attributes.insert("description".into(), description.into());
+    }
     if field.required {
         attributes.insert("required".into(), true.into());
     }

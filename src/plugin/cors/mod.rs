@@ -63,7 +63,10 @@ const FIELDS: &[Field] = &[
         .describe("whether preflights go to the upstream")
         .required()
         .default("false"),
-    Field::new("allow_origin_absent", FieldKind::Boolean).required().default("true"),
+    Field::new("allow_origin_absent", FieldKind::Boolean)
+        .describe("whether requests without Origin get CORS headers, too")
+        .required()
+        .default("true"),
 ];
 
 static REQUEST_PRIVATE_NETWORK: HeaderName =

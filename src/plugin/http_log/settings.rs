@@ -17,40 +17,61 @@ const HEADERS: FieldKind = FieldKind::Map(&Field::item(FieldKind::Secret).refere
 /// The settings.
 pub(super) const FIELDS: &[Field] = &[
     Field::new("http_endpoint", FieldKind::Secret)
+        .describe("the URL to which entries are sent")
         .required()
         .referenceable()
         .rules(&[FieldRule::Holds(is_url)]),
-    Field::new("method", FieldKind::String).default("\"POST\"").rules(&[FieldRule::OneOf(METHODS)]),
+    Field::new("method", FieldKind::String)
+        .describe("the method of its requests")
+        .default("\"POST\"")
+        .rules(&[FieldRule::OneOf(METHODS)]),
     Field::new("content_type", FieldKind::String)
+        .describe("the media type of its requests")
         .default("\"application/json\"")
         .rules(&[FieldRule::OneOf(TYPES)]),
-    Field::new("timeout", FieldKind::Number).default("10000"),
-    Field::new("keepalive", FieldKind::Number).default("60000"),
-    Field::new("headers", HEADERS),
-    Field::new("queue", FieldKind::Record(QUEUE)),
+    Field::new("timeout", FieldKind::Number)
+        .describe("the timeout of a request in milliseconds")
+        .default("10000"),
+    Field::new("keepalive", FieldKind::Number)
+        .describe("milliseconds for which an idle connection is kept")
+        .default("60000"),
+    Field::new("headers", HEADERS).describe("further header fields of its requests"),
+    Field::new("queue", FieldKind::Record(QUEUE)).describe("the queue of entries"),
     custom_fields::FIELD,
-    Field::new("retry_count", FieldKind::Integer),
-    Field::new("queue_size", FieldKind::Integer),
-    Field::new("flush_timeout", FieldKind::Number),
+    Field::new("retry_count", FieldKind::Integer).describe("not used; see `queue`"),
+    Field::new("queue_size", FieldKind::Integer).describe("not used; see `queue.max_batch_size`"),
+    Field::new("flush_timeout", FieldKind::Number).describe("not used; see `queue.max_coalescing_delay`"),
 ];
 
 const MILLION: f64 = 1_000_000.0;
 
 const QUEUE: &[Field] = &[
-    Field::new("max_batch_size", FieldKind::Integer).default("1").rules(&[FieldRule::Between(1.0, MILLION)]),
+    Field::new("max_batch_size", FieldKind::Integer)
+        .describe("the most entries in a request")
+        .default("1")
+        .rules(&[FieldRule::Between(1.0, MILLION)]),
     Field::new("max_coalescing_delay", FieldKind::Number)
+        .describe("seconds for which a request waits for further entries")
         .default("1")
         .rules(&[FieldRule::Between(0.0, 3600.0)]),
-    Field::new("max_entries", FieldKind::Integer).default("10000").rules(&[FieldRule::Between(1.0, MILLION)]),
-    Field::new("max_bytes", FieldKind::Integer),
-    Field::new("max_retry_time", FieldKind::Number).default("60"),
+    Field::new("max_entries", FieldKind::Integer)
+        .describe("the most entries that wait; older ones are dropped")
+        .default("10000")
+        .rules(&[FieldRule::Between(1.0, MILLION)]),
+    Field::new("max_bytes", FieldKind::Integer).describe("the most bytes that wait"),
+    Field::new("max_retry_time", FieldKind::Number)
+        .describe("seconds for which a failed request is repeated")
+        .default("60"),
     Field::new("initial_retry_delay", FieldKind::Number)
+        .describe("seconds before the first repetition")
         .default("0.01")
         .rules(&[FieldRule::Between(0.001, MILLION)]),
     Field::new("max_retry_delay", FieldKind::Number)
+        .describe("the longest delay between repetitions in seconds")
         .default("60")
         .rules(&[FieldRule::Between(0.001, MILLION)]),
     Field::new("concurrency_limit", FieldKind::Integer)
+        .describe("the number of requests at a time: 1, or -1 for no limit")
         .default("1")
         .rules(&[FieldRule::OneOfNumbers(&[-1, 1])]),
 ];

@@ -42,18 +42,31 @@ const CLAIMS: FieldKind =
 const MAX_EXPIRATION: f64 = 31_536_000.0;
 
 const FIELDS: &[Field] = &[
-    Field::new("uri_param_names", TEXTS).default("[\"jwt\"]"),
-    Field::new("cookie_names", TEXTS).default("[]"),
-    Field::new("key_claim_name", FieldKind::String).default("\"iss\""),
-    Field::new("secret_is_base64", FieldKind::Boolean).required().default("false"),
-    Field::new("claims_to_verify", CLAIMS),
+    Field::new("uri_param_names", TEXTS)
+        .describe("query parameters that may hold the token")
+        .default("[\"jwt\"]"),
+    Field::new("cookie_names", TEXTS).describe("cookies that may hold the token").default("[]"),
+    Field::new("key_claim_name", FieldKind::String)
+        .describe("the claim that names the credential")
+        .default("\"iss\""),
+    Field::new("secret_is_base64", FieldKind::Boolean)
+        .describe("whether secrets of credentials are Base64")
+        .required()
+        .default("false"),
+    Field::new("claims_to_verify", CLAIMS).describe("registered claims that are verified"),
     ANONYMOUS,
-    Field::new("run_on_preflight", FieldKind::Boolean).required().default("true"),
+    Field::new("run_on_preflight", FieldKind::Boolean)
+        .describe("whether preflights need a token")
+        .required()
+        .default("true"),
     Field::new("maximum_expiration", FieldKind::Number)
+        .describe("the longest validity of a token in seconds; 0 for no limit")
         .default("0")
         .rules(&[FieldRule::Between(0.0, MAX_EXPIRATION)]),
-    Field::new("header_names", TEXTS).default("[\"authorization\"]"),
-    Field::new("realm", FieldKind::String),
+    Field::new("header_names", TEXTS)
+        .describe("header fields that may hold the token")
+        .default("[\"authorization\"]"),
+    Field::new("realm", FieldKind::String).describe("the realm of the challenge"),
 ];
 
 fn expiration_needs_exp(config: &Value) -> Option<EntityFault> {

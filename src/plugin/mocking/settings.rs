@@ -80,24 +80,29 @@ pub(super) const FIELDS: &[Field] = &[
         .describe("whether the security requirements of the document are checked"),
     Field::new("dynamic", FieldKind::Boolean)
         .describe("whether answers are samples of the schemas, not examples"),
-    Field::new("report_errors", FieldKind::Boolean),
-    Field::new("cors", FieldKind::Boolean),
+    Field::new("report_errors", FieldKind::Boolean)
+        .describe("whether a wrong response to an invalid request says what is wrong"),
+    Field::new("cors", FieldKind::Boolean).describe("whether CORS headers are sent, as Prism does"),
     Field::new("templates", FieldKind::Boolean)
         .describe("whether texts in examples are templates")
         .default("false"),
 ];
 
 const LATENCY: &[Field] = &[
-    Field::new("distribution", FieldKind::String).rules(&[FieldRule::OneOf(&[
-        "fixed",
-        "uniform",
-        "lognormal",
-    ])]),
-    Field::new("milliseconds", FieldKind::Number).rules(MILLISECONDS),
-    Field::new("min", FieldKind::Number).rules(MILLISECONDS),
-    Field::new("max", FieldKind::Number).rules(MILLISECONDS),
-    Field::new("median", FieldKind::Number).rules(MILLISECONDS),
-    Field::new("p99", FieldKind::Number).rules(MILLISECONDS),
+    Field::new("distribution", FieldKind::String)
+        .describe("the kind of the distribution")
+        .rules(&[FieldRule::OneOf(&["fixed", "uniform", "lognormal"])]),
+    Field::new("milliseconds", FieldKind::Number)
+        .describe("the delay of the kind `fixed`")
+        .rules(MILLISECONDS),
+    Field::new("min", FieldKind::Number).describe("the shortest delay in milliseconds").rules(MILLISECONDS),
+    Field::new("max", FieldKind::Number).describe("the longest delay in milliseconds").rules(MILLISECONDS),
+    Field::new("median", FieldKind::Number)
+        .describe("the delay that half of the requests exceed, in milliseconds")
+        .rules(MILLISECONDS),
+    Field::new("p99", FieldKind::Number)
+        .describe("the delay that one request in 100 exceeds, in milliseconds")
+        .rules(MILLISECONDS),
 ];
 const MILLISECONDS: &[FieldRule] = &[FieldRule::Between(0.0, 3_600_000.0)];
 const RATE: &[FieldRule] = &[FieldRule::Between(0.0, 1.0)];

@@ -51,14 +51,18 @@ pub(super) const FIELDS: &[Field] = &[
         .describe("whether Cache-Control of requests and responses counts")
         .required()
         .default("false"),
-    Field::new("ignore_uri_case", FieldKind::Boolean).default("false"),
+    Field::new("ignore_uri_case", FieldKind::Boolean)
+        .describe("whether letter case in paths does not count")
+        .default("false"),
     Field::new("storage_ttl", FieldKind::Integer).describe("seconds for which a response is stored"),
     Field::new(
         "memory",
         FieldKind::Record(&[Field::new("dictionary_name", FieldKind::String)
+            .describe("the name of the storage; Kong needs it")
             .required()
             .default("\"kong_db_cache\"")]),
-    ),
+    )
+    .describe("the storage in memory"),
     Field::new("vary_query_params", setting_checks::STRINGS)
         .describe("query parameters that responses depend on; all if there are none"),
     Field::new("vary_headers", setting_checks::STRINGS)
@@ -66,11 +70,14 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new(
         "response_headers",
         FieldKind::Record(&[
-            Field::new(AGE, FieldKind::Boolean).default("true"),
-            Field::new(STATUS, FieldKind::Boolean).default("true"),
-            Field::new(KEY, FieldKind::Boolean).default("true"),
+            Field::new(AGE, FieldKind::Boolean).describe("whether `Age` is sent").default("true"),
+            Field::new(STATUS, FieldKind::Boolean)
+                .describe("whether `X-Cache-Status` is sent")
+                .default("true"),
+            Field::new(KEY, FieldKind::Boolean).describe("whether `X-Cache-Key` is sent").default("true"),
         ]),
-    ),
+    )
+    .describe("fields that responses from the cache have"),
 ];
 
 /// What is cached, and for how long.

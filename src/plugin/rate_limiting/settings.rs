@@ -19,26 +19,44 @@ pub(super) const FIELDS: &[Field] = &[
     Field::new("second", FieldKind::Number).describe("requests in a second").rules(LIMIT),
     Field::new("minute", FieldKind::Number).describe("requests in a minute").rules(LIMIT),
     Field::new("hour", FieldKind::Number).describe("requests in an hour").rules(LIMIT),
-    Field::new("day", FieldKind::Number).rules(LIMIT),
-    Field::new("month", FieldKind::Number).rules(LIMIT),
-    Field::new("year", FieldKind::Number).rules(LIMIT),
+    Field::new("day", FieldKind::Number).describe("requests in a day").rules(LIMIT),
+    Field::new("month", FieldKind::Number).describe("requests in a month").rules(LIMIT),
+    Field::new("year", FieldKind::Number).describe("requests in a year").rules(LIMIT),
     Field::new("limit_by", FieldKind::String)
         .describe("who shares a limit")
         .default("\"consumer\"")
         .rules(&[FieldRule::OneOf(IDENTIFIERS)]),
-    Field::new("header_name", FieldKind::String).rules(&[FieldRule::Holds(schema::check_header_name)]),
-    Field::new("path", FieldKind::String).rules(&[FieldRule::Holds(is_path)]),
+    Field::new("header_name", FieldKind::String)
+        .describe("the header field whose value shares a limit, for `limit_by: header`")
+        .rules(&[FieldRule::Holds(schema::check_header_name)]),
+    Field::new("path", FieldKind::String)
+        .describe("the path whose requests share a limit, for `limit_by: path`")
+        .rules(&[FieldRule::Holds(is_path)]),
     Field::new("policy", FieldKind::String)
         .describe("where the counters are kept")
         .required()
         .default("\"local\"")
         .rules(&[FieldRule::OneOf(&["local", "cluster", "redis"])]),
-    Field::new("fault_tolerant", FieldKind::Boolean).required().default("true"),
-    Field::new("redis", FieldKind::Record(REDIS)),
-    Field::new("hide_client_headers", FieldKind::Boolean).required().default("false"),
-    Field::new("error_code", FieldKind::Number).default("429").rules(&[setting_checks::STATUS_CODE]),
-    Field::new("error_message", FieldKind::String).default("\"API rate limit exceeded\""),
-    Field::new("sync_rate", FieldKind::Number).required().default("-1"),
+    Field::new("fault_tolerant", FieldKind::Boolean)
+        .describe("whether requests pass while the counters cannot be reached")
+        .required()
+        .default("true"),
+    Field::new("redis", FieldKind::Record(REDIS)).describe("the Redis server that keeps the counters"),
+    Field::new("hide_client_headers", FieldKind::Boolean)
+        .describe("whether responses do not show limits")
+        .required()
+        .default("false"),
+    Field::new("error_code", FieldKind::Number)
+        .describe("the status of the answer beyond a limit")
+        .default("429")
+        .rules(&[setting_checks::STATUS_CODE]),
+    Field::new("error_message", FieldKind::String)
+        .describe("the message of the answer beyond a limit")
+        .default("\"API rate limit exceeded\""),
+    Field::new("sync_rate", FieldKind::Number)
+        .describe("seconds between two synchronizations with Redis; -1: with each request")
+        .required()
+        .default("-1"),
     Field::new("redis_host", FieldKind::String).alias_of(&["redis", "host"]),
     Field::new("redis_port", FieldKind::Integer).alias_of(&["redis", "port"]),
     Field::new("redis_username", FieldKind::String).alias_of(&["redis", "username"]),
@@ -51,15 +69,22 @@ pub(super) const FIELDS: &[Field] = &[
 ];
 
 const REDIS: &[Field] = &[
-    Field::new("host", FieldKind::String),
-    Field::new("port", FieldKind::Integer).default("6379").rules(&[FieldRule::Between(0.0, 65535.0)]),
-    Field::new("timeout", FieldKind::Integer).default("2000"),
-    Field::new("username", FieldKind::String).referenceable(),
-    Field::new("password", FieldKind::Text).referenceable(),
-    Field::new("database", FieldKind::Integer).default("0"),
-    Field::new("ssl", FieldKind::Boolean).default("false"),
-    Field::new("ssl_verify", FieldKind::Boolean).default("false"),
-    Field::new("server_name", FieldKind::String),
+    Field::new("host", FieldKind::String).describe("its name or address"),
+    Field::new("port", FieldKind::Integer)
+        .describe("its port")
+        .default("6379")
+        .rules(&[FieldRule::Between(0.0, 65535.0)]),
+    Field::new("timeout", FieldKind::Integer)
+        .describe("the timeout of connections in milliseconds")
+        .default("2000"),
+    Field::new("username", FieldKind::String).describe("the user name").referenceable(),
+    Field::new("password", FieldKind::Text).describe("the password").referenceable(),
+    Field::new("database", FieldKind::Integer).describe("the number of the database").default("0"),
+    Field::new("ssl", FieldKind::Boolean).describe("whether the connection uses TLS").default("false"),
+    Field::new("ssl_verify", FieldKind::Boolean)
+        .describe("whether its certificate is verified")
+        .default("false"),
+    Field::new("server_name", FieldKind::String).describe("the name in its certificate"),
 ];
 
 fn is_path(value: &Value) -> Result<(), String> {

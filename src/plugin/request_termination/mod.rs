@@ -35,10 +35,14 @@ const FIELDS: &[Field] = &[
         .default("503")
         .rules(&[setting_checks::STATUS_CODE]),
     Field::new("message", FieldKind::String).describe("the message of the answer, in JSON"),
-    Field::new("content_type", FieldKind::String),
+    Field::new("content_type", FieldKind::String).describe("the media type of the body"),
     Field::new("body", FieldKind::String).describe("the body of the answer"),
-    Field::new("echo", FieldKind::Boolean).required().default("false"),
-    Field::new("trigger", FieldKind::String),
+    Field::new("echo", FieldKind::Boolean)
+        .describe("whether the answer shows the request")
+        .required()
+        .default("false"),
+    Field::new("trigger", FieldKind::String)
+        .describe("a header or query parameter that a request needs to be answered"),
 ];
 
 fn is_given(config: &Value, field: &str) -> bool {

@@ -24,7 +24,7 @@ use super::{
     Exchange, Flow, Plugin, PluginDef, PluginResult, PluginSetup,
     setting_checks::STRINGS,
     setting_values,
-    transform_rules::{self, RuleEntry, RulesReader, TransformRules},
+    transform_rules::{self, RENAMED, RuleEntry, RulesReader, TransformRules},
     whole_body,
 };
 use crate::{
@@ -42,27 +42,32 @@ pub(super) const DEF: PluginDef =
     PluginDef::new("request-transformer", 801, FIELDS, compile).per_consumer().protocols(&PLUGIN_PROTOCOLS);
 
 const PARTS: FieldKind = FieldKind::Record(&[
-    Field::new("body", STRINGS),
-    Field::new("headers", STRINGS),
-    Field::new("querystring", STRINGS),
+    Field::new("body", STRINGS).describe("members of the body"),
+    Field::new("headers", STRINGS).describe("header fields"),
+    Field::new("querystring", STRINGS).describe("query parameters"),
 ]);
 
 const FIELDS: &[Field] = &[
-    Field::new("http_method", FieldKind::String).rules(&[FieldRule::Holds(is_method)]),
-    Field::new("remove", PARTS),
-    Field::new("rename", PARTS),
+    Field::new("http_method", FieldKind::String)
+        .describe("another method for the upstream")
+        .rules(&[FieldRule::Holds(is_method)]),
+    Field::new("remove", PARTS).describe("what is removed"),
+    Field::new("rename", PARTS).describe(RENAMED),
     Field::new(
         "replace",
         FieldKind::Record(&[
-            Field::new("body", STRINGS),
-            Field::new("headers", STRINGS),
-            Field::new("querystring", STRINGS),
-            Field::new("uri", FieldKind::String),
+            Field::new("body", STRINGS).describe("members of the body"),
+            Field::new("headers", STRINGS).describe("header fields"),
+            Field::new("querystring", STRINGS).describe("query parameters"),
+            Field::new("uri", FieldKind::String).describe("the path for the upstream"),
         ]),
-    ),
-    Field::new("add", PARTS),
-    Field::new("append", PARTS),
-    Field::new("dots_in_keys", FieldKind::Boolean).default("true"),
+    )
+    .describe("what gets another value if it is there, as `name:value`"),
+    Field::new("add", PARTS).describe("what is added if it is not there, as `name:value`"),
+    Field::new("append", PARTS).describe("values that are added to those that are there"),
+    Field::new("dots_in_keys", FieldKind::Boolean)
+        .describe("whether a dot is part of a name; otherwise it leads into an object")
+        .default("true"),
 ];
 
 fn is_method(value: &Value) -> Result<(), String> {

@@ -16,7 +16,7 @@ use http::{
 use super::{
     Exchange, Flow, HttpResponse, Plugin, PluginDef, PluginResult, PluginSetup,
     setting_checks::STRINGS,
-    transform_rules::{self, RuleEntry, RulesReader, TransformRules},
+    transform_rules::{self, RENAMED, RuleEntry, RulesReader, TransformRules},
 };
 use crate::{
     body::{Body, BodyBuffers},
@@ -32,19 +32,22 @@ pub(super) const DEF: PluginDef = PluginDef::new("response-transformer", 800, FI
 const TYPES: FieldKind = FieldKind::Array(
     &Field::item(FieldKind::String).rules(&[FieldRule::OneOf(&["boolean", "number", "string"])]),
 );
-const NAMES: FieldKind = FieldKind::Record(&[Field::new("json", STRINGS), Field::new("headers", STRINGS)]);
+const NAMES: FieldKind = FieldKind::Record(&[
+    Field::new("json", STRINGS).describe("members of a JSON body"),
+    Field::new("headers", STRINGS).describe("header fields"),
+]);
 const VALUES: FieldKind = FieldKind::Record(&[
-    Field::new("json", STRINGS),
-    Field::new("json_types", TYPES),
-    Field::new("headers", STRINGS),
+    Field::new("json", STRINGS).describe("members of a JSON body"),
+    Field::new("json_types", TYPES).describe("the types of these values"),
+    Field::new("headers", STRINGS).describe("header fields"),
 ]);
 
 const FIELDS: &[Field] = &[
-    Field::new("remove", NAMES),
-    Field::new("rename", NAMES),
-    Field::new("replace", VALUES),
-    Field::new("add", VALUES),
-    Field::new("append", VALUES),
+    Field::new("remove", NAMES).describe("what is removed"),
+    Field::new("rename", NAMES).describe(RENAMED),
+    Field::new("replace", VALUES).describe("what gets another value if it is there"),
+    Field::new("add", VALUES).describe("what is added if it is not there"),
+    Field::new("append", VALUES).describe("what is added in any case"),
 ];
 
 struct ResponseTransformer {
