@@ -16,7 +16,7 @@
 //! | `changes` | the last loads and writes, and undo |
 //! | `text` | the text of the configuration as a whole: checked, read, written |
 //! | `lint` | faults of an OpenAPI document, and what it describes |
-//! | `rows`, `source` | compact rows of a collection; the lines of one entity in the file |
+//! | `rows`, `row_columns`, `source` | compact rows of a collection; the lines of one entity in the file |
 //! | `query` | parameters of a query |
 //! | `schemas`, `tags`, `endpoints`, `node`, `metrics`, `health`, `debug` | queries |
 //! | `refusal` | Kong's error objects |
@@ -47,6 +47,7 @@ mod query;
 mod record_check;
 mod refusal;
 mod response_cache;
+mod row_columns;
 mod rows;
 mod schemas;
 mod server_names;

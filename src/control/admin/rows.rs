@@ -7,17 +7,19 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde_json::{Value as Json, json};
 
-use super::{AdminApi, collections, query::Query, refusal::AdminRefusal};
+use super::{
+    AdminApi, collections,
+    query::Query,
+    refusal::AdminRefusal,
+    row_columns::{RowCell, RowColumn, columns},
+};
 use crate::{
     body::Body,
     document::Value,
-    entity::{
-        Entities, EntityRecord, ID, TAGS, consumer, plugin, record_label, route, service, target, upstream,
-    },
+    entity::{Entities, EntityRecord, TAGS, plugin, record_label, route, service},
     reply,
-    schema::{EntitySchema, Field, FieldKind},
+    schema::{EntitySchema, Field},
     snapshot::Snapshot,
-    text_diff::cut,
 };
 
 /// Rows of an answer without `count`, and most of them.
@@ -27,10 +29,6 @@ const MAX_ROWS: usize = 1000;
 /// Bytes of the rows of an answer; further rows are left out.
 const MAX_ROW_BYTES: usize = 900 << 10;
 
-/// Items of a list that a row shows, and bytes of a text.
-const MAX_ITEMS: usize = 16;
-const MAX_TEXT_BYTES: usize = 256;
-
 /// Most bytes of a searched text.
 const MAX_QUERY_BYTES: usize = 200;
 
@@ -39,132 +37,6 @@ const STATES: &[&str] = &["live", "mocked", "off", "none", "quarantined"];
 
 /// The plugin that mocks what its scope serves.
 const MOCKING: &str = "mocking";
-
-/// What stands in a column.
-#[derive(Clone, Copy)]
-enum RowColumn {
-    /// The value of a field.
-    Field(&'static Field),
-    /// The name of the entity that a field refers to; its id if it has no name.
-    Reference(&'static Field),
-    /// The number of entities of this kind that refer to the entity with the field.
-    Count(&'static EntitySchema, &'static Field),
-    /// The state.
-    State,
-}
-
-impl RowColumn {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Field(field) | Self::Reference(field) => field.name,
-            Self::Count(kind, _) => kind.collection,
-            Self::State => "state",
-        }
-    }
-}
-
-/// The columns of the rows of a kind.
-fn columns(kind: &'static EntitySchema) -> Vec<RowColumn> {
-    use RowColumn::{Count, Field, Reference, State};
-    match kind.collection {
-        "routes" => vec![
-            Field(&route::NAME),
-            Field(&ID),
-            Field(&route::HOSTS),
-            Field(&route::PATHS),
-            Field(&route::METHODS),
-            Reference(&route::SERVICE),
-            State,
-            Field(&TAGS),
-        ],
-        "services" => vec![
-            Field(&service::NAME),
-            Field(&ID),
-            Field(&service::PROTOCOL),
-            Field(&service::HOST),
-            Field(&service::PORT),
-            Field(&service::PATH),
-            Count(&route::ENTITY, &route::SERVICE),
-            State,
-            Field(&TAGS),
-        ],
-        "consumers" => {
-            vec![Field(&consumer::USERNAME), Field(&ID), Field(&consumer::CUSTOM_ID), State, Field(&TAGS)]
-        }
-        "plugins" => vec![
-            Field(&plugin::NAME),
-            Field(&ID),
-            Field(&plugin::INSTANCE_NAME),
-            Reference(&plugin::ROUTE),
-            Reference(&plugin::SERVICE),
-            Reference(&plugin::CONSUMER),
-            State,
-            Field(&TAGS),
-        ],
-        "upstreams" => vec![
-            Field(&upstream::NAME),
-            Field(&ID),
-            Field(&upstream::ALGORITHM),
-            Count(&target::ENTITY, &target::UPSTREAM),
-            State,
-            Field(&TAGS),
-        ],
-        _ => {
-            // A key is the name of some credentials in paths.
-            let is_shown = |field: &&'static crate::schema::Field| matches!(field.kind, FieldKind::String);
-            let name = kind.name_field.filter(is_shown).map(Field);
-            let references = kind.references().map(|(field, _)| Reference(field));
-            let first = name.into_iter().chain([Field(&ID)]);
-            first.chain(references).chain([State, Field(&TAGS)]).collect()
-        }
-    }
-}
-
-/// A value in a row, as it is searched and shown.
-enum RowCell<'a> {
-    Value(&'a Value),
-    Text(&'a str),
-    Number(usize),
-    Nothing,
-}
-
-impl RowCell<'_> {
-    fn matches(&self, query: &AhoCorasick) -> bool {
-        match self {
-            Self::Value(value) => match value.as_str() {
-                Some(text) => query.is_match(text),
-                None => value.items().iter().filter_map(Value::as_str).any(|text| query.is_match(text)),
-            },
-            Self::Text(text) => query.is_match(*text),
-            Self::Number(_) | Self::Nothing => false,
-        }
-    }
-
-    fn to_json(&self) -> Json {
-        match self {
-            Self::Value(value) => match (value.as_str(), value.as_sequence()) {
-                (Some(text), _) => cut(text, MAX_TEXT_BYTES).into(),
-                (None, Some(items)) => {
-                    let shown = items.iter().take(MAX_ITEMS);
-                    let mut shown: Vec<Json> = shown
-                        .map(|item| {
-                            item.as_str()
-                                .map_or_else(|| Json::from(item), |text| cut(text, MAX_TEXT_BYTES).into())
-                        })
-                        .collect();
-                    if items.len() > MAX_ITEMS {
-                        shown.push(format!("… {} more", items.len() - MAX_ITEMS).into());
-                    }
-                    shown.into()
-                }
-                (None, None) => Json::from(*value),
-            },
-            Self::Text(text) => cut(text, MAX_TEXT_BYTES).into(),
-            Self::Number(number) => (*number).into(),
-            Self::Nothing => Json::Null,
-        }
-    }
-}
 
 /// One row: an entity, or one that is in quarantine and has only a name.
 enum RowSource<'a> {
