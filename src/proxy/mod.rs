@@ -287,8 +287,7 @@ impl Proxy {
         }
         let body = self.body_limits.apply(body);
         let exchange = new_exchange((head, body), path, connection, arrival);
-        let watching = self.traffic.as_ref().filter(|monitor| monitor.is_watched());
-        RequestContext::new(exchange, chain, connection, &self.port_maps, watching)
+        RequestContext::new(exchange, chain, connection, self)
     }
 
     /// Answers a request that no plugin has answered; a plugin may log it.

@@ -10,7 +10,7 @@ use std::{
 use http::Response;
 
 use super::{
-    ClientConnection,
+    ClientConnection, Proxy,
     log_values::{logged_status, milliseconds},
     plugin_log::PluginLog,
     request_log::answer_kind,
@@ -19,7 +19,6 @@ use crate::{
     body::Body,
     plugin::{Exchange, PluginChain, RequestRecord, ResponseRecord},
     settings::PortMaps,
-    traffic::TrafficMonitor,
     uri::Scheme,
 };
 
@@ -29,11 +28,11 @@ pub(super) struct RequestContext<'a> {
     exchange: Exchange,
     chain: &'a PluginChain,
     connection: &'a ClientConnection,
-    ports: &'a PortMaps,
+    proxy: &'a Proxy,
     /// Bytes of the request body, if a plugin logs them.
     received: Option<Arc<AtomicU64>>,
-    /// Monitor that records the request, if its exchanges are watched.
-    watching: Option<&'a Arc<TrafficMonitor>>,
+    /// Whether the monitor of the traffic records the request.
+    is_watched: bool,
     is_closed: bool,
 }
 
@@ -42,15 +41,15 @@ impl<'a> RequestContext<'a> {
         exchange: Exchange,
         chain: &'a PluginChain,
         connection: &'a ClientConnection,
-        ports: &'a PortMaps,
-        watching: Option<&'a Arc<TrafficMonitor>>,
+        proxy: &'a Proxy,
     ) -> Self {
-        Self { exchange, chain, connection, ports, received: None, watching, is_closed: false }
+        let is_watched = proxy.traffic.as_ref().is_some_and(|monitor| monitor.is_watched());
+        Self { exchange, chain, connection, proxy, received: None, is_watched, is_closed: false }
     }
 
     /// Whether the request is recorded, for a plugin that logs or for those who watch the traffic.
     pub(super) const fn is_logged(&self) -> bool {
-        self.chain.logs() || self.watching.is_some()
+        self.chain.logs() || self.is_watched
     }
 
     /// Replaces the chain of global plugins by that of the Route.
@@ -75,12 +74,12 @@ impl<'a> RequestContext<'a> {
             return None;
         }
         let plugins = self.chain.loggers(&self.exchange);
-        if plugins.is_empty() && self.watching.is_none() {
+        if plugins.is_empty() && !self.is_watched {
             return None;
         }
         let exchange = &mut self.exchange;
         let started = exchange.started;
-        let origin = client_origin(exchange, self.connection, self.ports);
+        let origin = client_origin(exchange, self.connection, &self.proxy.port_maps);
         let head = exchange.take_head();
         let client = exchange.client.ip();
         let mut record =
@@ -104,8 +103,12 @@ impl<'a> RequestContext<'a> {
             head_latency: milliseconds(started.elapsed()),
         });
         let received = self.received.take().unwrap_or_default();
-        let monitor =
-            self.watching.map(|monitor| (Arc::clone(monitor), answer_kind(exchange.response_origin)));
+        let monitor = self
+            .proxy
+            .traffic
+            .as_ref()
+            .filter(|_| self.is_watched)
+            .map(|monitor| (Arc::clone(monitor), answer_kind(exchange.response_origin)));
         Some(Box::new(PluginLog { record, started, received, plugins, monitor }))
     }
 }

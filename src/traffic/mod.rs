@@ -46,6 +46,8 @@ pub struct TrafficMonitor {
     /// Whether exchanges are recorded.
     is_watched: AtomicBool,
     watched_until: Mutex<Instant>,
+    /// Time from which those of requests are counted.
+    origin: Instant,
     /// Number of seconds that were added up.
     seconds: watch::Sender<u64>,
 }
@@ -58,6 +60,7 @@ impl Default for TrafficMonitor {
             exchanges: Mutex::default(),
             is_watched: AtomicBool::new(false),
             watched_until: Mutex::new(Instant::now()),
+            origin: Instant::now(),
             seconds: watch::Sender::new(0),
         }
     }
@@ -92,6 +95,12 @@ impl TrafficMonitor {
     #[must_use]
     pub fn start_request(self: &Arc<Self>, started: Instant) -> RequestTraffic {
         RequestTraffic::new(Arc::clone(self), started)
+    }
+
+    /// Microseconds of a time since the start of the monitor. They wrap after 71 minutes, so only differences have a meaning.
+    fn micros(&self, time: Instant) -> u32 {
+        let micros = time.saturating_duration_since(self.origin).as_micros();
+        u32::try_from(micros & u128::from(u32::MAX)).unwrap_or_default()
     }
 
     /// Records exchanges from now on, for half a minute.

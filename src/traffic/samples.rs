@@ -87,14 +87,16 @@ impl SampleBuffers {
 /// A request in progress. Dropping it counts it.
 pub struct RequestTraffic {
     monitor: Arc<TrafficMonitor>,
-    started: Instant,
+    /// Arrival, as [`TrafficMonitor::micros`]. Shorter than an `Instant`: the future of every request contains it.
+    started: u32,
     route: Option<Arc<MatchedRoute>>,
     status: u16,
     kind: AnswerKind,
 }
 
 impl RequestTraffic {
-    pub(super) const fn new(monitor: Arc<TrafficMonitor>, started: Instant) -> Self {
+    pub(super) fn new(monitor: Arc<TrafficMonitor>, started: Instant) -> Self {
+        let started = monitor.micros(started);
         Self { monitor, started, route: None, status: CLIENT_CLOSED_REQUEST, kind: AnswerKind::Gateway }
     }
 
@@ -106,7 +108,7 @@ impl RequestTraffic {
 
 impl Drop for RequestTraffic {
     fn drop(&mut self) {
-        let micros = u32::try_from(self.started.elapsed().as_micros()).unwrap_or(u32::MAX);
+        let micros = self.monitor.micros(Instant::now()).wrapping_sub(self.started);
         self.monitor.samples.push(TrafficSample {
             route: self.route.take(),
             micros,

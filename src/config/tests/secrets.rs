@@ -58,7 +58,7 @@ plugins: [{name: caching, config: {redis: {password: hunter2}, endpoint: 'http:/
             None,
         ),
         (
-            "certificates: [{cert: '{vault://env/a}', key: '{vault://env/b}'}]\nkeys: [{kid: k, pem: {public_key: k}}]",
+            "certificates: [{cert: '{vault://env/a}', key: '{vault://env/b}'}]\nkeys: [{kid: k, pem: {public_key: '{vault://env/k}'}}]",
             None,
         ),
         (
