@@ -57,7 +57,7 @@ impl CheckArgs {
         match format {
             OutputFormat::Json => print_line(Value::Array(findings)),
             OutputFormat::Text if has_remedy => {
-                print_line(format_args!("help: {QUARANTINE_HELP}; mynah check --quarantine lists what"));
+                print_line(format_args!("help: {QUARANTINE_HELP}; mynah check --quarantine lists what is left out"));
             }
             OutputFormat::Text => (),
         }

@@ -108,7 +108,7 @@ fn check_reports_all_errors() {
         "kong.yaml: 3 errors\nfine.yaml: ok: 1 service, 0 routes, 0 plugins\nmore.yaml: 1 error\n\
          help: KONG_DECLARATIVE_CONFIG_ON_ERROR=quarantine (mynah run --quarantine) serves the rest of a configuration; \
          requests that an entity with errors would have guarded are answered with 503; mynah check --quarantine lists \
-         what\n"
+         what is left out\n"
     );
     insta::assert_snapshot!(checked.stderr);
 }
