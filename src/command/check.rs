@@ -57,7 +57,9 @@ impl CheckArgs {
         match format {
             OutputFormat::Json => print_line(Value::Array(findings)),
             OutputFormat::Text if has_remedy => {
-                print_line(format_args!("help: {QUARANTINE_HELP}; mynah check --quarantine lists what is left out"));
+                print_line(format_args!(
+                    "help: {QUARANTINE_HELP}; mynah check --quarantine lists what is left out"
+                ));
             }
             OutputFormat::Text => (),
         }

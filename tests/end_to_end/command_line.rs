@@ -122,8 +122,9 @@ fn check_reports_errors_as_json() {
     assert_eq!(
         found[0],
         json!({
-            "file": "kong.yaml", "line": 5, "column": 3, "path": "services[0].hots", "severity": "error",
+            "file": "kong.yaml", "line": 5, "column": 3, "length": 4, "path": "services[0].hots", "severity": "error",
             "message": "unknown field", "help": "did you mean `host`?",
+            "source": [{ "line": 5, "text": "  hots: b.example" }],
         })
     );
 }
