@@ -20,7 +20,7 @@ function hatch(context, colour) {
   return context.createPattern(tile, "repeat");
 }
 
-const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
 /** The sums of each column with those before it. */
 const stacked = (columns) =>

@@ -3,6 +3,7 @@ import {
   html, Icon, Logo, Dialog, Toasts, Failure, classes, useState, useEffect, useTheme, useKeys, useLocation, useAsync,
 } from "./ui.js";
 import { describePage, get, logIn, logOut, onLoginNeeded } from "./client.js";
+import { useEvents, useIsStreamOpen, useTimer } from "./events.js";
 
 /** Sections of the manager: title and entries of path, text, icon, key, collection. */
 const NAVIGATION = [
@@ -116,15 +117,23 @@ function FileChip({ status, href }) {
   return href ? html`<a class="filechip" href=${href}>${content}</a>` : html`<span class="filechip">${content}</span>`;
 }
 
-function Bands({ status, page, path }) {
+function Bands({ status, page, path, isUnreachable, isReadOnly, why }) {
   const config = describeFile(status);
   const bands = [];
+  if (isUnreachable) {
+    bands.push(html`<div class="band warn" role="alert"><${Icon} name="wifi-off" /><span class="grow">
+      <b>The gateway cannot be reached.</b><span class="muted"> What stands here is what it said last.</span></span></div>`);
+  }
   if (config.last_error && path !== "/reloads") {
     const errors = config.last_error.diagnostics?.filter((item) => item.severity === "error").length || 1;
     bands.push(html`<div class="band err" role="alert"><${Icon} name="octagon-x" /><span class="grow">
       <b>The last save has ${errors === 1 ? "an error" : `${errors} errors`}.</b>
       <span class="muted"> Nothing is down: version ${config.generation} keeps serving.</span></span>
       ${page === "manager" && html`<a class="btn sm" href="#/reloads">Show the errors</a>`}</div>`);
+  }
+  if (isReadOnly) {
+    bands.push(html`<div class="band warn"><${Icon} name="lock" /><span class="grow"><b>Nothing can be changed here.</b>
+      <span class="muted"> ${why || "The configuration is read-only."}</span></span></div>`);
   }
   return bands;
 }
@@ -139,14 +148,20 @@ export function Shell({ page, search, counts = {}, children }) {
   const info = useAsync(describePage, []);
   const about = info.value || {};
   const [status, setStatus] = useState(null);
-  const readStatus = () => get(page === "portal" ? "/mynah/apis/status" : "/status").then(setStatus, () => {});
+  const [isUnreachable, setUnreachable] = useState(false);
+  const isStreamOpen = useIsStreamOpen();
+  const isReadOnly = about.writes === false && page === "manager";
+  const mustLogIn = needsLogin || (about.login?.required && !about.login.done && page === "manager");
+  const isReady = !!info.value && !mustLogIn;
+  const readStatus = () =>
+    get(page === "portal" ? "/mynah/apis/status" : "/status").then(
+      (value) => { setStatus(value); setUnreachable(false); },
+      (error) => setUnreachable(error.status === 0),
+    );
   useEffect(() => onLoginNeeded(() => setNeedsLogin(true)), []);
-  useEffect(() => {
-    if (!info.value) return undefined;
-    readStatus();
-    const timer = setInterval(() => document.hidden || readStatus(), 4000);
-    return () => clearInterval(timer);
-  }, [info.value, needsLogin]);
+  const file = useAsync(() => (isReadOnly && isReady ? get("/mynah/file") : Promise.resolve(null)), [isReadOnly, isReady]);
+  useEvents("config", readStatus, isReady && (page === "manager" || about.writes !== false));
+  useTimer(readStatus, isStreamOpen ? 30 : 4, isReady);
   useEffect(() => setMenuOpen(false), [path]);
   const turnTheme = () => setTheme(THEMES[theme][0]);
   const keys = { "/": () => setDialog("search"), "?": () => setDialog("keys"), t: turnTheme };
@@ -172,7 +187,6 @@ export function Shell({ page, search, counts = {}, children }) {
     const href = name === page ? "#/" : about[name];
     return href && html`<a href=${href} aria-current=${name === page ? "true" : undefined}>${text}</a>`;
   };
-  const mustLogIn = needsLogin || (about.login?.required && !about.login.done && page === "manager");
   return html`
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>To the content</a>
     <header class="bar">
@@ -194,7 +208,7 @@ export function Shell({ page, search, counts = {}, children }) {
     ${info.error && html`<div class="pad"><${Failure} error=${info.error} retry=${info.reload} /></div>`}
     ${mustLogIn
       ? html`<${Login} onDone=${finishLogin} />`
-      : html`<${Bands} status=${status} page=${page} path=${path} />
+      : html`<${Bands} status=${status} page=${page} path=${path} isUnreachable=${isUnreachable} isReadOnly=${isReadOnly} why=${file.value?.why_not} />
         <div class=${classes("frame", page === "portal" && "wide", about.writes === false && "ro")}>
           ${page === "manager" && html`<nav class=${classes("side", isMenuOpen && "open")} aria-label="Manager">
             ${NAVIGATION.map(([title, entries]) => html`<h2>${title}</h2>${entries.map(([href, text, icon]) => html`

@@ -129,13 +129,11 @@ export function CopyButton({ text, label = "Copy" }) {
 /** A finding as `mynah check` draws it. Without the lines of the file, its place and message stand alone. */
 export function Diagnostic({ diagnostic }) {
   const { severity, message, file, line, column, path, help, source = [], length = 1 } = diagnostic;
-  const first = line - Math.floor((source.length - 1) / 2);
-  const lines = source.map((text, index) => {
-    const number = first + index;
+  const lines = source.map(({ line: number, text }) => {
     if (number !== line) return html`<span class="g">${number}</span>${text}${"\n"}`;
-    const start = column - 1;
+    const start = Math.min(column - 1, text.length);
     return html`<span class="g">${number}</span>${text.slice(0, start)}<span class="hit">${text.slice(start, start + length)}</span>${text.slice(start + length)}${"\n"}
-      <span class="g"></span>${" ".repeat(start)}<span class="mark">${"^".repeat(length)} ${path}</span>${"\n"}`;
+      <span class="g"></span>${" ".repeat(start)}<span class="mark">${"^".repeat(Math.max(1, Math.min(length, text.length - start)))} ${path}</span>${"\n"}`;
   });
   return html`<div class=${classes("diag", severity)} role="group" aria-label=${`${severity} at ${line}:${column}: ${message}`}>
     <header><${Icon} name=${severity === "error" ? "octagon-x" : "triangle-alert"} size=${14} /><b>${severity}</b><span>${message}</span>

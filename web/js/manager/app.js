@@ -30,11 +30,11 @@ function Content({ path, query, about, status, counts, onCount }) {
   const [, collection, id] = path.split("/");
   // Counted again when the configuration changes.
   useEffect(onCount, [status?.configuration?.generation]);
-  if (COLLECTIONS[collection] && id) return html`<${EntityForm} key=${path} collection=${collection} id=${id} query=${query} about=${about} />`;
-  if (COLLECTIONS[collection]) return html`<${EntityList} key=${collection} collection=${collection} about=${about} />`;
-  if (path === "/traffic") return html`<${Traffic} />`;
+  if (COLLECTIONS[collection] && id) return html`<${EntityForm} key=${path} collection=${collection} id=${id} query=${query} about=${about} generation=${status?.configuration?.generation} />`;
+  if (COLLECTIONS[collection]) return html`<${EntityList} key=${collection} collection=${collection} about=${about} generation=${status?.configuration?.generation} />`;
+  if (path === "/traffic") return html`<${Traffic} about=${about} />`;
   if (path === "/routing") return html`<${Routing} query=${query} about=${about} />`;
-  if (path === "/reloads") return html`<${Reloads} status=${status} />`;
+  if (path === "/reloads") return html`<${Reloads} status=${status} about=${about} />`;
   return html`<${Overview} about=${about} counts=${counts} status=${status} />`;
 }
 

@@ -1,11 +1,12 @@
 // The page of an entity: a form made of its schema beside what it says, its children, and the review before a write.
 import {
-  html, Icon, State, Switch, Dialog, Failure, useState, useEffect, useAsync, toast, plural,
+  html, Icon, State, Switch, Dialog, Failure, useState, useEffect, useRef, useAsync, plural,
 } from "../ui.js";
 import { get, list, write } from "../client.js";
 import { COLLECTIONS, entityName, pluginScope } from "./collections.js";
 import { SchemaForm, flattenFields, ownValues, valueAt } from "./schema_form.js";
 import { toYaml } from "./yaml.js";
+import { WriteDialog, Refusal } from "../write_dialog.js";
 
 /** Fields that stand above the fold of a new entity. */
 const FIRST_FIELDS = {
@@ -51,41 +52,6 @@ function changedValues(before, after) {
   return changed;
 }
 
-/** Lines of two texts, marked as added or removed. */
-function lineChanges(before, after) {
-  const one = before.split("\n");
-  const other = after.split("\n");
-  let start = 0;
-  while (start < one.length && start < other.length && one[start] === other[start]) start += 1;
-  let end = 0;
-  while (end < Math.min(one.length, other.length) - start && one.at(-1 - end) === other.at(-1 - end)) end += 1;
-  const lines = (texts, kind) => texts.filter((text) => kind || text).map((text) => ({ kind, text }));
-  return [
-    ...lines(one.slice(Math.max(0, start - 3), start)),
-    ...lines(one.slice(start, one.length - end), "del").filter(({ text }) => text),
-    ...lines(other.slice(start, other.length - end), "add").filter(({ text }) => text),
-    ...lines(other.slice(other.length - end, other.length - end + 3)),
-  ];
-}
-
-function ReviewDialog({ title, before, after, onClose, onWrite, error }) {
-  const [isBusy, setBusy] = useState(false);
-  const apply = async () => {
-    setBusy(true);
-    await onWrite();
-    setBusy(false);
-  };
-  const signs = { add: "+", del: "−" };
-  return html`<${Dialog} title=${title} onClose=${onClose}
-    subtitle="This is what changes. Comments and everything else in the configuration stay as they are."
-    footer=${html`<span class="grow"></span><button class="btn" onClick=${onClose}>Cancel</button>
-      <button class="btn primary" autofocus disabled=${isBusy} onClick=${apply}><${Icon} name="save" />Write the configuration</button>`}>
-    <div class="stack">${error && html`<${Failure} error=${error} />`}
-    <div class="diff" tabindex="0" role="region" aria-label="Change">${lineChanges(before, after).map(({ kind, text }) => html`
-      <div class=${`l ${kind || ""}`}><span></span><span></span><b role=${kind ? "img" : undefined}
-        aria-label=${{ add: "added", del: "removed" }[kind]}>${signs[kind]}</b><code>${text}</code></div>`)}</div></div></${Dialog}>`;
-}
-
 /** The entities of a collection below an entity, such as the targets of an upstream. */
 function Children({ collection, id, child, canWrite }) {
   const base = `/${collection}/${id}/${child.path}`;
@@ -97,15 +63,8 @@ function Children({ collection, id, child, canWrite }) {
   };
   const { value: rows, error, reload } = useAsync(read, [id]);
   const [isAdding, setAdding] = useState(false);
-  const remove = async (row) => {
-    try {
-      await write("DELETE", `${base}/${row.id}`);
-      toast(`${entityName({ name: row.group || row.key, ...row })} is removed.`);
-      reload();
-    } catch (failure) {
-      toast(failure.message);
-    }
-  };
+  const [removed, setRemoved] = useState(null);
+  const rowName = (row) => entityName({ name: row.group || row.key, ...row });
   const healthStates = { HEALTHY: ["ok", "Healthy"], UNHEALTHY: ["err", "Unhealthy"], DNS_ERROR: ["err", "No address"], HEALTHCHECKS_OFF: ["idle", "Not checked"] };
   const cell = (row, name) => {
     if (name === "health") {
@@ -123,29 +82,36 @@ function Children({ collection, id, child, canWrite }) {
     ${rows?.length ? html`<div class="tablewrap" tabindex="0" role="region" aria-label=${child.title}><table>
       <thead><tr>${child.columns.map((name) => html`<th scope="col">${name}</th>`)}<th><span class="sr">Remove</span></th></tr></thead>
       <tbody>${rows.map((row) => html`<tr data-row key=${row.id}>${child.columns.map((name) => html`<td>${cell(row, name)}</td>`)}
-        <td class="num">${canWrite && html`<button class="btn quiet icon sm write" aria-label="Remove" onClick=${() => remove(row)}><${Icon} name="trash" size=${14} /></button>`}</td></tr>`)}</tbody>
+        <td class="num">${canWrite && html`<button class="btn quiet icon sm write" aria-label=${`Remove ${rowName(row)}`} onClick=${() => setRemoved(row)}><${Icon} name="trash" size=${14} /></button>`}</td></tr>`)}</tbody>
     </table></div>` : null}
-    ${isAdding && html`<${ChildDialog} base=${base} child=${child} onClose=${() => setAdding(false)} onDone=${() => { setAdding(false); reload(); }} />`}</section>`;
+    ${isAdding && html`<${ChildDialog} base=${base} child=${child} onClose=${() => setAdding(false)} onDone=${() => { setAdding(false); reload(); }} />`}
+    ${removed && html`<${WriteDialog} title=${`Remove ${rowName(removed)}`} method="DELETE" path=${`${base}/${removed.id}`}
+      done=${`${rowName(removed)} is removed.`} onClose=${() => setRemoved(null)} onDone=${() => { setRemoved(null); reload(); }} />`}</section>`;
 }
 
 function ChildDialog({ base, child, onClose, onDone }) {
   const { value: fields } = useAsync(() => get(`/schemas/${child.schema}`).then((schema) => flattenFields(schema.fields)), []);
   const [values, setValues] = useState({});
   const [error, setError] = useState(null);
-  const save = async () => {
+  const [isReviewing, setReviewing] = useState(false);
+  const review = async () => {
     try {
-      await write("POST", base, values);
-      onDone();
+      await write("POST", `${base}?dry_run=true`, values);
+      setReviewing(true);
     } catch (failure) {
       setError(failure);
     }
   };
+  if (isReviewing) {
+    return html`<${WriteDialog} title=${`Add to ${child.title}`} method="POST" path=${base} value=${values} done="It is written."
+      onClose=${() => setReviewing(false)} onDone=${onDone} />`;
+  }
   const own = (fields || []).filter(({ schema }) => schema.type !== "foreign");
   const general = error && !Object.keys(error.fields).length ? error : null;
   return html`<${Dialog} title=${`Add to ${child.title}`} onClose=${onClose}
     footer=${html`<span class="grow"></span><button class="btn" onClick=${onClose}>Cancel</button>
-      <button class="btn primary" onClick=${save}><${Icon} name="save" />Write the configuration</button>`}>
-    ${general && html`<${Failure} error=${general} />`}
+      <button class="btn primary" onClick=${review}><${Icon} name="git-compare" />Review the change</button>`}>
+    ${general && html`<${Refusal} error=${general} />`}
     ${fields && html`<div class="form card"><${SchemaForm} fields=${own} values=${values} errors=${error?.fields || {}}
       first=${child.columns} onChange=${setValues} /></div>`}</${Dialog}>`;
 }
@@ -167,14 +133,14 @@ async function loadEntity(collection, id, pluginName) {
   return { entity, fields, references };
 }
 
-export function EntityForm({ collection, id, query, about }) {
+export function EntityForm({ collection, id, query, about, generation }) {
   const isNew = id === "new";
   const pluginName = query.get("name");
   if (collection === "plugins" && isNew && !pluginName) return html`<${PluginChoice} />`;
-  return html`<${LoadedForm} key=${`${id} ${pluginName}`} collection=${collection} id=${id} isNew=${isNew} pluginName=${pluginName} about=${about} />`;
+  return html`<${LoadedForm} key=${`${id} ${pluginName}`} collection=${collection} id=${id} isNew=${isNew} pluginName=${pluginName} about=${about} generation=${generation} />`;
 }
 
-function LoadedForm({ collection, id, isNew, pluginName, about }) {
+function LoadedForm({ collection, id, isNew, pluginName, about, generation }) {
   const { word, title, children = [] } = COLLECTIONS[collection];
   const { value, error, reload } = useAsync(() => loadEntity(collection, id, pluginName), [collection, id]);
   const [values, setValues] = useState({});
@@ -182,7 +148,9 @@ function LoadedForm({ collection, id, isNew, pluginName, about }) {
   const [isOn, setOn] = useState(true);
   const [errors, setErrors] = useState({});
   const [isReviewing, setReviewing] = useState(false);
-  const [failure, setFailure] = useState(null);
+  const [isRemoving, setRemoving] = useState(false);
+  const [isOutdated, setOutdated] = useState(false);
+  const shown = useRef(generation);
   const isPlugin = collection === "plugins";
   useEffect(() => {
     if (!value) return;
@@ -191,10 +159,18 @@ function LoadedForm({ collection, id, isNew, pluginName, about }) {
     setOriginal(isNew ? {} : own);
     setOn(value.entity.enabled ?? true);
     setErrors({});
+    setOutdated(false);
   }, [value]);
   const { entity = {}, fields = [], references = {} } = value || {};
   const whole = (own, on) => (isPlugin ? { name: entity.name, ...(on ? {} : { enabled: false }), ...own } : own);
   const isDirty = !!value && (isNew || !isEqual(values, original) || (isPlugin && isOn !== entity.enabled));
+  // Another configuration: an untouched form follows it, a changed one says so.
+  useEffect(() => {
+    if (!value || generation === undefined || generation === shown.current) return;
+    shown.current = generation;
+    if (isDirty) setOutdated(!isNew);
+    else reload();
+  }, [generation, value]);
   // The Admin API judges while a person types, as it would judge the write.
   useEffect(() => {
     if (!value || !isDirty || (isNew && !Object.keys(values).length)) return setErrors({});
@@ -209,33 +185,18 @@ function LoadedForm({ collection, id, isNew, pluginName, about }) {
   }
   if (error) return html`<${Failure} error=${error} retry=${reload} />`;
   if (!value) return html`<div class="head"><h1><span class="skel"></span></h1></div>`;
-  const save = async () => {
-    try {
-      if (isNew) {
-        const created = await write("POST", `/${collection}`, whole(values, isOn));
-        location.hash = `/${collection}/${created.id}`;
-        toast(`${entityName(created)} is written.`);
-        return;
-      }
-      const changed = changedValues(original, values);
-      if (isPlugin && isOn !== entity.enabled) changed.enabled = isOn;
-      await write("PATCH", `/${collection}/${id}`, changed);
-      setReviewing(false);
-      toast(`${entityName(entity)} is written.`);
-      reload();
-    } catch (refusal) {
-      setFailure(refusal);
-      setErrors(refusal.fields || {});
-    }
+  const changedFields = () => {
+    const changed = changedValues(original, values);
+    if (isPlugin && isOn !== entity.enabled) changed.enabled = isOn;
+    return changed;
   };
-  const remove = async () => {
-    try {
-      await write("DELETE", `/${collection}/${id}`);
-      toast(`${entityName(entity)} is removed.`);
-      location.hash = "/" + collection;
-    } catch (refusal) {
-      setFailure(refusal);
-    }
+  const finishWrite = (answer) => {
+    setReviewing(false);
+    if (isNew) location.hash = `/${collection}/${answer.id}`;
+    else reload();
+  };
+  const leave = () => {
+    location.hash = "/" + collection;
   };
   const name = isNew ? `New ${isPlugin ? entity.name : word}` : entityName(entity);
   // People read names, not ids.
@@ -255,9 +216,10 @@ function LoadedForm({ collection, id, isNew, pluginName, about }) {
         ${scope && html`<p class="row"><${Icon} name=${COLLECTIONS[scope[0]].icon} size=${14} />on ${COLLECTIONS[scope[0]].word} <a href=${`#/${scope[0]}/${scope[1]}`}>${(references[scope[0]] || []).find(([key]) => key === scope[1])?.[1] || scope[1]}</a></p>`}</div>
       ${isPlugin && html`<label class="row"><span class="muted small">${isOn ? "on" : "off"}</span><${Switch} label=${`${entity.name} is on`} on=${isOn} disabled=${!about.writes} onChange=${setOn} /></label>`}
       ${collection === "routes" && !isNew && html`<a class="btn" href=${`#/plugins?route=${id}`}><${Icon} name="puzzle" />Plugins</a>`}
-      ${!isNew && about.writes && html`<button class="btn danger write" onClick=${remove}><${Icon} name="trash" />Delete</button>`}</div>
+      ${!isNew && about.writes && html`<button class="btn danger write" onClick=${() => setRemoving(true)}><${Icon} name="trash" />Delete</button>`}</div>
     ${isPlugin && entity.name === "mocking" && isOn && html`<div class="note mock"><${Icon} name="bird" /><div><b>Its requests do not reach the service.</b> The answers come from ${values.config?.api_specification_filename ? html`<code>${values.config.api_specification_filename}</code>` : "the document below"}. Switch the plugin off, and they go to the service again.</div></div>`}
-    ${failure && !isReviewing && html`<${Failure} error=${failure} />`}
+    ${isOutdated && html`<div class="note warn"><${Icon} name="refresh-cw" /><div><b>The configuration has changed since this form was opened.</b> A write keeps what others have changed, except in the fields that are changed here.</div>
+      <button class="btn sm" onClick=${reload}>Discard and load again</button></div>`}
     ${general.length > 0 && html`<div class="note err" role="alert"><${Icon} name="octagon-x" /><div>${general.map((message) => html`<p>${message}</p>`)}</div></div>`}
     <div class="beside"><div class="stack">
       <form class="card form" onSubmit=${(event) => event.preventDefault()}><header><h2>Set here</h2><span class="small faint">${plural(ownCount, "field")}</span></header>
@@ -267,9 +229,11 @@ function LoadedForm({ collection, id, isNew, pluginName, about }) {
       ${isDirty && about.writes && (!isNew || isPlugin || ownCount > 0) && html`<div class="savebar"><${State} kind=${hasErrors ? "err" : "warn"}>${hasErrors ? "Cannot be written yet" : "Not written yet"}</${State}>
         <span class="grow"></span>
         <button class="btn" onClick=${() => { setValues(original); setOn(entity.enabled ?? true); }}>Discard</button>
-        <button class="btn primary" disabled=${hasErrors} onClick=${() => { setFailure(null); setReviewing(true); }}><${Icon} name="git-compare" />Review the change</button></div>`}</div>
+        <button class="btn primary" disabled=${hasErrors} onClick=${() => setReviewing(true)}><${Icon} name="git-compare" />Review the change</button></div>`}</div>
       <section class="card yamlcard"><header><h2>As YAML</h2></header><pre class="code plain" tabindex="0">${text(values, isOn) || "# nothing is set"}</pre></section></div>
-    ${isReviewing && html`<${ReviewDialog} title=${isNew ? name : `Change ${name}`} error=${failure}
-      before=${isNew ? "" : text(original, entity.enabled ?? true)} after=${text(values, isOn)}
-      onClose=${() => setReviewing(false)} onWrite=${save} />`}`;
+    ${isReviewing && html`<${WriteDialog} title=${isNew ? name : `Change ${name}`} method=${isNew ? "POST" : "PATCH"}
+      path=${isNew ? `/${collection}` : `/${collection}/${id}`} value=${isNew ? whole(values, isOn) : changedFields()} done=${`${name} is written.`}
+      onClose=${() => setReviewing(false)} onDone=${finishWrite} onUndone=${isNew ? leave : reload} />`}
+    ${isRemoving && html`<${WriteDialog} title=${`Delete ${name}`} method="DELETE" path=${`/${collection}/${id}`} done=${`${name} is removed.`}
+      onClose=${() => setRemoving(false)} onDone=${leave} onUndone=${() => { location.hash = `/${collection}/${id}`; }} />`}`;
 }

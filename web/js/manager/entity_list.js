@@ -1,8 +1,9 @@
 // The list of a collection: search, tags, columns; for plugins also their order and a switch for each.
 import {
-  html, Icon, State, Switch, SearchField, Failure, Dialog, useState, useAsync, plural, formatNumber, toast,
+  html, Icon, Switch, SearchField, Failure, useState, useAsync, plural, formatNumber,
 } from "../ui.js";
-import { get, list, write } from "../client.js";
+import { get, list } from "../client.js";
+import { WriteDialog } from "../write_dialog.js";
 import { COLLECTIONS, entityName, pluginScope } from "./collections.js";
 
 /** Rows that are drawn at a time. */
@@ -33,29 +34,6 @@ function Cell({ row, column, names, onSwitch, canWrite }) {
   return String(value);
 }
 
-/** Asks before a plugin is switched. */
-function SwitchDialog({ plugin, on, onClose, onDone }) {
-  const [error, setError] = useState(null);
-  const apply = async () => {
-    const setTo = (enabled) => write("PATCH", `/plugins/${plugin.id}`, { enabled });
-    try {
-      await setTo(on);
-      onDone();
-      toast(`${plugin.name} is ${on ? "on" : "off"}.`, ["Undo", () => setTo(!on).then(onDone, (failure) => toast(failure.message))]);
-    } catch (failure) {
-      setError(failure);
-    }
-  };
-  return html`<${Dialog} title=${`Switch ${plugin.name} ${on ? "on" : "off"}`} onClose=${onClose}
-    subtitle="The configuration is written; comments and everything else stay as they are."
-    footer=${html`<span class="row small faint grow"><${Icon} name="undo-2" size=${14} />You can undo this afterwards.</span>
-      <button class="btn" onClick=${onClose}>Cancel</button>
-      <button class="btn primary" autofocus onClick=${apply}><${Icon} name="save" />Write the configuration</button>`}>
-    ${error && html`<${Failure} error=${error} />`}
-    <div class="diff"><div class="l del"><span></span><span></span><b>−</b><code>enabled: ${String(!on)}</code></div>
-      <div class="l add"><span></span><span></span><b>+</b><code>enabled: ${String(on)}</code></div></div></${Dialog}>`;
-}
-
 async function load(collection) {
   const rows = await list(collection);
   const names = new Map();
@@ -69,9 +47,9 @@ async function load(collection) {
   return { rows, names };
 }
 
-export function EntityList({ collection, about }) {
+export function EntityList({ collection, about, generation }) {
   const { title, word, about: text, icon, columns } = COLLECTIONS[collection];
-  const { value, error, reload } = useAsync(() => load(collection), [collection]);
+  const { value, error, reload } = useAsync(() => load(collection), [collection, generation]);
   const [query, setQuery] = useState("");
   const [tag, setTag] = useState("");
   const [from, setFrom] = useState(0);
@@ -111,6 +89,8 @@ export function EntityList({ collection, about }) {
           <button class="btn sm" disabled=${from === 0} onClick=${() => setFrom(from - PAGE_SIZE)}>Previous</button>
           <button class="btn sm" disabled=${from + PAGE_SIZE >= shown.length} onClick=${() => setFrom(from + PAGE_SIZE)}>Next</button>`}</div>
     </section>`}
-    ${switching && html`<${SwitchDialog} ...${switching} onClose=${() => setSwitching(null)}
+    ${switching && html`<${WriteDialog} title=${`Switch ${switching.plugin.name} ${switching.on ? "on" : "off"}`}
+      method="PATCH" path=${`/plugins/${switching.plugin.id}`} value=${{ enabled: switching.on }}
+      done=${`${switching.plugin.name} is ${switching.on ? "on" : "off"}.`} onClose=${() => setSwitching(null)}
       onDone=${() => { setSwitching(null); reload(); }} />`}`;
 }

@@ -7,14 +7,18 @@ const wishes = new Map();
 
 /** The header fields that carry the wishes of an operation to the mock. */
 export function wishedHeaders(operation) {
-  const { status, example, delay, seed } = wishes.get(operation) || {};
+  const { status, example, delay, seed, fault } = wishes.get(operation) || {};
   const headers = {};
   if (status) headers["X-Kong-Mocking-Status-Code"] = status;
   if (example) headers["X-Kong-Mocking-Example-Id"] = example;
   if (delay) headers["X-Kong-Mocking-Delay"] = String(delay);
   if (seed) headers["X-Mynah-Mocking-Seed"] = String(seed);
+  if (fault) headers["X-Mynah-Mocking-Fault"] = fault;
   return headers;
 }
+
+/** Faults that a request may ask for, with their words. */
+const FAULTS = [["none", "none, never"], ["500", "500 Internal Server Error"], ["502", "502 Bad Gateway"], ["503", "503 Service Unavailable"], ["504", "504 Gateway Timeout"], ["429", "429 Too Many Requests"], ["reset", "reset the connection"]];
 
 /** Bar of an operation. `request` returns method, url, headers and body as they stand in the form. */
 export function AnswerBar({ operation, state, service, statuses, examples, request }) {
@@ -47,12 +51,13 @@ export function AnswerBar({ operation, state, service, statuses, examples, reque
       onInput=${(event) => change({ [name]: event.target.value })} /></label>`;
   const choice = (name, text, first, options) => html`<label><span>${text}</span>
     <select class="input" value=${wish[name] || ""} onChange=${(event) => change({ [name]: event.target.value })}>
-      <option value="">${first}</option>${options.map((option) => html`<option key=${option}>${option}</option>`)}</select></label>`;
+      <option value="">${first}</option>${options.map((option) => { const [value, word] = [option].flat(); return html`<option key=${value} value=${value}>${word ?? value}</option>`; })}</select></label>`;
   return html`<div class="answer" role="group" aria-label="How the mock answers">
     <${State} kind="mock" />
     ${choice("status", "Status", "as written", statuses)}
     ${choice("example", "Example", examples.length ? "the first" : "none named", examples)}
     ${field("delay", "Delay, ms", "number", { max: 10000, step: 50 })}
     ${field("seed", "Seed", "number", {})}
+    ${choice("fault", "Fault", "as configured", FAULTS)}
     ${languages}</div>`;
 }

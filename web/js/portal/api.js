@@ -1,8 +1,9 @@
 // One API: where it is served, its operations, and Swagger UI with "Try it out" through the proxy.
 import {
-  html, Icon, State, Method, CopyButton, Segments, Failure, classes, plural, toast, useState, useEffect, useRef, useAsync,
+  html, Icon, State, Method, CopyButton, Segments, Failure, classes, plural, useState, useEffect, useRef, useAsync,
 } from "../ui.js";
-import { get, write } from "../client.js";
+import { get } from "../client.js";
+import { WriteDialog } from "../write_dialog.js";
 import { drawSwagger } from "./swagger.js";
 import { countOperations, plainText } from "./home.js";
 import { corsPlugin } from "./mock_changes.js";
@@ -22,53 +23,55 @@ function OperationList({ api, onOpen }) {
 /** Says which routes do not let pages read their answers. */
 function CorsNote({ api, about, onDone }) {
   const routes = api.routes_without_cors;
-  const [error, setError] = useState(null);
+  const [isAdding, setAdding] = useState(false);
   if (!routes.length) return null;
-  const add = async () => {
-    try {
-      for (const route of routes) await write("POST", `/routes/${encodeURIComponent(route)}/plugins`, corsPlugin());
-      toast("Pages may read the answers now.");
-      onDone();
-    } catch (failure) {
-      setError(failure);
-    }
-  };
+  // One write for each route, so that each is shown before and can be undone.
+  const [route] = routes;
   return html`<div class="note warn"><${Icon} name="triangle-alert" /><div>
       <b>“Try it out” will fail on ${routes.length === 1 ? "a route" : plural(routes.length, "route")}.</b>
       ${" "}${routes.map((route, index) => html`${index > 0 && ", "}<code>${route}</code>`)} ${routes.length === 1 ? "has" : "have"} no plugin${" "}
-      <code>cors</code>, so a browser may not read the answers, while curl may.${error && html`<p class="fielderr">${error.message}</p>`}</div>
-    ${about.writes && html`<button class="btn sm write" onClick=${add}>Add cors</button>`}</div>`;
+      <code>cors</code>, so a browser may not read the answers, while curl may.</div>
+    ${about.writes && html`<button class="btn sm write" onClick=${() => setAdding(true)}>Add cors${routes.length > 1 && html` to <code>${route}</code>`}</button>`}
+    ${isAdding && html`<${WriteDialog} title=${`Add cors to ${route}`} method="POST" path=${`/routes/${encodeURIComponent(route)}/plugins`}
+      value=${corsPlugin()} done=${`Pages may read the answers of ${route}.`} onClose=${() => setAdding(false)}
+      onDone=${() => { setAdding(false); onDone(); }} />`}</div>`;
 }
 
 /** Swagger UI of a document. */
 function Operations({ api, origin, operation, onReady }) {
   const box = useRef();
+  const drawn = useRef();
   const [error, setError] = useState(null);
+  useEffect(() => () => {
+    drawn.current?.stop?.();
+    box.current?.replaceChildren();
+  }, []);
   useEffect(() => {
-    let stop;
     let isGone = false;
     const states = new Map(api.operations.map(({ method, path, state }) => [`${method} ${path}`, state]));
-    get(`/mynah/apis/document?id=${encodeURIComponent(api.id)}`)
-      .then((document) => drawSwagger({
+    const draw = async () => {
+      const document = await get(`/mynah/apis/document?id=${encodeURIComponent(api.id)}`);
+      // What is typed stays as long as nothing of this API has changed.
+      const content = JSON.stringify([document, [...states], origin, api.base_path, api.service, operation]);
+      if (isGone || drawn.current?.content === content) return;
+      drawn.current?.stop?.();
+      drawn.current = { content };
+      box.current.replaceChildren();
+      drawn.current.stop = await drawSwagger({
         element: box.current,
         document,
         origin,
         basePath: api.base_path,
         service: api.service,
         stateOf: (name) => states.get(name) || "none",
-      }))
-      .then((disconnect) => {
-        stop = disconnect;
-        if (isGone) stop();
-        else onReady();
-      })
-      .catch(setError);
+      });
+      if (!isGone) onReady();
+    };
+    draw().then(() => setError(null), setError);
     return () => {
       isGone = true;
-      stop?.();
-      box.current?.replaceChildren();
     };
-  }, [api.id, origin, operation]);
+  }, [api, origin, operation]);
   return html`<div class="swaggerbox"><h2 class="sr">Operations</h2>${error && html`<${Failure} error=${error} />`}
     <div ref=${box}></div></div>`;
 }
@@ -85,8 +88,8 @@ function openOperation({ method, path }) {
   block.scrollIntoView({ block: "start", behavior: isCalm ? "auto" : "smooth" });
 }
 
-export function Api({ id, operation, about }) {
-  const { value: api, error, reload } = useAsync(() => get(`/mynah/apis?id=${encodeURIComponent(id)}`), [id]);
+export function Api({ id, operation, about, generation }) {
+  const { value: api, error, reload } = useAsync(() => get(`/mynah/apis?id=${encodeURIComponent(id)}`), [id, generation]);
   const [origin, setOrigin] = useState(about.proxy[0] || location.origin);
   useEffect(() => {
     if (api) document.title = `${api.title} - mynah`;

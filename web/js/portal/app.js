@@ -30,7 +30,7 @@ function Portal() {
   }, [path, id]);
   const draw = ({ about, status }) =>
     path === "/api" && id
-      ? html`<${Api} key=${id} id=${id} operation=${query.get("operation")} about=${about} />`
+      ? html`<${Api} key=${id} id=${id} operation=${query.get("operation")} about=${about} generation=${status?.configuration?.generation} />`
       : html`<${Home} about=${about} generation=${status?.configuration?.generation} />`;
   return html`<${Shell} page="portal" search=${loadSearch}>${draw}</${Shell}>`;
 }

@@ -3,6 +3,7 @@ import {
   html, Icon, State, Failure, SearchField, Dialog, classes, plural, toast, useState, useAsync,
 } from "../ui.js";
 import { get } from "../client.js";
+import { useTimer } from "../events.js";
 import { mockChanges, applyChanges } from "./mock_changes.js";
 
 /** The state of an API as a whole, by the states of its operations. */
@@ -119,8 +120,13 @@ function Empty() {
       configuration. This page shows it at once.</p></div>`;
 }
 
+/** The folder of documents is read again after as many seconds. */
+const DOCUMENT_SECONDS = 5;
+
 export function Home({ about, generation }) {
   const { value, error, reload } = useAsync(() => get("/mynah/apis"), [generation]);
+  // A document that nothing uses is no part of the configuration, whose events the page follows.
+  useTimer(() => value && reload(), DOCUMENT_SECONDS, true);
   const [query, setQuery] = useState("");
   const [filter, setFilter] = useState("all");
   const [mocking, setMocking] = useState(null);
