@@ -180,7 +180,7 @@ function LoadedForm({ collection, id, isNew, pluginName, about, generation }) {
     return () => clearTimeout(timer);
   }, [values, isOn, value]);
   if (error?.status === 404) {
-    return html`<div class="empty"><${Icon} name=${COLLECTIONS[collection].icon} size=${28} /><h2>There is no such ${word}</h2>
+    return html`<div class="empty"><${Icon} name=${COLLECTIONS[collection].icon} size=${28} /><h1>There is no such ${word}</h1>
       <p>It may have been taken out of the configuration.</p><a class="btn" href=${"#/" + collection}>All ${title}</a></div>`;
   }
   if (error) return html`<${Failure} error=${error} retry=${reload} />`;

@@ -158,6 +158,8 @@ function pagePlugin({ stateOf, served, service, sending }) {
 export function completeLabels(root) {
   const name = (element, label) => element.setAttribute("aria-label", label);
   root.querySelectorAll("select:not([aria-label])").forEach((select) => {
+    // The selects of the answer bar have labels.
+    if (select.labels.length) return;
     const isMedia = select.closest(".content-type-wrapper, .response-control-media-type");
     name(select, isMedia ? "Media type" : select.closest("tr")?.querySelector(".parameter__name")?.textContent.trim() || "Choice");
   });
