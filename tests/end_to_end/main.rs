@@ -22,6 +22,7 @@ mod admin_concurrency;
 mod admin_config;
 mod admin_files;
 mod admin_keys;
+mod admin_mock;
 mod admin_paths;
 mod admin_read_only;
 mod admin_rows;

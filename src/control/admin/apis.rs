@@ -275,7 +275,7 @@ impl<'a> RouteFinder<'a> {
 }
 
 /// Whether two names in the folder of specs are the same file.
-fn is_same_file(one: &str, other: &str) -> bool {
+pub(super) fn is_same_file(one: &str, other: &str) -> bool {
     let normal = |name: &str| {
         let mut parts: Vec<String> = Vec::new();
         for part in name.split('/') {
@@ -291,7 +291,7 @@ fn is_same_file(one: &str, other: &str) -> bool {
 }
 
 /// A path of a template, with a value for each parameter.
-fn example_path(template: &str) -> String {
+pub(super) fn example_path(template: &str) -> String {
     let mut path = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

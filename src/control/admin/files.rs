@@ -9,15 +9,15 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value as Json, json};
 
 use super::{
-    AdminApi, input::RequestInput, node::unix_seconds, pagination::ListQuery, query::Query,
-    refusal::AdminRefusal,
+    AdminApi, apis::is_same_file, input::RequestInput, node::unix_seconds, pagination::ListQuery,
+    query::Query, refusal::AdminRefusal,
 };
 use crate::{
     body::Body,
     control::write::spec_files::{SpecFile, SpecFileError, SpecFileName},
     diag::{DiagnosticReport, SourceFile},
     document::{Mapping, Value},
-    entity::{Entities, entity_id},
+    entity::{Entities, PluginEntity, entity_id},
     openapi::{LibraryLocation, lint_text},
     reply,
 };
@@ -101,7 +101,7 @@ impl AdminApi {
         let by_id = || self.control.spec_files().into_iter().find(|name| file_id(name) == path);
         let name = if super::entities::is_id(path) { by_id() } else { parse_path(path).ok() };
         let name = name.ok_or_else(AdminRefusal::not_found)?;
-        let file = self.control.read_spec_file(&name).map_err(|error| refusal(error, &name, "read"))?;
+        let file = self.control.read_spec_file(&name).map_err(|error| refuse_file(error, &name, "read"))?;
         Ok(reply::json(StatusCode::OK, file_entry(&name, &file).to_string()))
     }
 
@@ -134,7 +134,7 @@ impl AdminApi {
         self.run_write(move |admin| {
             let status = admin.save_file(&write)?;
             tracing::info!("the Admin API saved the document {}", write.name.as_str());
-            let failed = |error| refusal(error, &write.name, write.verb());
+            let failed = |error| refuse_file(error, &write.name, write.verb());
             let file = admin.control.read_spec_file(&write.name).map_err(failed)?;
             let mut answer = file_entry(&write.name, &file);
             answer["in_use"] = admin.control.uses_spec_file(&write.name).into();
@@ -148,7 +148,7 @@ impl AdminApi {
     fn save_file(&self, write: &FileWrite) -> Result<StatusCode, AdminRefusal> {
         let (control, name) = (&self.control, &write.name);
         let text = write.contents.as_deref().unwrap_or_default();
-        let failed = |error| refusal(error, name, write.verb());
+        let failed = |error| refuse_file(error, name, write.verb());
         match write.method {
             Method::POST => control.create_spec_file(name, text).map(|()| StatusCode::CREATED),
             Method::PATCH => control.replace_spec_file(name, text).map(|()| StatusCode::OK),
@@ -181,17 +181,22 @@ impl AdminApi {
         match self.control.remove_spec_file(&name) {
             // As in Kong, what does not exist is removed.
             Ok(()) | Err(SpecFileError::Missing) => (),
-            Err(error) => return Err(refusal(error, &name, "remove")),
+            Err(error) => return Err(refuse_file(error, &name, "remove")),
         }
         tracing::info!("the Admin API removed the document {}", name.as_str());
         Ok(reply::empty(StatusCode::NO_CONTENT))
     }
 
-    fn lint_file(&self, name: &SpecFileName, contents: String) -> LintedFile {
+    /// The place from which the references of a document start.
+    pub(super) fn spec_location(&self, name: &SpecFileName) -> LibraryLocation {
         let specs = self.control.specs();
         // The document may not be saved yet, so its own path cannot be made absolute.
         let specs = fs::canonicalize(specs).unwrap_or_else(|_| specs.to_owned());
-        let location = LibraryLocation::file(specs.join(name.as_str()), specs);
+        LibraryLocation::file(specs.join(name.as_str()), specs)
+    }
+
+    fn lint_file(&self, name: &SpecFileName, contents: String) -> LintedFile {
+        let location = self.spec_location(name);
         let (report, api) = lint_text(&SourceFile::new(name.as_str(), contents), &location, false);
         LintedFile { report, is_readable: api.is_some() }
     }
@@ -308,6 +313,13 @@ fn parse_path(path: &str) -> Result<SpecFileName, String> {
     SpecFileName::parse(name)
 }
 
+/// The document of a name in the folder, of a path in the portal, or of an id in `/mynah/apis`; the error is a message for
+/// the name.
+pub(super) fn parse_document(text: &str) -> Result<SpecFileName, String> {
+    let name = text.strip_prefix(FOLDER).or_else(|| text.strip_prefix("file/")).unwrap_or(text);
+    SpecFileName::parse(name)
+}
+
 fn file_id(name: &SpecFileName) -> String {
     entity_id("files", &format!("{FOLDER}{}", name.as_str())).to_string()
 }
@@ -329,7 +341,8 @@ fn unsupported_message(verb: &str) -> String {
     format!("cannot {verb} 'files' entities when not using a database")
 }
 
-fn refusal(error: SpecFileError, name: &SpecFileName, verb: &str) -> AdminRefusal {
+/// The refusal for a document that could not be read or written.
+pub(super) fn refuse_file(error: SpecFileError, name: &SpecFileName, verb: &str) -> AdminRefusal {
     match error {
         SpecFileError::Missing => AdminRefusal::not_found(),
         SpecFileError::Exists => {
@@ -350,9 +363,9 @@ fn refusal(error: SpecFileError, name: &SpecFileName, verb: &str) -> AdminRefusa
 
 /// The Routes and Services whose plugins name a document, as a part of a sentence; empty if none names it itself.
 fn users_of(name: &SpecFileName, entities: &Entities) -> String {
-    let names = |plugin: &&Arc<crate::entity::PluginEntity>| {
+    let names = |plugin: &&Arc<PluginEntity>| {
         let named = plugin.config.get("api_specification_filename").and_then(Value::as_str);
-        named.is_some_and(|named| named.trim_start_matches("./") == name.as_str())
+        named.is_some_and(|named| is_same_file(named, name.as_str()))
     };
     let Some(plugin) = entities.plugins.iter().find(names) else { return String::new() };
     let scope = &plugin.scope;

@@ -10,6 +10,7 @@
 //! | `apis` | OpenAPI documents, and what answers for their operations |
 //! | `config` | export and import of the whole configuration |
 //! | `files` | files of the portal: the documents in the folder of specs |
+//! | `mock`, `cors` | entities for a document that nothing serves, and for pages that read its answers |
 //! | `response_cache` | stored responses of `proxy-cache` |
 //! | `own_paths` | the table of paths that Kong does not have |
 //! | `traffic`, `events` | traffic of the last minutes, and a stream of changes |
@@ -27,6 +28,7 @@ mod changes;
 mod collections;
 mod config;
 mod constraints;
+mod cors;
 mod debug;
 mod endpoints;
 mod entities;
@@ -38,6 +40,7 @@ mod health;
 mod input;
 mod lint;
 mod metrics;
+mod mock;
 mod node;
 pub use node::KONG_VERSION;
 mod own_paths;

@@ -299,10 +299,14 @@ fn portal_host(settings: &Settings, headers: &HeaderMap) -> Option<String> {
     if !address.ip().is_unspecified() {
         return Some(address.to_string());
     }
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.and_then(|host| host.parse::<Authority>().ok());
-    let host = host.as_ref().map_or("127.0.0.1", Authority::host);
-    Some(format!("{host}:{}", address.port()))
+    let host = host_name(headers);
+    Some(format!("{}:{}", host.as_deref().unwrap_or("127.0.0.1"), address.port()))
+}
+
+/// The host of a request, without the port.
+pub(super) fn host_name(headers: &HeaderMap) -> Option<String> {
+    let host: Authority = headers.get(header::HOST)?.to_str().ok()?.parse().ok()?;
+    Some(host.host().to_owned())
 }
 
 pub(super) fn unix_seconds(time: SystemTime) -> u64 {

@@ -16,11 +16,13 @@ pub(super) enum OwnPath {
     Changes,
     SingleChange,
     Check,
+    Cors,
     Events,
     Exchanges,
     SingleExchange,
     File,
     Lint,
+    Mock,
     Rows,
     Source,
     Traffic,
@@ -44,12 +46,14 @@ impl AdminApi {
             OwnPath::Changes => self.run_read(Self::changes).await,
             OwnPath::SingleChange => self.run_read(move |admin| admin.change(&last)).await,
             OwnPath::Check => self.check(request).await,
+            OwnPath::Cors => self.add_cors(request).await,
             OwnPath::Events => Ok(self.events(&query)),
             OwnPath::Exchanges => Ok(self.exchanges(&query)),
             OwnPath::SingleExchange => Ok(self.exchange(&last)),
             OwnPath::File if request.method() == Method::PUT => self.put_file(request).await,
             OwnPath::File => self.run_read(Self::file).await.and_then(|answer| answer),
             OwnPath::Lint => self.lint(request).await,
+            OwnPath::Mock => self.mock_document(request).await,
             OwnPath::Rows => {
                 let headers = request.headers().clone();
                 self.run_read(move |admin| admin.rows(&last, &query, &headers))
