@@ -126,6 +126,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "document",
             "entity",
             "file_read",
+            "import",
             "metrics",
             "openapi",
             "plugin",

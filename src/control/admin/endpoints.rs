@@ -1,7 +1,7 @@
 //! Paths of the Admin API: one table for the dispatcher and for `/endpoints`. (Kong: Admin API, "List available
 //! endpoints".)
 
-use http::{Method, Response, StatusCode};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use serde_json::json;
 
 use super::{AdminApi, collections, own_paths::OwnPath};
@@ -127,6 +127,20 @@ fn matches(pattern: &str, path: &[&str]) -> bool {
             _ => return false,
         }
     }
+}
+
+/// Answer to OPTIONS. A page may use the methods only if its origin is allowed ([`super::access_check::allow_origin`]).
+pub(super) fn answer_options(allowed: &[Method], requested_headers: Option<&HeaderValue>) -> Response<Body> {
+    let mut response = reply::empty(StatusCode::NO_CONTENT);
+    let headers = response.headers_mut();
+    let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
+    if let Ok(names) = HeaderValue::from_str(&names.join(", ")) {
+        headers.insert(header::ALLOW, names.clone());
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, names);
+    }
+    let requested_headers = requested_headers.cloned().unwrap_or(HeaderValue::from_static("Content-Type"));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, requested_headers);
+    response
 }
 
 /// The patterns of all paths, sorted.

@@ -10,7 +10,7 @@
 //! | `apis` | OpenAPI documents, and what answers for their operations |
 //! | `config` | export and import of the whole configuration |
 //! | `files` | files of the portal: the documents in the folder of specs |
-//! | `mock`, `cors` | entities for a document that nothing serves, and for pages that read its answers |
+//! | `mock`, `mock_draft`, `cors` | entities for a document that nothing serves, and for pages that read its answers |
 //! | `response_cache` | stored responses of `proxy-cache` |
 //! | `own_paths` | the table of paths that Kong does not have |
 //! | `traffic`, `events` | traffic of the last minutes, and a stream of changes |
@@ -41,6 +41,7 @@ mod input;
 mod lint;
 mod metrics;
 mod mock;
+mod mock_draft;
 mod node;
 pub use node::KONG_VERSION;
 mod own_paths;
@@ -275,7 +276,10 @@ impl AdminApi {
         }
         let Some((endpoint, entity_path, allowed)) = found else { return not_found() };
         if request.method() == Method::OPTIONS {
-            return answer_options(allowed, request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS));
+            return endpoints::answer_options(
+                allowed,
+                request.headers().get(header::ACCESS_CONTROL_REQUEST_HEADERS),
+            );
         }
         if !allowed.contains(request.method()) {
             return AdminRefusal::status(StatusCode::METHOD_NOT_ALLOWED).answer();
@@ -365,20 +369,6 @@ fn split_path(path: &str) -> Option<Vec<&str>> {
 
 fn not_found() -> Response<Body> {
     AdminRefusal::not_found().answer()
-}
-
-/// Answer to OPTIONS. A page may use the methods only if its origin is allowed ([`access_check::allow_origin`]).
-fn answer_options(allowed: &[Method], requested_headers: Option<&HeaderValue>) -> Response<Body> {
-    let mut response = reply::empty(StatusCode::NO_CONTENT);
-    let headers = response.headers_mut();
-    let names: Vec<&str> = allowed.iter().map(Method::as_str).collect();
-    if let Ok(names) = HeaderValue::from_str(&names.join(", ")) {
-        headers.insert(header::ALLOW, names.clone());
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, names);
-    }
-    let requested_headers = requested_headers.cloned().unwrap_or(HeaderValue::from_static("Content-Type"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, requested_headers);
-    response
 }
 
 /// Adds the headers of every answer; `tokens` selects the optional ones.
