@@ -21,8 +21,10 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
 
 fields! {
     ID,
-    GROUP = Field::new("group", FieldKind::String).required(),
-    CONSUMER = Field::new("consumer", FieldKind::Foreign(|| &consumer::ENTITY, OnDelete::Cascade)).required(),
+    GROUP = Field::new("group", FieldKind::String).describe("the name of the group").required(),
+    CONSUMER = Field::new("consumer", FieldKind::Foreign(|| &consumer::ENTITY, OnDelete::Cascade))
+        .describe("the username or id of the member")
+        .required(),
     TAGS,
     CREATED_AT,
 }

@@ -25,9 +25,11 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
 
 fields! {
     ID,
-    USERNAME = Field::new("username", FieldKind::String).required().unique(),
-    PASSWORD = Field::new("password", FieldKind::Secret).required().hashed(),
-    CONSUMER = Field::new("consumer", FieldKind::Foreign(|| &consumer::ENTITY, OnDelete::Cascade)).required(),
+    USERNAME = Field::new("username", FieldKind::String).describe("the user name").required().unique(),
+    PASSWORD = Field::new("password", FieldKind::Secret).describe("the password").required().hashed(),
+    CONSUMER = Field::new("consumer", FieldKind::Foreign(|| &consumer::ENTITY, OnDelete::Cascade))
+        .describe("username or id of the owner")
+        .required(),
     TAGS,
     CREATED_AT,
 }

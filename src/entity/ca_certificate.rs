@@ -24,8 +24,12 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
 
 fields! {
     ID,
-    CERT = Field::new("cert", FieldKind::String).required().rules(&[FieldRule::Holds(pem::certificate)]),
-    CERT_DIGEST = Field::new("cert_digest", FieldKind::String).unique(),
+    CERT = Field::new("cert", FieldKind::String)
+        .describe("the certificate of an authority, PEM")
+        .required().rules(&[FieldRule::Holds(pem::certificate)]),
+    CERT_DIGEST = Field::new("cert_digest", FieldKind::String)
+        .describe("the SHA-256 of the certificate")
+        .unique(),
     TAGS,
     CREATED_AT,
     UPDATED_AT,

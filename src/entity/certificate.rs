@@ -32,8 +32,11 @@ fields! {
         .left_out_of_id()
         .rules(&[FieldRule::Holds(pem::private_key)])
         .describe("the private key, as PEM"),
-    CERT_ALT = Field::new("cert_alt", FieldKind::String).rules(&[FieldRule::Holds(pem::certificate)]),
+    CERT_ALT = Field::new("cert_alt", FieldKind::String)
+        .describe("a second certificate, with a key of another kind")
+        .rules(&[FieldRule::Holds(pem::certificate)]),
     KEY_ALT = Field::new("key_alt", FieldKind::Secret)
+        .describe("the key of the second certificate")
         .left_out_of_id()
         .rules(&[FieldRule::Holds(pem::private_key)]),
     TAGS,

@@ -19,27 +19,44 @@ const COUNTER: &[FieldRule] = &[FieldRule::Between(0.0, 255.0)];
 const STATUS: &Field = &Field::item(FieldKind::Integer).rules(&[FieldRule::Between(100.0, 999.0)]);
 
 // The fields of `healthchecks`.
-const THRESHOLD: Field =
-    Field::new("threshold", FieldKind::Number).default("0").rules(&[FieldRule::Between(0.0, 100.0)]);
-const ACTIVE: Field = Field::new("active", FieldKind::Record(ACTIVE_FIELDS));
-const PASSIVE: Field = Field::new("passive", FieldKind::Record(PASSIVE_FIELDS));
+const THRESHOLD: Field = Field::new("threshold", FieldKind::Number)
+    .describe("the share of healthy weight below which the upstream is unhealthy, in percent")
+    .default("0")
+    .rules(&[FieldRule::Between(0.0, 100.0)]);
+const ACTIVE: Field =
+    Field::new("active", FieldKind::Record(ACTIVE_FIELDS)).describe("checks by requests of the gateway");
+const PASSIVE: Field = Field::new("passive", FieldKind::Record(PASSIVE_FIELDS))
+    .describe("checks by the outcome of clients' requests");
 
 // The fields of `active`, and some of `passive`, whose inner records have other fields and defaults.
-const TYPE: Field =
-    Field::new("type", FieldKind::String).default("\"http\"").rules(&[FieldRule::OneOf(TYPES)]);
-const TIMEOUT: Field = Field::new("timeout", FieldKind::Number).default("1").rules(SECONDS);
+const TYPE: Field = Field::new("type", FieldKind::String)
+    .describe("the protocol of the checks")
+    .default("\"http\"")
+    .rules(&[FieldRule::OneOf(TYPES)]);
+const TIMEOUT: Field = Field::new("timeout", FieldKind::Number)
+    .describe("seconds until a check has failed")
+    .default("1")
+    .rules(SECONDS);
 const CONCURRENCY: Field = Field::new("concurrency", FieldKind::Integer)
+    .describe("targets that are checked at a time")
     .default("10")
     .rules(&[FieldRule::Between(1.0, 2_147_483_648.0)]);
-const HTTP_PATH: Field =
-    Field::new("http_path", FieldKind::String).default("\"/\"").rules(&[FieldRule::Holds(text_rules::path)]);
-const HTTPS_SNI: Field = Field::new("https_sni", FieldKind::String).rules(&[FieldRule::Holds(hosts::host)]);
-const HTTPS_VERIFY_CERTIFICATE: Field =
-    Field::new("https_verify_certificate", FieldKind::Boolean).default("true");
+const HTTP_PATH: Field = Field::new("http_path", FieldKind::String)
+    .describe("the path that is requested")
+    .default("\"/\"")
+    .rules(&[FieldRule::Holds(text_rules::path)]);
+const HTTPS_SNI: Field = Field::new("https_sni", FieldKind::String)
+    .describe("the server name of TLS connections")
+    .rules(&[FieldRule::Holds(hosts::host)]);
+const HTTPS_VERIFY_CERTIFICATE: Field = Field::new("https_verify_certificate", FieldKind::Boolean)
+    .describe("whether certificates of targets are verified")
+    .default("true");
 const HEADERS: Field =
-    Field::new("headers", FieldKind::Map(&Field::item(FieldKind::Array(&Field::item(FieldKind::String)))));
+    Field::new("headers", FieldKind::Map(&Field::item(FieldKind::Array(&Field::item(FieldKind::String)))))
+        .describe("header fields of the requests");
 const HEALTHY: Field =
-    Field::new("healthy", FieldKind::Record(&[INTERVAL, SUCCESSES, HTTP_STATUSES.default("[200,302]")]));
+    Field::new("healthy", FieldKind::Record(&[INTERVAL, SUCCESSES, HTTP_STATUSES.default("[200,302]")]))
+        .describe("when a target becomes healthy");
 const UNHEALTHY: Field = Field::new(
     "unhealthy",
     FieldKind::Record(&[
@@ -49,15 +66,28 @@ const UNHEALTHY: Field = Field::new(
         HTTP_FAILURES,
         HTTP_STATUSES.default("[429,404,500,501,502,503,504,505]"),
     ]),
-);
+)
+.describe("when a target becomes unhealthy");
 
 // The fields of `healthy` and `unhealthy`.
-const INTERVAL: Field = Field::new("interval", FieldKind::Number).default("0").rules(SECONDS);
-const SUCCESSES: Field = Field::new("successes", FieldKind::Integer).default("0").rules(COUNTER);
-const TCP_FAILURES: Field = Field::new("tcp_failures", FieldKind::Integer).default("0").rules(COUNTER);
-const TIMEOUTS: Field = Field::new("timeouts", FieldKind::Integer).default("0").rules(COUNTER);
-const HTTP_FAILURES: Field = Field::new("http_failures", FieldKind::Integer).default("0").rules(COUNTER);
-const HTTP_STATUSES: Field = Field::new("http_statuses", FieldKind::Array(STATUS));
+const INTERVAL: Field = Field::new("interval", FieldKind::Number)
+    .describe("seconds between two checks; 0 for none")
+    .default("0")
+    .rules(SECONDS);
+const SUCCESSES: Field =
+    Field::new("successes", FieldKind::Integer).describe("successes in a row").default("0").rules(COUNTER);
+const TCP_FAILURES: Field = Field::new("tcp_failures", FieldKind::Integer)
+    .describe("failed connections in a row")
+    .default("0")
+    .rules(COUNTER);
+const TIMEOUTS: Field =
+    Field::new("timeouts", FieldKind::Integer).describe("timeouts in a row").default("0").rules(COUNTER);
+const HTTP_FAILURES: Field = Field::new("http_failures", FieldKind::Integer)
+    .describe("responses with such a status in a row")
+    .default("0")
+    .rules(COUNTER);
+const HTTP_STATUSES: Field =
+    Field::new("http_statuses", FieldKind::Array(STATUS)).describe("statuses that count");
 
 /// The fields of `healthchecks`.
 pub(super) const FIELDS: &[Field] = &[THRESHOLD, ACTIVE, PASSIVE];

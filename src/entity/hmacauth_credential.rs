@@ -18,9 +18,11 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
 
 fields! {
     ID,
-    CONSUMER = Field::new("consumer", FieldKind::Foreign(|| &consumer::ENTITY, OnDelete::Cascade)).required(),
-    USERNAME = Field::new("username", FieldKind::String).required().unique(),
-    SECRET = Field::new("secret", FieldKind::Secret).generated(),
+    CONSUMER = Field::new("consumer", FieldKind::Foreign(|| &consumer::ENTITY, OnDelete::Cascade))
+        .describe("username or id of the owner")
+        .required(),
+    USERNAME = Field::new("username", FieldKind::String).describe("the user name").required().unique(),
+    SECRET = Field::new("secret", FieldKind::Secret).describe("the secret").generated(),
     TAGS,
     CREATED_AT,
 }

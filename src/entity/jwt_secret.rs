@@ -35,11 +35,16 @@ const ALGORITHMS: &[&str] = &[
 
 fields! {
     ID,
-    CONSUMER = Field::new("consumer", FieldKind::Foreign(|| &consumer::ENTITY, OnDelete::Cascade)).required(),
-    KEY = Field::new("key", FieldKind::String).unique().generated(),
-    SECRET = Field::new("secret", FieldKind::Secret).generated(),
-    RSA_PUBLIC_KEY = Field::new("rsa_public_key", FieldKind::String),
+    CONSUMER = Field::new("consumer", FieldKind::Foreign(|| &consumer::ENTITY, OnDelete::Cascade))
+        .describe("username or id of the owner")
+        .required(),
+    KEY = Field::new("key", FieldKind::String)
+        .describe("the value of the claim that names it")
+        .unique().generated(),
+    SECRET = Field::new("secret", FieldKind::Secret).describe("the secret of HMAC").generated(),
+    RSA_PUBLIC_KEY = Field::new("rsa_public_key", FieldKind::String).describe("the public key, PEM"),
     ALGORITHM = Field::new("algorithm", FieldKind::String)
+        .describe("the algorithm of its tokens")
         .default("\"HS256\"")
         .rules(&[FieldRule::OneOf(ALGORITHMS)]),
     TAGS,

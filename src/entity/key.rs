@@ -30,12 +30,14 @@ const PRIVATE_KEY: &str = "private_key";
 
 fields! {
     ID,
-    SET = Field::new("set", FieldKind::Foreign(|| &key_set::ENTITY, OnDelete::Cascade)),
-    NAME = Field::new("name", FieldKind::String).unique(),
-    KID = Field::new("kid", FieldKind::String).required(),
-    JWK = Field::new("jwk", FieldKind::Secret).referenceable(),
+    SET = Field::new("set", FieldKind::Foreign(|| &key_set::ENTITY, OnDelete::Cascade))
+        .describe("the name or id of its set"),
+    NAME = Field::new("name", FieldKind::String).describe("a unique name").unique(),
+    KID = Field::new("kid", FieldKind::String).describe("the id of the key").required(),
+    JWK = Field::new("jwk", FieldKind::Secret).describe("the key as a JWK, a JSON text").referenceable(),
     // A record without a value has no keys, rather than two that are missing.
     PEM = Field::new("pem", FieldKind::Record(KEY_PAIR))
+        .describe("the key as PEM")
         .default("null")
         .rules(&[FieldRule::Across(require_half), FieldRule::Holds(check_pair)]),
     TAGS,

@@ -18,7 +18,7 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
 
 fields! {
     ID,
-    NAME = Field::new("name", FieldKind::String).unique(),
+    NAME = Field::new("name", FieldKind::String).describe("a unique name").unique(),
     TAGS,
     CREATED_AT,
     UPDATED_AT,

@@ -29,9 +29,15 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
 
 fields! {
     ID,
-    KEY = Field::new("key", FieldKind::Secret).required().unique().generated(),
-    CONSUMER = Field::new("consumer", FieldKind::Foreign(|| &consumer::ENTITY, OnDelete::Cascade)).required(),
-    TTL = Field::new("ttl", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 100_000_000.0)]),
+    KEY = Field::new("key", FieldKind::Secret)
+        .describe("the key; random if there is none")
+        .required().unique().generated(),
+    CONSUMER = Field::new("consumer", FieldKind::Foreign(|| &consumer::ENTITY, OnDelete::Cascade))
+        .describe("username or id of the owner")
+        .required(),
+    TTL = Field::new("ttl", FieldKind::Integer)
+        .describe("seconds until the key expires; 0 for never")
+        .rules(&[FieldRule::Between(0.0, 100_000_000.0)]),
     TAGS,
     CREATED_AT,
 }

@@ -45,6 +45,7 @@ fields! {
     HOST = Field::new("host", FieldKind::String).required().rules(&[FieldRule::Holds(hosts::host)])
         .describe("a host name, an address, or the name of an upstream"),
     PORT = Field::new("port", FieldKind::Integer)
+        .describe("the port of the upstream")
         .required()
         .default("80")
         .rules(&[FieldRule::Between(0.0, 65535.0)]),
@@ -64,8 +65,11 @@ fields! {
         .describe("the certificate of the gateway towards the API"),
     TLS_VERIFY = Field::new("tls_verify", FieldKind::Boolean)
         .describe("whether the certificate of the API is checked"),
-    TLS_VERIFY_DEPTH = Field::new("tls_verify_depth", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 64.0)]),
-    CA_CERTIFICATES = Field::new("ca_certificates", FieldKind::Array(&Field::item(FieldKind::Uuid))),
+    TLS_VERIFY_DEPTH = Field::new("tls_verify_depth", FieldKind::Integer)
+        .describe("how many certificates may stand between that of the upstream and that of an authority")
+        .rules(&[FieldRule::Between(0.0, 64.0)]),
+    CA_CERTIFICATES = Field::new("ca_certificates", FieldKind::Array(&Field::item(FieldKind::Uuid)))
+        .describe("ids of the authorities that may have issued the certificate of the upstream"),
     ENABLED = Field::new("enabled", FieldKind::Boolean).required().default("true")
         .describe("whether its routes are served"),
     CREATED_AT,

@@ -28,10 +28,12 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
 fields! {
     ID,
     NAME = Field::new("name", FieldKind::String)
+        .describe("a server name, also `*.example.com` or `example.*`")
         .required()
         .unique()
         .rules(&[FieldRule::Holds(server_name::server_name)]),
     CERTIFICATE = Field::new("certificate", FieldKind::Foreign(|| &certificate::ENTITY, OnDelete::Cascade))
+        .describe("the id of the certificate for the name")
         .required(),
     TAGS,
     CREATED_AT,

@@ -38,7 +38,9 @@ fields! {
         .default("100")
         .rules(&[FieldRule::Between(0.0, 65535.0)])
         .describe("its share of the requests; 0 excludes it"),
-    UPSTREAM = Field::new("upstream", FieldKind::Foreign(|| &upstream::ENTITY, OnDelete::Cascade)).required(),
+    UPSTREAM = Field::new("upstream", FieldKind::Foreign(|| &upstream::ENTITY, OnDelete::Cascade))
+        .describe("the name or id of its upstream")
+        .required(),
     TAGS,
     CREATED_AT = Field::new("created_at", FieldKind::Number)
         .describe("Unix time in seconds"),

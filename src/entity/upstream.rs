@@ -57,21 +57,29 @@ fields! {
         .rules(&[FieldRule::OneOf(HASH_INPUTS)])
         .describe("the part that decides if the first one is missing"),
     HASH_ON_HEADER = Field::new("hash_on_header", FieldKind::String)
+        .describe("the header field that is hashed")
         .rules(&[FieldRule::Holds(schema::check_header_name)]),
     HASH_FALLBACK_HEADER = Field::new("hash_fallback_header", FieldKind::String)
+        .describe("the header field of the fallback")
         .rules(&[FieldRule::Holds(schema::check_header_name)]),
     HASH_ON_COOKIE = Field::new("hash_on_cookie", FieldKind::String)
+        .describe("the cookie that is hashed")
         .rules(&[FieldRule::Holds(text_rules::cookie_name)]),
     HASH_ON_COOKIE_PATH = Field::new("hash_on_cookie_path", FieldKind::String)
+        .describe("the path of that cookie")
         .default("\"/\"")
         .rules(&[FieldRule::Holds(text_rules::path)]),
     HASH_ON_QUERY_ARG = Field::new("hash_on_query_arg", FieldKind::String)
+        .describe("the query parameter that is hashed")
         .rules(&[FieldRule::Holds(simple_parameter)]),
     HASH_FALLBACK_QUERY_ARG = Field::new("hash_fallback_query_arg", FieldKind::String)
+        .describe("the query parameter of the fallback")
         .rules(&[FieldRule::Holds(simple_parameter)]),
     HASH_ON_URI_CAPTURE = Field::new("hash_on_uri_capture", FieldKind::String)
+        .describe("the part of the path that is hashed: a named group of a regular expression")
         .rules(&[FieldRule::Holds(simple_parameter)]),
     HASH_FALLBACK_URI_CAPTURE = Field::new("hash_fallback_uri_capture", FieldKind::String)
+        .describe("the part of the path of the fallback")
         .rules(&[FieldRule::Holds(simple_parameter)]),
     SLOTS = Field::new("slots", FieldKind::Integer).default("10000").rules(&[FieldRule::Between(10.0, 65536.0)])
         .describe("slots on the ring of consistent hashing"),
@@ -82,8 +90,10 @@ fields! {
         .rules(&[FieldRule::Holds(hosts::host_with_optional_port)])
         .describe("the Host header of requests to targets"),
     CLIENT_CERTIFICATE =
-        Field::new("client_certificate", FieldKind::Foreign(|| &certificate::ENTITY, OnDelete::Restrict)),
-    USE_SRV_NAME = Field::new("use_srv_name", FieldKind::Boolean).default("false"),
+        Field::new("client_certificate", FieldKind::Foreign(|| &certificate::ENTITY, OnDelete::Restrict)).describe("the certificate presented to targets"),
+    USE_SRV_NAME = Field::new("use_srv_name", FieldKind::Boolean)
+        .describe("whether the name of an SRV record is the Host of requests")
+        .default("false"),
     CREATED_AT,
     UPDATED_AT,
     TARGETS = Field::new("targets", FieldKind::Entities(|| &target::ENTITY, target::UPSTREAM.name)),

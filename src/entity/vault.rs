@@ -16,18 +16,23 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
 };
 
 /// The setting of `config`: the beginning of the names of environment variables.
-pub(crate) const VARIABLE_PREFIX: Field =
-    Field::new("prefix", FieldKind::String).rules(&[FieldRule::Holds(variable_prefix)]);
+pub(crate) const VARIABLE_PREFIX: Field = Field::new("prefix", FieldKind::String)
+    .describe("what names of environment variables begin with")
+    .rules(&[FieldRule::Holds(variable_prefix)]);
 
 fields! {
     ID,
     PREFIX = Field::new("prefix", FieldKind::String)
+        .describe("the name of the vault in references")
         .required()
         .unique()
         .rules(&[FieldRule::Holds(vault_prefix)]),
-    NAME = Field::new("name", FieldKind::String).required().rules(&[FieldRule::Holds(installed_vault)]),
-    DESCRIPTION = Field::new("description", FieldKind::String),
-    CONFIG = Field::new("config", FieldKind::Record(&[VARIABLE_PREFIX])),
+    NAME = Field::new("name", FieldKind::String)
+        .describe("the kind of vault")
+        .required().rules(&[FieldRule::Holds(installed_vault)]),
+    DESCRIPTION = Field::new("description", FieldKind::String).describe("what it is for"),
+    CONFIG = Field::new("config", FieldKind::Record(&[VARIABLE_PREFIX]))
+        .describe("the settings of the vault"),
     TAGS,
     CREATED_AT,
     UPDATED_AT,

@@ -282,3 +282,20 @@ fn an_entity_filled_with_the_defaults_of_its_schema_is_what_the_gateway_shows() 
     }
     assert!(different.is_empty(), "\n{}", different.join("\n"));
 }
+
+#[test]
+fn fields_are_described() {
+    let gateway = Setup::with("_format_version: \"3.0\"\n").run();
+    for (path, name) in [("/schemas/routes", "strip_path"), ("/schemas/upstreams", "algorithm")] {
+        let schema = gateway.admin("GET", path).json();
+        let fields = schema["fields"].as_array().unwrap();
+        let field = fields.iter().find_map(|field| field.get(name)).unwrap();
+        assert!(field["description"].as_str().is_some_and(|text| text.len() > 9), "{path} {field}");
+    }
+    let schema = gateway.admin("GET", "/schemas/plugins/rate-limiting").json();
+    let config = schema["fields"].as_array().unwrap().iter().find_map(|field| field.get("config")).unwrap();
+    for field in config["fields"].as_array().unwrap() {
+        let (name, field) = field.as_object().unwrap().iter().next().unwrap();
+        assert!(field["description"].is_string(), "{name}");
+    }
+}

@@ -44,8 +44,11 @@ pub(crate) static ENTITY: EntitySchema = EntitySchema {
 };
 
 /// The fields of an entry of `sources` or `destinations`.
-const IP: Field = Field::new("ip", FieldKind::String).rules(&[FieldRule::Holds(route_rules::address)]);
-const PORT: Field = Field::new("port", FieldKind::Integer).rules(&[FieldRule::Between(0.0, 65535.0)]);
+const IP: Field = Field::new("ip", FieldKind::String)
+    .describe("an address or a network")
+    .rules(&[FieldRule::Holds(route_rules::address)]);
+const PORT: Field =
+    Field::new("port", FieldKind::Integer).describe("a port").rules(&[FieldRule::Between(0.0, 65535.0)]);
 
 const ENDPOINT: &Field =
     &Field::item(FieldKind::Record(&[IP, PORT])).rules(&[FieldRule::Across(route_rules::require_ip_or_port)]);
@@ -101,17 +104,24 @@ fields! {
         .describe("how the paths of the service and of the request are joined"),
     PRESERVE_HOST = Field::new("preserve_host", FieldKind::Boolean).required().default("false")
         .describe("whether the Host header of the client goes to the upstream"),
-    REQUEST_BUFFERING = Field::new("request_buffering", FieldKind::Boolean).required().default("true"),
-    RESPONSE_BUFFERING = Field::new("response_buffering", FieldKind::Boolean).required().default("true"),
+    REQUEST_BUFFERING = Field::new("request_buffering", FieldKind::Boolean)
+        .describe("whether a request body is complete before it is sent on")
+        .required().default("true"),
+    RESPONSE_BUFFERING = Field::new("response_buffering", FieldKind::Boolean)
+        .describe("whether a response body is complete before it is sent on")
+        .required().default("true"),
     SNIS = Field::new(
         "snis",
         FieldKind::Set(&Field::item(FieldKind::String).rules(&[FieldRule::Holds(server_name::server_name)])),
-    ),
-    SOURCES = Field::new("sources", FieldKind::Set(ENDPOINT)),
-    DESTINATIONS = Field::new("destinations", FieldKind::Set(ENDPOINT)),
+    ).describe("the names of TLS connections; all if there are none"),
+    SOURCES = Field::new("sources", FieldKind::Set(ENDPOINT))
+        .describe("the addresses of clients, for routes of streams"),
+    DESTINATIONS = Field::new("destinations", FieldKind::Set(ENDPOINT))
+        .describe("the addresses that clients connect to, for routes of streams"),
     EXPRESSION = Field::new("expression", FieldKind::String).of_expressions()
         .describe("the condition for requests, with the router flavour `expressions`"),
     PRIORITY = Field::new("priority", FieldKind::Integer)
+        .describe("the priority among routes that are expressions")
         .of_expressions()
         .rules(&[FieldRule::Between(0.0, HIGHEST_PRIORITY)]),
     TAGS,
