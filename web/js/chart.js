@@ -59,7 +59,7 @@ export function Chart({ data, series, height = 170, unit = "", label, isStacked 
           cursor: { y: false, drag: { x: false } },
           scales: { x: { time: true }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.15 : 1] } },
           axes: [
-            { ...axis, grid: { show: false }, size: 24, space: 60, values: (_, times) => times.map(clock) },
+            { ...axis, grid: { show: false }, size: 24, space: 60, incrs: [60, 120, 300, 600], values: (_, times) => times.map(clock) },
             { ...axis, grid: { stroke: colours.line, width: 1 }, size: 44, space: 34, values: (_, values) => values.map((value) => value + unit) },
           ],
           series: [{}, ...ordered.map((line) => ({
@@ -80,7 +80,7 @@ export function Chart({ data, series, height = 170, unit = "", label, isStacked 
       if (isGone) return;
       redraw = () => draw(Plot);
       redraw();
-      resize = new ResizeObserver(() => plot.current?.setSize({ width: box.current.clientWidth, height }));
+      resize = new ResizeObserver(() => box.current && plot.current?.setSize({ width: box.current.clientWidth, height }));
       resize.observe(box.current);
     });
     const change = () => redraw();

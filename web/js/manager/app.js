@@ -1,7 +1,7 @@
 // The manager: the place within the page decides what is drawn.
 import { html, render, useLocation, useEffect, useState } from "../ui.js";
 import { Shell } from "../shell.js";
-import { list } from "../client.js";
+import { get, list } from "../client.js";
 import { COLLECTIONS, entityName } from "./collections.js";
 import { EntityList } from "./entity_list.js";
 import { EntityForm } from "./entity_form.js";
@@ -49,7 +49,7 @@ function Manager() {
   }, [path]);
   const count = () => {
     for (const name of Object.keys(COLLECTIONS)) {
-      list(name, MOST_SEARCHED).then((all) => setCounts((old) => ({ ...old, [name]: all.length })), () => {});
+      get(`/mynah/rows/${name}?count=1`).then(({ total }) => setCounts((old) => ({ ...old, [name]: total })), () => {});
     }
   };
   return html`<${Shell} page="manager" search=${loadSearch} counts=${counts}>${({ about, status }) => html`

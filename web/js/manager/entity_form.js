@@ -140,6 +140,13 @@ export function EntityForm({ collection, id, query, about, generation }) {
   return html`<${LoadedForm} key=${`${id} ${pluginName}`} collection=${collection} id=${id} isNew=${isNew} pluginName=${pluginName} about=${about} generation=${generation} />`;
 }
 
+/** The lines of an entity as they stand in the file, comments included. */
+function SourceLines({ source }) {
+  const lines = source.text.replace(/\n$/, "").split("\n");
+  return html`<pre class="code plain source" tabindex="0" role="region" aria-label=${`Lines in ${source.file}`}>${lines.map((line, index) => html`
+    <span class="l" key=${index}><span class="g" aria-hidden="true">${source.first_line + index}</span>${line}${"\n"}</span>`)}</pre>`;
+}
+
 function LoadedForm({ collection, id, isNew, pluginName, about, generation }) {
   const { word, title, children = [] } = COLLECTIONS[collection];
   const { value, error, reload } = useAsync(() => loadEntity(collection, id, pluginName), [collection, id]);
@@ -148,6 +155,11 @@ function LoadedForm({ collection, id, isNew, pluginName, about, generation }) {
   const [isOn, setOn] = useState(true);
   const [errors, setErrors] = useState({});
   const [isReviewing, setReviewing] = useState(false);
+  // What is made by another line of the file, such as a default of all entities, has no lines of its own.
+  const { value: source } = useAsync(
+    () => (isNew ? Promise.resolve(null) : get(`/mynah/source/${collection}/${id}`).catch(() => null)),
+    [collection, id, value],
+  );
   const [isRemoving, setRemoving] = useState(false);
   const [isOutdated, setOutdated] = useState(false);
   const shown = useRef(generation);
@@ -230,7 +242,9 @@ function LoadedForm({ collection, id, isNew, pluginName, about, generation }) {
         <span class="grow"></span>
         <button class="btn" onClick=${() => { setValues(original); setOn(entity.enabled ?? true); }}>Discard</button>
         <button class="btn primary" disabled=${hasErrors} onClick=${() => setReviewing(true)}><${Icon} name="git-compare" />Review the change</button></div>`}</div>
-      <section class="card yamlcard"><header><h2>As YAML</h2></header><pre class="code plain" tabindex="0">${text(values, isOn) || "# nothing is set"}</pre></section></div>
+      <section class="card yamlcard">${source && !isDirty
+        ? html`<header><h2>In the file</h2><span class="small faint mono">${source.file}:${source.first_line}</span></header><${SourceLines} source=${source} />`
+        : html`<header><h2>As YAML</h2></header><pre class="code plain" tabindex="0">${text(values, isOn) || "# nothing is set"}</pre>`}</section></div>
     ${isReviewing && html`<${WriteDialog} title=${isNew ? name : `Change ${name}`} method=${isNew ? "POST" : "PATCH"}
       path=${isNew ? `/${collection}` : `/${collection}/${id}`} value=${isNew ? whole(values, isOn) : changedFields()} done=${`${name} is written.`}
       onClose=${() => setReviewing(false)} onDone=${finishWrite} onUndone=${isNew ? leave : reload} />`}

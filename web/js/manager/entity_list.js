@@ -5,9 +5,12 @@ import {
 import { get, list } from "../client.js";
 import { WriteDialog } from "../write_dialog.js";
 import { COLLECTIONS, entityName, pluginScope } from "./collections.js";
+import { LargeList } from "./large_list.js";
 
 /** Rows that are drawn at a time. */
 const PAGE_SIZE = 100;
+/** Entities beyond which the gateway searches, and not the page. */
+const MOST_LOADED = 1000;
 
 const none = () => html`<span class="faint">none</span>`;
 
@@ -35,6 +38,9 @@ function Cell({ row, column, names, onSwitch, canWrite }) {
 }
 
 async function load(collection) {
+  // Plugins stand in the order in which they run, which rows do not have.
+  const { total } = await get(`/mynah/rows/${collection}?count=1`);
+  if (total > MOST_LOADED && collection !== "plugins") return { isLarge: true, rows: [], names: new Map() };
   const rows = await list(collection);
   const names = new Map();
   const referred = { routes: ["services"], plugins: ["services", "routes", "consumers"], snis: [] }[collection] || [];
@@ -70,9 +76,10 @@ export function EntityList({ collection, about, generation }) {
     setFrom(0);
   };
   const create = about.writes && html`<a class="btn primary write" href=${`#/${collection}/new`}><${Icon} name="plus" />New ${word}</a>`;
-  return html`<div class="head"><div><h1>${title}</h1><p>${text}</p></div>${rows.length > 0 && create}</div>
+  return html`<div class="head"><div><h1>${title}</h1><p>${text}</p></div>${(rows.length > 0 || value?.isLarge) && create}</div>
     ${error && html`<${Failure} error=${error} retry=${reload} />`}
-    ${value && !rows.length && html`<div class="empty"><${Icon} name=${icon} size=${28} /><h2>No ${word} yet</h2><p>${text}</p>${create}</div>`}
+    ${value?.isLarge && html`<${LargeList} collection=${collection} generation=${generation} />`}
+    ${value && !value.isLarge && !rows.length && html`<div class="empty"><${Icon} name=${icon} size=${28} /><h2>No ${word} yet</h2><p>${text}</p>${create}</div>`}
     ${rows.length > 0 && html`<section class="card">
       <div class="filters"><${SearchField} label=${`Search ${title}`} placeholder="Search names, hosts, paths, tags" value=${query} onChange=${search} />
         ${tags.length > 0 && html`<label class="row small faint">Tag<select class="input" value=${tag} onChange=${(event) => setTag(event.target.value)}>

@@ -2,6 +2,11 @@
 import { html, Icon, State, useAsync, formatNumber } from "../ui.js";
 import { get, list } from "../client.js";
 import { COLLECTIONS } from "./collections.js";
+import { useTraffic } from "./traffic.js";
+import { RequestChart } from "./traffic_charts.js";
+
+/** Minutes of the chart. */
+const CHART_MINUTES = 5;
 
 /** What somebody should look at: `[kind, text, detail, href]`. */
 async function findProblems(status) {
@@ -24,6 +29,7 @@ const ICONS = { err: ["octagon-x", "err-ink", "error"], quar: ["shield-alert", "
 
 export function Overview({ about, counts, status }) {
   const problems = useAsync(() => (status ? findProblems(status) : Promise.resolve(null)), [status?.configuration.generation, status?.configuration.failures]);
+  const { traffic } = useTraffic(CHART_MINUTES, "", true);
   const server = status?.server;
   const memory = status?.memory?.workers_lua_vms?.[0]?.http_allocated_gc;
   const config = status?.configuration;
@@ -33,6 +39,7 @@ export function Overview({ about, counts, status }) {
       <a class="btn primary" href="#/routing"><${Icon} name="waypoints" />Explain a request</a></div>
     <div class="kpis">${["services", "routes", "plugins", "consumers"].map((name) => html`<a class="card kpi" key=${name} href=${"#/" + name}>
       <div class="k row"><${Icon} name=${COLLECTIONS[name].icon} size=${14} />${COLLECTIONS[name].title}</div><div class="v">${counts[name] === undefined ? "–" : formatNumber(counts[name])}</div></a>`)}</div>
+    <div class="charts one">${traffic ? html`<${RequestChart} seconds=${traffic.seconds} more=${html`<a class="small" href="#/traffic">Traffic</a>`} />` : html`<section class="card chartroom"></section>`}</div>
     <div class="two even">
       <section class="card"><header><h2>Needs a look</h2></header>${problems.value?.length
         ? html`<ul class="feed">${problems.value.map(([kind, text, detail, href]) => html`<li key=${text}><span class=${ICONS[kind][1]}><${Icon} name=${ICONS[kind][0]} label=${ICONS[kind][2]} /></span>

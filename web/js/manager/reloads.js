@@ -67,7 +67,7 @@ export function Reloads({ status, about }) {
   const quarantined = config.quarantined || [];
   return html`<div class="head"><div><h1>Reloads</h1>
       <p>Every save of <code>${config.source}</code> and of its documents is taken as a whole, or refused as a whole.</p></div></div>
-    <div class="stack">${config.last_error && html`<div class="note warn"><${Icon} name="info" /><div><b>Nothing is down.</b>
+    <div class="stack">${config.last_error && html`<div class="note warn"><${Icon} name="info" /><div><b>Nothing is down.</b>${" "}
       Version ${config.generation}, loaded at ${time(config.loaded_at)}, keeps serving until the file is in order.</div></div>
       <${Refusal} error=${config.last_error} />`}
     <div class="two even"><section class="card"><header><h2>In force</h2>${!config.last_error && html`<${State} kind="ok">As the file</${State}>`}</header>

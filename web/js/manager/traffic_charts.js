@@ -34,14 +34,21 @@ function columnsOf(seconds) {
 const last = (data, index) => data[index].at(-1) ?? 0;
 const lastTime = (data, index) => data[index].at(-1);
 
-export function Charts({ seconds }) {
-  const { requests, times, errors } = columnsOf(seconds);
-  const number = (value) => Math.round(value * 10) / 10;
-  return html`<div class="charts">
-    <section class="card"><header><h2>Requests per second</h2></header><div class="legend">
+const number = (value) => Math.round(value * 10) / 10;
+
+/** Requests per second, mocked ones below; `more` stands in its head. */
+export function RequestChart({ seconds, more }) {
+  const { requests } = columnsOf(seconds);
+  return html`<section class="card"><header><h2>Requests per second</h2>${more}</header><div class="legend">
       <span><i class="sw mock"></i>Mocked <b>${number(last(requests, 1))}</b></span><span><i class="sw live"></i>Live <b>${number(last(requests, 2))}</b></span></div>
       <div class="pad"><${Chart} isStacked data=${requests} label=${`Requests per second; now ${number(last(requests, 1))} mocked and ${number(last(requests, 2))} live`}
-        series=${[{ label: "Mocked", colour: "mock", fill: "hatch", dash: [5, 3] }, { label: "Live", colour: "live", fill: "solid" }]} /></div></section>
+        series=${[{ label: "Mocked", colour: "mock", fill: "hatch", dash: [5, 3] }, { label: "Live", colour: "live", fill: "solid" }]} /></div></section>`;
+}
+
+export function Charts({ seconds }) {
+  const { times, errors } = columnsOf(seconds);
+  return html`<div class="charts">
+    <${RequestChart} seconds=${seconds} />
     <section class="card"><header><h2>Time to answer, ms</h2></header><div class="legend">
       <span><i class="sw line"></i>median <b>${formatMilliseconds(lastTime(times, 1))}</b></span><span><i class="sw line p95"></i>95 % <b>${formatMilliseconds(lastTime(times, 2))}</b></span><span><i class="sw line p99"></i>99 % <b>${formatMilliseconds(lastTime(times, 3))}</b></span></div>
       <div class="pad"><${Chart} data=${times} label=${`Milliseconds to answer without mocks; now median ${formatMilliseconds(lastTime(times, 1))}, 95th percentile ${formatMilliseconds(lastTime(times, 2))}`}

@@ -6,7 +6,6 @@ import { get } from "../client.js";
 import { WriteDialog } from "../write_dialog.js";
 import { drawSwagger } from "./swagger.js";
 import { countOperations, plainText } from "./home.js";
-import { corsPlugin } from "./mock_changes.js";
 
 const STATE_WORDS = { mock: "mocked", live: "live", quarantined: "quarantined", none: "not served" };
 
@@ -25,15 +24,15 @@ function CorsNote({ api, about, onDone }) {
   const routes = api.routes_without_cors;
   const [isAdding, setAdding] = useState(false);
   if (!routes.length) return null;
-  // One write for each route, so that each is shown before and can be undone.
+  // One write for each route: each is shown before, and can be undone.
   const [route] = routes;
   return html`<div class="note warn"><${Icon} name="triangle-alert" /><div>
       <b>“Try it out” will fail on ${routes.length === 1 ? "a route" : plural(routes.length, "route")}.</b>
       ${" "}${routes.map((route, index) => html`${index > 0 && ", "}<code>${route}</code>`)} ${routes.length === 1 ? "has" : "have"} no plugin${" "}
       <code>cors</code>, so a browser may not read the answers, while curl may.</div>
     ${about.writes && html`<button class="btn sm write" onClick=${() => setAdding(true)}>Add cors${routes.length > 1 && html` to <code>${route}</code>`}</button>`}
-    ${isAdding && html`<${WriteDialog} title=${`Add cors to ${route}`} method="POST" path=${`/routes/${encodeURIComponent(route)}/plugins`}
-      value=${corsPlugin()} done=${`Pages may read the answers of ${route}.`} onClose=${() => setAdding(false)}
+    ${isAdding && html`<${WriteDialog} title=${`Add cors to ${route}`} method="POST" path="/mynah/cors"
+      value=${{ route }} done=${`Pages may read the answers of ${route}.`} onClose=${() => setAdding(false)}
       onDone=${() => { setAdding(false); onDone(); }} />`}</div>`;
 }
 
@@ -109,6 +108,7 @@ export function Api({ id, operation, about, generation }) {
       <div class="row wrap"><h1>${api.title}</h1>${api.version && html`<span class="tag">${api.version}</span>`}<span class="tag">${api.format}</span>
         ${mocked > 0 && html`<${State} kind="mock">${mocked} mocked</${State}>`}${live > 0 && html`<${State} kind="live">${live} live</${State}>`}
         ${!isServed && html`<${State} kind="idle" />`}
+        ${api.document && about.writes && html`<a class="btn sm quiet write" href=${`#/deploy?document=${encodeURIComponent(api.document)}`}><${Icon} name="pencil" size=${14} />Edit</a>`}
         ${api.errors + api.warnings > 0 && html`<${State} kind=${api.errors ? "err" : "warn"}>${[api.errors && plural(api.errors, "error"), api.warnings && plural(api.warnings, "warning")].filter(Boolean).join(", ")}</${State}>`}</div>
       ${api.description && html`<p class="muted lead">${plainText(api.description)}</p>`}
       ${isServed && html`<div class="served"><span class="row"><span class="faint small nowrap">Served at</span>

@@ -4,6 +4,7 @@ import { Shell } from "../shell.js";
 import { get } from "../client.js";
 import { Home } from "./home.js";
 import { Api } from "./api.js";
+import { Deploy } from "./deploy.js";
 
 /** All APIs and their operations, for the search of the bar. */
 async function loadSearch() {
@@ -24,12 +25,15 @@ function Portal() {
   const { path, query } = useLocation();
   const id = query.get("id");
   useEffect(() => {
-    document.title = "APIs - mynah";
+    document.title = path === "/deploy" ? "Deploy - mynah" : "APIs - mynah";
     scrollTo(0, 0);
     document.getElementById("main")?.focus({ preventScroll: true });
   }, [path, id]);
+  const name = query.get("document") || "";
   const draw = ({ about, status }) =>
-    path === "/api" && id
+    path === "/deploy"
+      ? html`<${Deploy} key=${name} name=${name} about=${about} onNamed=${(saved) => { location.hash = `/deploy?document=${encodeURIComponent(saved)}`; }} />`
+      : path === "/api" && id
       ? html`<${Api} key=${id} id=${id} operation=${query.get("operation")} about=${about} generation=${status?.configuration?.generation} />`
       : html`<${Home} about=${about} generation=${status?.configuration?.generation} />`;
   return html`<${Shell} page="portal" search=${loadSearch}>${draw}</${Shell}>`;

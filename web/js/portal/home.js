@@ -1,10 +1,10 @@
 // All APIs: a tile for each document, with what answers for its operations.
 import {
-  html, Icon, State, Failure, SearchField, Dialog, classes, plural, toast, useState, useAsync,
+  html, Icon, State, Failure, SearchField, classes, plural, useState, useAsync,
 } from "../ui.js";
 import { get } from "../client.js";
 import { useTimer } from "../events.js";
-import { mockChanges, applyChanges } from "./mock_changes.js";
+import { WriteDialog } from "../write_dialog.js";
 
 /** The state of an API as a whole, by the states of its operations. */
 export function apiState(api) {
@@ -71,7 +71,8 @@ function Tile({ api, canWrite, onMock }) {
             ? html`<button class="btn sm primary write" onClick=${() => onMock(api)}><${Icon} name="bird" size=${14} />Mock this</button>`
             : html`<a class="btn sm" href=${href}>Read<span class="sr"> ${api.title}</span></a>`}`
         : state === "err"
-          ? html`<span class="faint grow">This document cannot be read</span>`
+          ? html`<span class="faint grow">This document cannot be read</span>
+            ${canWrite && api.document && html`<a class="btn sm write" href=${`#/deploy?document=${encodeURIComponent(api.document)}`}><${Icon} name="pencil" size=${14} />Edit<span class="sr"> ${api.title}</span></a>`}`
           : html`<span class="mono cut faint" title=${addresses(api).join(", ")}>${addresses(api)[0] || "–"}${addresses(api).length > 1 ? ` +${addresses(api).length - 1}` : ""}</span>
             <span class="faint">·</span><span class="faint nowrap">${plural(api.operations.length, "operation")}</span>
             <span class="grow"></span>
@@ -87,37 +88,11 @@ const FILTERS = [
   ["bad", "Needs a look", (api) => api.errors > 0 || ["err", "quar"].includes(apiState(api))],
 ];
 
-/** Asks before a document gets its service, routes and plugins. */
-function MockDialog({ api, onClose, onDone }) {
-  const changes = mockChanges(api);
-  const [error, setError] = useState(null);
-  const [isBusy, setBusy] = useState(false);
-  const apply = async () => {
-    setBusy(true);
-    try {
-      await applyChanges(changes);
-      toast(`${api.title} answers now.`);
-      onDone();
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
-  };
-  return html`<${Dialog} title=${`Mock ${api.title}`} onClose=${onClose}
-    subtitle=${html`A service, a route, and the plugins <code>cors</code> and <code>mocking</code> are written to the configuration.`}
-    footer=${html`<span class="grow"></span><button class="btn" onClick=${onClose}>Cancel</button>
-      <button class="btn primary" disabled=${isBusy} onClick=${apply}><${Icon} name="save" />Write the configuration</button>`}>
-    <div class="stack">${error && html`<${Failure} error=${error} />`}
-      <dl class="kv"><dt>Service</dt><dd><code>${changes.service.name}</code> <span class="faint">at ${changes.service.url}, which is not asked while the mock answers</span></dd>
-        <dt>Route</dt><dd>${changes.route.paths.map((path) => html`<code class="tag">${path}</code> `)}</dd>
-        <dt>cors</dt><dd>lets pages of every origin read the answers</dd>
-        <dt>mocking</dt><dd>answers from <code>${api.document}</code></dd></dl></div></${Dialog}>`;
-}
-
 function Empty() {
   return html`<div class="empty big"><${Icon} name="layers" size=${28} /><h2>No API yet</h2>
-    <p>Save an OpenAPI document (3.1, 3.0 or Swagger 2.0; YAML or JSON) into the folder <code>specs</code> beside the
-      configuration. This page shows it at once.</p></div>`;
+    <p>Drop an OpenAPI document (3.1, 3.0 or Swagger 2.0; YAML or JSON) here, or save it into the folder <code>specs</code> beside
+      the configuration. This page shows it at once.</p>
+    <a class="btn primary" href="#/deploy"><${Icon} name="upload" />Deploy a document</a></div>`;
 }
 
 /** The folder of documents is read again after as many seconds. */
@@ -137,7 +112,8 @@ export function Home({ about, generation }) {
   };
   const shown = apis.filter(FILTERS.find(([name]) => name === filter)[2]).filter(matches);
   return html`<div class="head"><div><h1>APIs</h1>
-      <p>Every document in <code>specs</code> and in the configuration, and what answers for it.</p></div></div>
+      <p>Every document in <code>specs</code> and in the configuration, and what answers for it.</p></div>
+      <a class="btn write" href="#/deploy"><${Icon} name="upload" />Deploy</a></div>
     ${error && html`<${Failure} error=${error} retry=${reload} />`}
     ${value && !apis.length && html`<${Empty} />`}
     ${apis.length > 0 && html`<div class="row wrap homefilter scrollchips">
@@ -147,6 +123,7 @@ export function Home({ about, generation }) {
       <div class="tiles">${shown.map((api) => html`<${Tile} key=${api.id} api=${api} canWrite=${about.writes} onMock=${setMocking} />`)}</div>
       ${!shown.length && html`<div class="empty"><${Icon} name="search" size=${28} /><h2>No API matches</h2>
         <button class="btn" onClick=${() => { setQuery(""); setFilter("all"); }}>Show all</button></div>`}`}
-    ${mocking && html`<${MockDialog} api=${mocking} onClose=${() => setMocking(null)}
+    ${mocking && html`<${WriteDialog} title=${`Mock ${mocking.title}`} method="POST" path="/mynah/mock" value=${{ document: mocking.document }}
+      done=${`${mocking.title} answers now.`} onClose=${() => setMocking(null)}
       onDone=${() => { setMocking(null); reload(); }} />`}`;
 }
