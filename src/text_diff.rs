@@ -284,7 +284,7 @@ mod tests {
 
     #[test]
     fn changes_far_apart_have_a_gap_between_them() {
-        let text: String = (1..=40).map(|n| format!("line {n}\n")).collect();
+        let text: String = (1..=40).fold(String::new(), |text, n| text + &format!("line {n}\n"));
         let changed = text.replace("line 10\n", "").replace("line 30\n", "line 30a\nline 30b\n");
         let lines = shown(&text, &changed);
         assert_eq!(lines[3], "10 - removed line 10");

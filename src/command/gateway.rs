@@ -257,7 +257,7 @@ fn listen(
         }
     }
     #[cfg(feature = "ui")]
-    pages::listen(settings, admin, &logs.admin, &mut bound)?;
+    pages::listen(settings, admin, logs.admin.as_ref(), &mut bound)?;
     #[cfg(not(feature = "ui"))]
     for (name, page) in
         [("portal_gui_listen", &settings.portal_gui_listen), ("admin_gui_listen", &settings.admin_gui_listen)]

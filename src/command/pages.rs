@@ -24,7 +24,7 @@ struct BoundPage {
 pub(super) fn listen(
     settings: &Settings,
     admin: &Arc<AdminApi>,
-    access_log: &Option<Arc<AccessLog>>,
+    access_log: Option<&Arc<AccessLog>>,
     bound: &mut Vec<BoundListener>,
 ) -> Result<()> {
     let has_admin = !settings.admin_listen.is_empty();
@@ -61,7 +61,7 @@ pub(super) fn listen(
         bound.push(BoundListener {
             listener: page.listener,
             role: ListenerRole::Page(Arc::new(server)),
-            access_log: access_log.clone(),
+            access_log: access_log.cloned(),
             tls: page.tls,
             max_streams: settings.http2_streams.get(),
             proxy_protocol: page.setting.proxy_protocol,

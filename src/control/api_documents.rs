@@ -69,10 +69,13 @@ pub(super) struct OperationSummary {
     pub(super) is_live: bool,
 }
 
+/// Stamp of a file when it was read, and its summary if it is a document.
+type FileSummary = (Option<FileStamp>, Option<Arc<ApiSummary>>);
+
 /// Summaries of the documents that have been read.
 #[derive(Debug, Default)]
 pub(super) struct ApiDocuments {
-    files: Mutex<HashMap<PathBuf, (Option<FileStamp>, Option<Arc<ApiSummary>>)>>,
+    files: Mutex<HashMap<PathBuf, FileSummary>>,
     texts: Mutex<HashMap<uuid::Uuid, (u64, Arc<ApiSummary>)>>,
 }
 

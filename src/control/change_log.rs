@@ -289,7 +289,7 @@ mod tests {
 
     fn entry(cause: ChangeCause, undoes: Option<u64>, text: &str) -> ChangeEntry {
         let new = SourceFile::new("kong.yaml", text);
-        let report = DiagnosticReport::new(new.clone(), Vec::new());
+        let report = DiagnosticReport::new(new, Vec::new());
         let old = Some(SourceFile::new("kong.yaml", ""));
         let context = ChangeContext { cause, started: Instant::now(), old, undoes };
         let (summary, hash) = (String::new(), String::new());

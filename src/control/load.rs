@@ -207,6 +207,7 @@ impl Control {
         self.reconcile_with(compiler, ReconcileMode::BEFORE_WRITE, &self.file_reader())
     }
 
+    #[expect(clippy::too_many_lines, reason = "the steps of a load in their order")]
     pub(super) fn reconcile_with(
         &self,
         compiler: &mut SnapshotCompiler,

@@ -83,7 +83,7 @@ fn read_text(path: &Path) -> Option<(String, Option<(u64, SystemTime)>)> {
 fn stamp_of(metadata: &Metadata) -> Option<(u64, SystemTime)> {
     let changed = metadata.modified().ok()?;
     let is_settled = SystemTime::now().duration_since(changed).is_ok_and(|age| age >= SETTLED_AGE);
-    is_settled.then(|| (metadata.len(), changed))
+    is_settled.then_some((metadata.len(), changed))
 }
 
 /// Names of a hosts file in lower case, with their addresses.

@@ -15,12 +15,13 @@ pub fn keys_with_used_anchors(text: &str) -> Vec<String> {
     let mut depth = 0_usize;
     let mut awaits_key = true;
     for (event, _) in Parser::new_from_str_with_options(text, yaml::parser_options()).map_while(Result::ok) {
-        if depth == 1 && awaits_key {
-            if let Event::Scalar(key, ..) = &event {
-                keys.push(TopLevelKey { key: key.to_string(), is_used: false });
-                awaits_key = false;
-                continue;
-            }
+        if depth == 1
+            && awaits_key
+            && let Event::Scalar(key, ..) = &event
+        {
+            keys.push(TopLevelKey { key: key.to_string(), is_used: false });
+            awaits_key = false;
+            continue;
         }
         let current = keys.len().checked_sub(1);
         if let (Some(anchor), Some(current)) = (anchor_of(&event), current) {

@@ -51,7 +51,7 @@ static DIGEST: LazyLock<String> = LazyLock::new(|| {
             AssetContent::Stored(bytes) => context.update(bytes),
         }
     }
-    context.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    context.finish().as_ref().iter().take(8).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 });
 
 /// A page: a document whose links lead into the folder of the files.
@@ -215,7 +215,9 @@ mod tests {
             let AssetContent::Text { text, .. } = asset.content else { panic!("{}", asset.path) };
             let text = std::str::from_utf8(text).unwrap();
             let quoted = text.split('"').skip(1).step_by(2);
-            for link in quoted.filter(|link| link.starts_with('.') && link.ends_with(".js")) {
+            for link in quoted.filter(|link| {
+                link.starts_with('.') && Path::new(link).extension().is_some_and(|end| end == "js")
+            }) {
                 let folder = Path::new("web").join(asset.path);
                 let file = folder.parent().unwrap().join(link);
                 let packed = format!("{}.gz", file.display());

@@ -107,10 +107,10 @@ impl UpstreamRequest {
 
     /// Removes a field; in place of Host, the upstream receives its own.
     pub fn remove_field(&mut self, name: HeaderName) {
-        if name == HOST {
-            if let Some(target) = &mut self.target {
-                target.host = None;
-            }
+        if name == HOST
+            && let Some(target) = &mut self.target
+        {
+            target.host = None;
         }
         self.edits.remove(name);
     }

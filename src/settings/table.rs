@@ -25,7 +25,6 @@ use super::{
 
 settings_table! {
     /// All settings of the process, valid.
-    #[expect(clippy::struct_excessive_bools, reason = "each is a switch that the user knows by its name")]
     #[derive(Clone, Debug, PartialEq)]
     pub struct Settings at [] {
         // Configuration.

@@ -20,6 +20,7 @@ use crate::{
 
 /// Compiles the destinations, by index of the Services. `balancers` are by index of the Upstreams, `tls` by index of the
 /// Services. An unchanged Service keeps its destination, and with it the resolved addresses of its host.
+#[expect(clippy::type_complexity, reason = "the closure has no other place")]
 pub(super) fn compile_destinations(
     entities: &Entities,
     balancers: &[Arc<Balancer>],

@@ -140,7 +140,7 @@ impl Percentiles {
 
 impl TrafficHistory {
     /// Adds the requests that finished in the last `span`.
-    pub(super) fn add(&mut self, now: SystemTime, span: Duration, samples: TrafficSamples) {
+    pub(super) fn add(&mut self, now: SystemTime, span: Duration, samples: &TrafficSamples) {
         let mut all = AnswerCounts::new(samples.kept.iter());
         all.gateway += samples.excess;
         let mut by_route: HashMap<&str, Vec<&TrafficSample>> = HashMap::new();
@@ -215,7 +215,7 @@ mod tests {
 
     fn add(history: &mut TrafficHistory, samples: Vec<TrafficSample>) {
         let samples = TrafficSamples { kept: samples, excess: 0 };
-        history.add(SystemTime::now(), Duration::from_secs(1), samples);
+        history.add(SystemTime::now(), Duration::from_secs(1), &samples);
     }
 
     #[test]

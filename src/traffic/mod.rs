@@ -86,7 +86,7 @@ impl TrafficMonitor {
     /// Adds up the requests that finished in the last `span`.
     fn add_up(&self, now: SystemTime, span: Duration) {
         let samples = self.samples.take();
-        lock(&self.history).add(now, span, samples);
+        lock(&self.history).add(now, span, &samples);
         self.seconds.send_modify(|seconds| *seconds += 1);
     }
 

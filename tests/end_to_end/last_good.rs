@@ -49,7 +49,7 @@ fn kill(gateway: Gateway) {
 #[track_caller]
 fn serves(gateway: &Gateway, text: &str) {
     let answer = gateway.get("/");
-    assert_eq!((answer.status, &*answer.text()), (200, text), "{}", gateway.log());
+    assert_eq!((answer.status, answer.text()), (200, text), "{}", gateway.log());
 }
 
 #[test]

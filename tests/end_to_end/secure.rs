@@ -15,7 +15,7 @@ use rustls::{
 
 use crate::PATIENCE;
 
-/// Contents of the ClientHello.
+/// Contents of the `ClientHello`.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Hello {
     pub(crate) server_name: Option<&'static str>,

@@ -7,7 +7,7 @@ use crate::{
     web_socket_peer::{BINARY, CLOSE, Echo, TEXT, frame},
 };
 
-/// SETTINGS_ENABLE_CONNECT_PROTOCOL, which allows extended CONNECT.
+/// `SETTINGS_ENABLE_CONNECT_PROTOCOL`, which allows extended CONNECT.
 const ENABLE_CONNECT_PROTOCOL: [u8; 6] = [0, 8, 0, 0, 0, 1];
 
 fn start() -> (Echo, Upstream, Gateway) {

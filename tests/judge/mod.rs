@@ -114,7 +114,7 @@ fn modernize(json: &mut Json, version: SpecVersion, names: bool) {
     match json {
         Json::Array(items) => items.iter_mut().for_each(|item| modernize(item, version, false)),
         Json::Object(members) if names => {
-            members.values_mut().for_each(|item| modernize(item, version, false))
+            members.values_mut().for_each(|item| modernize(item, version, false));
         }
         Json::Object(members) => {
             // Examples are not schemas and may have any content.

@@ -303,11 +303,9 @@ impl Excluder<'_, '_> {
         let checked: HashSet<&NodePath> = self.items.iter().map(|item| &item.path).collect();
         let mut fences = Vec::new();
         for (n, item) in self.items.iter().enumerate() {
-            if item.entity == &service::ENTITY && matches!(self.fates[n], Fate::Drop) {
-                if !is_disabled(item) {
-                    let hidden = nested_routes(item).filter(|(at, _)| !checked.contains(at));
-                    fences.extend(hidden.map(|(at, nested)| self.fence(n, nested, &at)));
-                }
+            if item.entity == &service::ENTITY && matches!(self.fates[n], Fate::Drop) && !is_disabled(item) {
+                let hidden = nested_routes(item).filter(|(at, _)| !checked.contains(at));
+                fences.extend(hidden.map(|(at, nested)| self.fence(n, nested, &at)));
             }
             if item.entity != &route::ENTITY {
                 continue;

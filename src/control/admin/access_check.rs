@@ -84,6 +84,7 @@ pub(super) fn check_page_access(
 }
 
 /// The host of a request, if it is trusted; the refusal if not. A token does not replace this check.
+#[expect(clippy::result_large_err, reason = "the answer is sent at once")]
 pub(super) fn trusted_host(
     request: &Request<Body>,
     settings: &Settings,

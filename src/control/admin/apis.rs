@@ -300,7 +300,7 @@ pub(super) fn example_path(template: &str) -> String {
         rest = after.split_once('}').map_or("", |(_, after)| after);
     }
     path.push_str(rest);
-    path.chars().filter(|char| char.is_ascii_graphic()).collect()
+    path.chars().filter(char::is_ascii_graphic).collect()
 }
 
 fn shortened(text: &str) -> String {

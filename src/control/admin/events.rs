@@ -106,8 +106,8 @@ impl AdminApi {
             "source": history.source,
             "loads": history.loads,
             "failures": history.failures,
-            "error": history.last_error.map(|failure| failure.report.summary().to_string()),
-            "pending": history.pending.map(|pending| pending.report.summary().to_string()),
+            "error": history.last_error.map(|failure| failure.report.summary()),
+            "pending": history.pending.map(|pending| pending.report.summary()),
         })
     }
 }

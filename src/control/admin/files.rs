@@ -326,8 +326,8 @@ fn file_id(name: &SpecFileName) -> String {
 
 /// A file as clients see it.
 fn file_entry(name: &SpecFileName, file: &SpecFile) -> Json {
-    let checksum: String =
-        digest(&SHA256, file.text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let checksum = digest(&SHA256, file.text.as_bytes());
+    let checksum = checksum.as_ref().iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"));
     json!({
         "id": file_id(name),
         "path": format!("{FOLDER}{}", name.as_str()),

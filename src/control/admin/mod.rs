@@ -206,6 +206,7 @@ impl AdminApi {
     ///
     /// # Errors
     /// The answer to a request whose host is ambiguous or unknown, so that its page could be one of another site.
+    #[expect(clippy::result_large_err, reason = "the answer is sent at once")]
     pub fn page_host(&self, request: &Request<Body>, local: bool) -> Result<Authority, Response<Body>> {
         access_check::trusted_host(request, &self.settings, local)
     }

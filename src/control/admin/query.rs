@@ -21,6 +21,7 @@ impl<'a> Query<'a> {
     }
 
     /// A number from 0 to `max`.
+    #[expect(clippy::needless_pass_by_value, reason = "a number")]
     pub(super) fn number<N: std::str::FromStr + PartialOrd + std::fmt::Display>(
         &self,
         name: &str,

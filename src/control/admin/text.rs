@@ -135,6 +135,7 @@ fn check_condition(condition: Option<&HeaderValue>, current: &CurrentText) -> Re
     Err(AdminRefusal::plain(StatusCode::PRECONDITION_FAILED, message))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the argument of map_err")]
 fn unfinished(report: DiagnosticReport) -> AdminRefusal {
     AdminRefusal::FileUnfinished(report.summary())
 }

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _};
 use super::*;
 use crate::file_read::text_hash;
 
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 /// A folder with the folder `specs` in it, removed after its test.
 struct StoreFolder(PathBuf);
@@ -73,7 +73,7 @@ fn documents_are_kept_with_their_links() {
     std::os::unix::fs::symlink("deep/real.yaml", specs.join("link.yaml")).unwrap();
     let source = SourceFile::new("kong.yaml", "");
     let files = [("link.yaml", "real"), ("./deep/real.yaml", "real")];
-    let mut live = folder.live(source.clone(), &files);
+    let mut live = folder.live(source, &files);
     // A reference that leads to no file.
     live.files.push((specs.join("missing.yaml"), 0));
     assert_eq!(save(&folder.store(), live).error, None);

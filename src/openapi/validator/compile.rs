@@ -102,6 +102,8 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each keyword")]
+    #[expect(clippy::match_same_arms, reason = "keywords without an effect are listed by their reason")]
     fn compile_keyword(
         &mut self,
         keyword: SchemaKeyword,

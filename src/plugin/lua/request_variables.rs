@@ -58,6 +58,8 @@ pub(super) fn add_to(host: &Table, lua: &Lua) -> Result<()> {
 }
 
 /// A variable of nginx that snippets read; `None` if it has no value here. (nginx: "Alphabetical index of variables".)
+#[expect(clippy::too_many_lines, reason = "one arm for each variable")]
+#[expect(clippy::match_same_arms, reason = "variables that are equal here are not the same ones")]
 fn variable(call: &LuaCall, name: &str) -> Option<Vec<u8>> {
     let text = |text: &str| Some(text.as_bytes().to_vec());
     let first = |name: &str| {

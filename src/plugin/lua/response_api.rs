@@ -174,6 +174,7 @@ fn to_status(value: &Value) -> Result<StatusCode> {
     status.ok_or_else(|| Error::runtime("status must be a number between 200 and 599"))
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of functions")]
 fn add_exits(host: &Table, lua: &Lua) -> Result<()> {
     add(host, lua, "exit", |lua, (status, body, headers): (Value, Value, Value)| {
         let status = to_status(&status)?;
