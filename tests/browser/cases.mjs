@@ -9,7 +9,6 @@ const LIMIT = 150_000;
 
 /** Cases that the pages do not pass yet, with the reason. They run, and do not fail the run. */
 const KNOWN_FAULTS = new Map([
-  ["a broken save: the open pages say so, traffic goes on, and they recover", "the page of reloads does not draw findings with source lines"],
   ["read-only: the manager is a viewer and says why", "the manager does not ask whether the file is writable"],
 ]);
 
@@ -25,6 +24,7 @@ if (!chosen.length) {
 rmSync(out, { recursive: true, force: true });
 const browser = await launchBrowser();
 let failed = 0;
+let knownFaults = 0;
 for (const [index, [name, run]] of chosen.entries()) {
   const started = Date.now();
   const opened = [];
@@ -52,8 +52,10 @@ for (const [index, [name, run]] of chosen.entries()) {
     console.log(`passed: ${name} (${seconds()} s)${KNOWN_FAULTS.has(name) ? "; it is no known fault any more" : ""}`);
   } catch (error) {
     const known = KNOWN_FAULTS.get(name);
-    if (known) console.log(`KNOWN FAULT: ${known}`);
-    else failed += 1;
+    if (known) {
+      console.log(`KNOWN FAULT: ${known}`);
+      knownFaults += 1;
+    } else failed += 1;
     console.log(`FAILED: ${name} (${seconds()} s): ${error.message}\n${(error.stack || "").split("\n").filter((line) => line.includes("cases/")).slice(0, 3).join("\n")}`);
     mkdirSync(out, { recursive: true });
     for (const [number, page] of open.entries()) {
@@ -64,5 +66,5 @@ for (const [index, [name, run]] of chosen.entries()) {
   for (const thing of opened.reverse()) await thing.stop();
 }
 await browser.close();
-console.log(failed ? `${failed} of ${chosen.length} cases failed` : `${chosen.length} cases passed`);
+console.log(failed ? `${failed} of ${chosen.length} cases failed` : `${chosen.length - knownFaults} cases passed, ${knownFaults} with a known fault`);
 process.exit(failed ? 1 : 0);
