@@ -1,6 +1,7 @@
 //! Bounds of the heads of responses and requests are settings, and the log names them.
 
 use crate::{
+    eventually,
     gateway::Setup,
     raw::Raw,
     scripted::{Script, Scripted},
@@ -46,9 +47,10 @@ fn the_head_of_a_response_has_bounds_that_settings_change() {
             assert!(line.contains(&status.to_string()), "{settings:?} {path}: {line} {}", gateway.log());
             if let Some(message) = expected {
                 let line = format!("GET {path}: upstream");
-                let log = gateway.log();
-                let found = log.lines().find(|logged| logged.contains(&line));
-                assert!(found.is_some_and(|found| found.contains(message)), "{settings:?}: {log}");
+                let logged = eventually("the line is logged", || {
+                    gateway.log().lines().find(|logged| logged.contains(&line)).map(str::to_owned)
+                });
+                assert!(logged.contains(message), "{settings:?}: {logged}");
             }
         }
     }

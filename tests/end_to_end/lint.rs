@@ -45,13 +45,15 @@ fn errors_are_rendered_as_text_and_as_json() {
     let message = "this example breaks its schema: `type` asks for a string, this is a number";
     let drawn = setup.call(&["lint", "wrong.yaml"]).stderr;
     assert!(drawn.contains(message) && drawn.contains("wrong.yaml:7:"), "{drawn}");
+    let drawn_line = document("5", "default: Ada").lines().nth(6).unwrap().to_owned();
     let report = setup.call(&["lint", "--format", "json", "wrong.yaml"]).stdout;
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(
         report,
         json!([{
-            "file": "wrong.yaml", "line": 7, "column": 72, "severity": "error", "message": message, "help": null,
-            "path": "paths./name.get.responses.200.content.application/json.example",
+            "file": "wrong.yaml", "line": 7, "column": 72, "length": 1, "severity": "error", "message": message,
+            "help": null, "path": "paths./name.get.responses.200.content.application/json.example",
+            "source": [{ "line": 7, "text": drawn_line }],
         }])
     );
 }
