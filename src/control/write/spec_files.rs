@@ -111,7 +111,7 @@ impl SpecFileError {
 }
 
 impl Control {
-    /// The names of all documents, sorted; at most [`MAX_DOCUMENTS`]. Blocks.
+    /// The names of all documents, sorted; at most `MAX_DOCUMENTS`. Blocks.
     #[must_use]
     pub fn spec_files(&self) -> Vec<SpecFileName> {
         let names = list_names(self.specs());
