@@ -180,9 +180,13 @@ impl PageServer {
             PageKind::Manager => "manager".into(),
         };
         page["version"] = env!("CARGO_PKG_VERSION").into();
-        page["writes"] = self.writes.into();
-        page["login"] =
-            json!({ "required": self.writes && self.admin.requires_token(), "done": is_logged_in });
+        let requires_login = self.writes && self.admin.requires_token();
+        // The reason may name a path, which is for those who may read the configuration.
+        let may_know = self.writes && (is_logged_in || !requires_login);
+        let why_read_only = self.admin.why_read_only().filter(|_| may_know);
+        page["writes"] = (self.writes && why_read_only.is_none()).into();
+        page["why_read_only"] = why_read_only.into();
+        page["login"] = json!({ "required": requires_login, "done": is_logged_in });
         reply::json(StatusCode::OK, page.to_string())
     }
 

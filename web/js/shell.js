@@ -1,6 +1,6 @@
 // The frame of a page: bar, navigation, bands about the file, keys, search, login.
 import {
-  html, Icon, Logo, Dialog, Toasts, Failure, classes, useState, useEffect, useTheme, useKeys, useLocation, useAsync,
+  html, Icon, Logo, Dialog, Toasts, Failure, classes, formatNumber, useState, useEffect, useTheme, useKeys, useLocation, useAsync,
 } from "./ui.js";
 import { describePage, get, logIn, logOut, onLoginNeeded } from "./client.js";
 import { useEvents, useIsStreamOpen, useTimer } from "./events.js";
@@ -117,7 +117,7 @@ function FileChip({ status, href }) {
   return href ? html`<a class="filechip" href=${href}>${content}</a>` : html`<span class="filechip">${content}</span>`;
 }
 
-function Bands({ status, page, path, isUnreachable, isReadOnly, why }) {
+function Bands({ status, page, path, isUnreachable, whyReadOnly }) {
   const config = describeFile(status);
   const bands = [];
   if (isUnreachable) {
@@ -131,9 +131,9 @@ function Bands({ status, page, path, isUnreachable, isReadOnly, why }) {
       <span class="muted"> Nothing is down: version ${config.generation} keeps serving.</span></span>
       ${page === "manager" && html`<a class="btn sm" href="#/reloads">Show the errors</a>`}</div>`);
   }
-  if (isReadOnly) {
+  if (whyReadOnly) {
     bands.push(html`<div class="band warn"><${Icon} name="lock" /><span class="grow"><b>Nothing can be changed here.</b>
-      <span class="muted"> ${why || "The configuration is read-only."}</span></span></div>`);
+      <span class="muted"> ${whyReadOnly}</span></span></div>`);
   }
   return bands;
 }
@@ -150,7 +150,6 @@ export function Shell({ page, search, counts = {}, children }) {
   const [status, setStatus] = useState(null);
   const [isUnreachable, setUnreachable] = useState(false);
   const isStreamOpen = useIsStreamOpen();
-  const isReadOnly = about.writes === false && page === "manager";
   const mustLogIn = needsLogin || (about.login?.required && !about.login.done && page === "manager");
   const isReady = !!info.value && !mustLogIn;
   const readStatus = () =>
@@ -159,8 +158,11 @@ export function Shell({ page, search, counts = {}, children }) {
       (error) => setUnreachable(error.status === 0),
     );
   useEffect(() => onLoginNeeded(() => setNeedsLogin(true)), []);
-  const file = useAsync(() => (isReadOnly && isReady ? get("/mynah/file") : Promise.resolve(null)), [isReadOnly, isReady]);
-  useEvents("config", readStatus, isReady && (page === "manager" || about.writes !== false));
+  // Whether the file can be written may change with the configuration.
+  useEffect(() => {
+    if (status) info.reload();
+  }, [status?.configuration?.generation]);
+  useEvents("config", readStatus, isReady && (page === "manager" || about.writes || !!about.why_read_only));
   useTimer(readStatus, isStreamOpen ? 30 : 4, isReady);
   useEffect(() => setMenuOpen(false), [path]);
   const turnTheme = () => setTheme(THEMES[theme][0]);
@@ -208,12 +210,12 @@ export function Shell({ page, search, counts = {}, children }) {
     ${info.error && html`<div class="pad"><${Failure} error=${info.error} retry=${info.reload} /></div>`}
     ${mustLogIn
       ? html`<${Login} onDone=${finishLogin} />`
-      : html`<${Bands} status=${status} page=${page} path=${path} isUnreachable=${isUnreachable} isReadOnly=${isReadOnly} why=${file.value?.why_not} />
+      : html`<${Bands} status=${status} page=${page} path=${path} isUnreachable=${isUnreachable} whyReadOnly=${about.why_read_only} />
         <div class=${classes("frame", page === "portal" && "wide", about.writes === false && "ro")}>
           ${page === "manager" && html`<nav class=${classes("side", isMenuOpen && "open")} aria-label="Manager">
             ${NAVIGATION.map(([title, entries]) => html`<h2>${title}</h2>${entries.map(([href, text, icon]) => html`
               <a key=${href} href=${"#" + href} aria-current=${isCurrent(href)}><${Icon} name=${icon} />${text}
-                ${counts[href.slice(1)] !== undefined && html`<span class="n">${counts[href.slice(1)]}</span>`}</a>`)}`)}</nav>`}
+                ${counts[href.slice(1)] !== undefined && html`<span class="n">${formatNumber(counts[href.slice(1)])}</span>`}</a>`)}`)}</nav>`}
           <main class="main" id="main" tabindex="-1">${info.value && children({ about, status })}</main>
         </div>`}
     ${dialog === "keys" && html`<${KeyList} page=${page} onClose=${() => setDialog(null)} />`}

@@ -78,6 +78,14 @@ impl AdminApi {
         self.control.why_read_only().map(|why| ReadOnlyReason(Some(why)))
     }
 
+    /// Why the configuration cannot be written, in words.
+    pub fn why_read_only(&self) -> Option<String> {
+        if !self.settings.admin_writes {
+            return Some("KONG_ADMIN_WRITES is off".to_owned());
+        }
+        self.control.why_read_only()
+    }
+
     fn write_request(&self, path: EntityPath, method: Method, input: RequestInput) -> WriteRequest {
         let (plugins, checker) = (self.plugins(), self.control.checker());
         WriteRequest { path, method, input, plugins, checker, read_only: self.read_only_reason() }
