@@ -132,7 +132,7 @@ function Bands({ status, page, path, isUnreachable, whyReadOnly }) {
       ${page === "manager" && html`<a class="btn sm" href="#/reloads">Show the errors</a>`}</div>`);
   }
   if (whyReadOnly) {
-    bands.push(html`<div class="band warn"><${Icon} name="lock" /><span class="grow"><b>Nothing can be changed here.</b>
+    bands.push(html`<div class="band warn" role="status"><${Icon} name="lock" /><span class="grow"><b>Nothing can be changed here.</b>
       <span class="muted"> ${whyReadOnly}</span></span></div>`);
   }
   return bands;
