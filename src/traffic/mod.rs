@@ -99,8 +99,10 @@ impl TrafficMonitor {
 
     /// Microseconds of a time since the start of the monitor. They wrap after 71 minutes, so only differences have a meaning.
     fn micros(&self, time: Instant) -> u32 {
-        let micros = time.saturating_duration_since(self.origin).as_micros();
-        u32::try_from(micros & u128::from(u32::MAX)).unwrap_or_default()
+        let since = time.saturating_duration_since(self.origin);
+        // The low bits of the seconds are enough for a number that wraps.
+        let seconds = u32::try_from(since.as_secs() & u64::from(u32::MAX)).unwrap_or_default();
+        seconds.wrapping_mul(1_000_000).wrapping_add(since.subsec_micros())
     }
 
     /// Records exchanges from now on, for half a minute.

@@ -7,11 +7,6 @@ const out = new URL("out/", import.meta.url).pathname;
 /** Milliseconds after which a case has failed. */
 const LIMIT = 150_000;
 
-/** Cases that the pages do not pass yet, with the reason. They run, and do not fail the run. */
-const KNOWN_FAULTS = new Map([
-  ["read-only: the manager is a viewer and says why", "the manager does not ask whether the file is writable"],
-]);
-
 const FILES = ["tutorial", "entities", "file", "access", "hostile", "many", "every_page"];
 const cases = [];
 for (const file of FILES) cases.push(...Object.entries((await import(`./cases/${file}.mjs`)).default));
@@ -23,9 +18,9 @@ if (!chosen.length) {
 
 rmSync(out, { recursive: true, force: true });
 const browser = await launchBrowser();
-let failed = 0;
-let knownFaults = 0;
-for (const [index, [name, run]] of chosen.entries()) {
+
+/** Runs a case, and returns whether it passed. */
+async function runCase(index, [name, run]) {
   const started = Date.now();
   const opened = [];
   const open = [];
@@ -46,16 +41,13 @@ for (const [index, [name, run]] of chosen.entries()) {
     timer = setTimeout(reject, LIMIT, new Error(`not finished after ${LIMIT / 1000} s`));
   });
   const seconds = () => ((Date.now() - started) / 1000).toFixed(1);
+  let passed = true;
   try {
     await Promise.race([run(context), limit]);
     for (const page of open) page.checkFaults();
-    console.log(`passed: ${name} (${seconds()} s)${KNOWN_FAULTS.has(name) ? "; it is no known fault any more" : ""}`);
+    console.log(`passed: ${name} (${seconds()} s)`);
   } catch (error) {
-    const known = KNOWN_FAULTS.get(name);
-    if (known) {
-      console.log(`KNOWN FAULT: ${known}`);
-      knownFaults += 1;
-    } else failed += 1;
+    passed = false;
     console.log(`FAILED: ${name} (${seconds()} s): ${error.message}\n${(error.stack || "").split("\n").filter((line) => line.includes("cases/")).slice(0, 3).join("\n")}`);
     mkdirSync(out, { recursive: true });
     for (const [number, page] of open.entries()) {
@@ -64,7 +56,17 @@ for (const [index, [name, run]] of chosen.entries()) {
   }
   clearTimeout(timer);
   for (const thing of opened.reverse()) await thing.stop();
+  return passed;
+}
+
+const failed = [];
+for (const [index, one] of chosen.entries()) if (!(await runCase(index, one))) failed.push([index, one]);
+// A busy machine can be too slow for a wait: a fault fails twice.
+let faults = 0;
+for (const [index, one] of failed) {
+  console.log(`once more: ${one[0]}`);
+  if (!(await runCase(index, one))) faults += 1;
 }
 await browser.close();
-console.log(failed ? `${failed} of ${chosen.length} cases failed` : `${chosen.length - knownFaults} cases passed, ${knownFaults} with a known fault`);
-process.exit(failed ? 1 : 0);
+console.log(`${chosen.length - faults} of ${chosen.length} cases passed, ${failed.length - faults} of them at the second try`);
+process.exit(faults ? 1 : 0);

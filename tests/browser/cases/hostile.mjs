@@ -38,6 +38,7 @@ export default {
     const page = await open();
     const look = async (what) => checkEqual(await page.evaluate(findIntruders), [], `elements from the texts, ${what}`);
     await visit(page, gateway.portal);
+    await page.locator(".tile").nth(1).waitFor();
     checkEqual(await page.locator(".tile").count(), 2, "tiles");
     check((await page.locator(".tile h2").first().innerText()).includes("onerror=alert"), "the title is not shown as the text that it is");
     await look("all APIs");
