@@ -82,7 +82,7 @@ impl AdminApi {
                 next = number;
                 break;
             }
-            // A file that was removed meanwhile, or that is none, is not one of the portal.
+            // A file that was removed meanwhile, or that is no document, is not one of the portal.
             let Ok(file) = self.control.read_spec_file(name) else { continue };
             bytes += file.text.len();
             data.push(file_entry(name, &file));
